@@ -1,0 +1,169 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// A Snapshot is everything known at one moment. It is never changed after Build made it.
+// Ages grow by themselves, so they are not stored: readers take them from the times below.
+type Snapshot struct {
+	Built      time.Time
+	Cluster    string       // the cluster id that groups of this cluster carry; "": not known yet
+	Placements []*Placement // by namespace, name, UID; groups without a pod last, by group id
+	Nodes      []*Node      // by name
+	Groups     []*Group     // every group of the region, by id, foreign ones included
+	Events     []*Event     // newest first
+	Sources    []Source     // in the collectors' order
+}
+
+// A Placement is one pod and the place it runs, or a group that should have a pod and has
+// none. It is the row behind every table of pods.
+type Placement struct {
+	Pod   *Pod   // nil: an orphan, a group of this cluster without its pod; it costs money
+	Group *Group // nil: no group, or none known yet
+	Node  *Node  // nil: not bound, or the node is not known
+	Place Place
+	// Status is the one word of the STATUS column: kubectl's for a pod without trouble
+	// between the two sides, otherwise ours (Lost, Orphan, NoStock, or "K8S/ECI" words that
+	// disagree).
+	Status string
+	// Trouble says that Status needs a person's eye: 0 no, 1 degraded, 2 broken or paid for nothing.
+	Trouble Severity
+	Reason  string // the sentence behind Status; "" when there is nothing to say
+}
+
+// Severity orders what a person should look at first.
+type Severity int
+
+// The severities: a word and a mark beside each, never colour alone.
+const (
+	Fine Severity = iota
+	Degraded
+	Broken
+)
+
+// Place says what kind of thing runs a pod.
+type Place string
+
+// The places. PlaceNone is a pod that is not bound to a node yet; PlaceOther a real node
+// that is not an ECS instance; PlaceACS a pod of ACK's compute service, which has no group.
+const (
+	PlaceECS   Place = "ecs"
+	PlaceECI   Place = "eci"
+	PlaceACS   Place = "acs"
+	PlaceOther Place = "other"
+	PlaceNone  Place = "none"
+)
+
+// A Pod is the compact record of a Kubernetes pod. The full object is fetched when a person
+// opens it.
+type Pod struct {
+	UID, Namespace, Name string
+	ResourceVersion      string
+	NodeName             string // "": not bound
+	Workload             Workload
+	InstanceID           string // annotation k8s.aliyun.com/eci-instance-id; "": none
+	ACS                  bool   // label alibabacloud.com/acs: "true"
+	Phase                string // Pending, Running, Succeeded, Failed, Unknown
+	Status               string // what kubectl prints as STATUS
+	Reason               string // sentence behind a Status that is not fine: scheduler's or kubelet's message
+	ReadyContainers      int
+	Containers           []string // names of app containers, in the spec's order
+	InitContainers       []string
+	Restarts             int
+	IP                   string
+	RequestCPU           int64 // millicores; sum over app containers
+	RequestMemory        int64 // bytes
+	Created              time.Time
+	Started              time.Time // zero: not started
+	Deleting             time.Time // zero: not being deleted
+}
+
+// A Workload is what owns a pod: the topmost owner that is known (Deployment rather than
+// its ReplicaSet). Kind "" is a bare pod.
+type Workload struct{ Kind, Name string }
+
+// A Group is the compact record of an ECI container group.
+type Group struct {
+	ID, Name     string
+	Status       eci.Status
+	Zone         string
+	VSwitch      string
+	IP           string
+	CPU          float64 // vCPU, billed
+	Memory       float64 // GiB, billed
+	InstanceType string  // "": billed by vCPU and GiB
+	Spot         string  // "", SpotAsPriceGo, SpotWithPriceLimit
+	Identity     eci.Identity
+	Restarts     int
+	Created      time.Time
+	Ended        time.Time // zero: not ended
+	Reason       string    // of the newest warning event or waiting container; "": none
+	Message      string
+	// Relation says how the group stands to this cluster.
+	Relation Relation
+}
+
+// Relation says how a group stands to this cluster.
+type Relation string
+
+// The relations. Joined: its pod is known. Orphan: of this cluster, its pod is gone, seen in
+// two reports: it costs money. Unjoined: of this cluster, its pod not seen yet. Foreign: of
+// another cluster or nobody's we know: shown, never touched.
+const (
+	Joined   Relation = "joined"
+	Unjoined Relation = "unjoined"
+	Orphan   Relation = "orphan"
+	Foreign  Relation = "foreign"
+)
+
+// A Node is the compact record of a Kubernetes node.
+type Node struct {
+	UID, Name         string
+	ResourceVersion   string
+	Virtual           bool   // label type=virtual-kubelet
+	Place             Place  // what its pods' place is: ecs, eci, other
+	Zone              string // topology.kubernetes.io/zone
+	InstanceType      string // node.kubernetes.io/instance-type
+	Status            string // Ready, NotReady, Unknown; ",SchedulingDisabled" as kubectl
+	Unschedulable     bool
+	KubeletVersion    string
+	AllocatableCPU    int64 // millicores
+	AllocatableMemory int64 // bytes
+	AllocatablePods   int64
+	Created           time.Time
+
+	// Sums over the pods bound to it that have not ended; filled by Build.
+	Pods          int
+	RequestCPU    int64 // millicores
+	RequestMemory int64 // bytes
+}
+
+// An Event is one line of the timeline.
+type Event struct {
+	Time      time.Time // when it was last seen
+	Count     int
+	Source    string // k8s, eci
+	Type      string // Normal, Warning
+	Reason    string
+	Message   string
+	Namespace string
+	Kind      string // Pod, Node, …; ContainerGroup for ECI's
+	Name      string // the object's name; the group id for ECI's
+	UID       string // the object's UID; "" where there is none
+}
+
+// A Source says how fresh one collector's part is.
+type Source struct {
+	Name  string        // pods, nodes, events, groups
+	Read  time.Time     // when it was last read whole; zero: never
+	Every time.Duration // how often it reports when all is well
+	Error string        // why the newest try failed; "" when it did not
+}
+
+// Stale reports whether the part is older than it should be at now.
+func (s Source) Stale(now time.Time) bool {
+	return s.Error != "" || s.Read.IsZero() || now.Sub(s.Read) > 3*s.Every
+}

@@ -1,0 +1,122 @@
+package eci
+
+import "time"
+
+// A Status is the state of a container group.
+// https://help.aliyun.com/zh/eci/user-guide/lifecycle-of-an-elastic-container-instance
+type Status string
+
+// The ten documented statuses. A deleted group has none: it leaves the list.
+const (
+	Scheduling     Status = "Scheduling"
+	ScheduleFailed Status = "ScheduleFailed"
+	Pending        Status = "Pending"
+	Running        Status = "Running"
+	Succeeded      Status = "Succeeded"
+	Failed         Status = "Failed"
+	Restarting     Status = "Restarting"
+	Updating       Status = "Updating"
+	Terminating    Status = "Terminating"
+	Expired        Status = "Expired"
+)
+
+// Billed reports whether a group in this status is paid for: from Pending (image pull)
+// until it ends; Scheduling and ended groups are free.
+func (s Status) Billed() bool {
+	switch s {
+	case Pending, Running, Restarting, Updating, Terminating:
+		return true
+	}
+	return false
+}
+
+// Ended reports whether a group in this status will never run again.
+func (s Status) Ended() bool {
+	switch s {
+	case Succeeded, Failed, Expired, ScheduleFailed:
+		return true
+	}
+	return false
+}
+
+// A Group is one container group as DescribeContainerGroups answers it. A zero time, an
+// empty string or a nil map is what the answer did not contain.
+type Group struct {
+	ID              string
+	Name            string // not unique; never an identity
+	Status          Status
+	RegionID        string
+	ZoneID          string
+	VSwitchID       string
+	SecurityGroupID string
+	RestartPolicy   string  // Always, OnFailure, Never
+	CPU             float64 // vCPU, as billed: rounded up by ECI
+	Memory          float64 // GiB, as billed: rounded up by ECI
+	InstanceType    string
+	SpotStrategy    string
+	IP              string // private address in the VPC
+	Created         time.Time
+	Succeeded       time.Time
+	Failed          time.Time
+	Expired         time.Time
+	Tags            map[string]string
+	Containers      []Container
+	InitContainers  []Container
+	Events          []Event
+}
+
+// Ended is when the group ended, or zero while it has not, or the answer did not say.
+func (g *Group) Ended() time.Time {
+	for _, t := range []time.Time{g.Succeeded, g.Failed, g.Expired} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// A Container is one container of a Group.
+type Container struct {
+	Name         string
+	Image        string
+	CPU          float64 // vCPU
+	Memory       float64 // GiB
+	Ready        bool
+	RestartCount int32
+	Current      ContainerState
+	Previous     ContainerState
+}
+
+// A ContainerState is what a container does now, or did last.
+type ContainerState struct {
+	State        string // Waiting, Running, Terminated; "" when the answer had none
+	DetailStatus string
+	Reason       string
+	Message      string
+	ExitCode     int32
+	Signal       int32
+	Started      time.Time
+	Finished     time.Time
+}
+
+// An Event is something that happened to a group, from the group's containers
+// (kubelet-like) or from ECI itself (NoStock, SpotToBeReleased …).
+type Event struct {
+	Type    string // Normal, Warning
+	Reason  string
+	Name    string
+	Message string
+	Count   int32
+	First   time.Time
+	Last    time.Time
+}
+
+// A GroupStatus is one row of DescribeContainerGroupStatus: the cheap way to see what
+// changed, 200 groups a page.
+type GroupStatus struct {
+	ID     string
+	Name   string
+	Status Status
+	Phase  string // Kubernetes' pod phase as ECI sees it
+	IP     string
+}
