@@ -30,6 +30,10 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"sigs.k8s.io/kwok/kustomize/metrics/resource"
+	nodestages "sigs.k8s.io/kwok/kustomize/stage/node/fast"
+	heartbeat "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat-with-lease"
+	podstages "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
 	kwokconfig "sigs.k8s.io/kwok/pkg/config"
 	kwokcmd "sigs.k8s.io/kwok/pkg/kwok/cmd"
 	kwoklog "sigs.k8s.io/kwok/pkg/log"
@@ -44,8 +48,9 @@ var applets = map[string]func() int{
 	"metrics-server": func() int {
 		return cli.Run(metricsserver.NewMetricsServerCommand(genericapiserver.SetupSignalHandler()))
 	},
-	"kwok":    kwok,
-	"kubectl": kubectl,
+	"kwok":        kwok,
+	"kwok-config": kwokConfig,
+	"kubectl":     kubectl,
 }
 
 func main() {
@@ -58,7 +63,7 @@ func main() {
 		}
 	}
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|metrics-server|kwok|kubectl [flags]")
+		fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|metrics-server|kwok|kwok-config|kubectl [flags]")
 		os.Exit(2)
 	}
 	os.Exit(run())
@@ -79,6 +84,9 @@ func kubectl() int {
 }
 
 func kwok() int {
+	// Cobra adds the process-wide flags to every command, and the other parts' packages put a
+	// "version" there that is not kwok's.
+	pflag.CommandLine = pflag.NewFlagSet("kwok", pflag.ContinueOnError)
 	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
 	flags.Usage = func() {}
@@ -94,6 +102,20 @@ func kwok() int {
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "kwok:", err)
 		return 1
+	}
+	return 0
+}
+
+// kwokConfig prints the stages and metrics that come with kwok: without stages kwok does
+// nothing, and its release carries them as files of its repository only.
+func kwokConfig() int {
+	for _, document := range []string{
+		nodestages.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease,
+		podstages.DefaultPodReady, podstages.DefaultPodComplete, podstages.DefaultPodDelete,
+		resource.DefaultMetricsResource,
+	} {
+		fmt.Println("---")
+		fmt.Println(document)
 	}
 	return 0
 }

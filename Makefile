@@ -1,0 +1,69 @@
+# Targets are documented by the text after ##; `make help` prints them.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin
+
+# The race detector needs a C compiler; without one tests run without it and say so.
+HAVE_CC := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo yes)
+ifeq ($(HAVE_CC),yes)
+RACE := -race
+endif
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/ecideck, bin/ecideck-node and bin/ecideck-lab
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o $(BIN)/ ./cmd/ecideck ./cmd/ecideck-node ./cmd/ecideck-lab
+
+.PHONY: demo
+demo: build ## start a cluster and a cloud on this machine and open the console on them
+	@$(BIN)/ecideck-lab demo
+
+.PHONY: lab
+lab: build ## start the lab and leave it running (end it with bin/ecideck-lab down)
+	@$(BIN)/ecideck-lab up --detach
+
+.PHONY: controlplane
+controlplane: ## build the lab's control plane if it is not built yet
+	@$(GO) run ./cmd/ecideck-lab build
+
+.PHONY: test
+test: controlplane ## run all tests, the lab's too
+	@.ci/test $(RACE)
+
+.PHONY: e2e
+e2e: controlplane ## run only the tests that need the lab
+	$(GO) test $(RACE) -count=1 -timeout 30m ./provider/kubetest/... ./cmd/...
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@set -e; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; \
+	done
+
+.PHONY: golden
+golden: ## rewrite the golden files from what the code does now
+	$(GO) test ./collectors/... ./provider/eci/... ./provider ./ui/... -update
+
+.PHONY: lint
+lint: ## gofmt, go vet, golangci-lint and govulncheck
+	@test -z "$$(gofmt -l cmd collectors provider testdata ui)" || { gofmt -l cmd collectors provider testdata ui; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+	$(GO) tool -modfile=tools/go.mod govulncheck ./...
+
+.PHONY: clean
+clean: ## remove what was built here; the built control plane stays in the cache
+	rm -rf $(BIN)

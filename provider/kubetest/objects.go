@@ -1,0 +1,188 @@
+package kubetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
+
+	"github.com/ecideck/ecideck/provider/kubetest/scenario"
+	"github.com/ecideck/ecideck/testdata"
+)
+
+const (
+	kwokNodeAnnotation = "kwok.x-k8s.io/node"
+	fieldManager       = "ecideck-lab"
+)
+
+// applyBase makes what every lab has: rights of its parts, metrics-server's API, nodes.
+func (l *Lab) applyBase(ctx context.Context) error {
+	base := bytes.ReplaceAll(testdata.LabBase, []byte("METRICS_SERVER_PORT"), fmt.Append(nil, l.layout.metricsPort))
+	if err := l.Apply(ctx, base); err != nil {
+		return fmt.Errorf("making the lab's own objects: %w", err)
+	}
+	for _, group := range l.Scenario.Nodes {
+		for i := range group.Count {
+			if err := l.createNode(ctx, group, fmt.Sprintf("%s-%02d", group.Name, i+1)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Lab) applyScenario(ctx context.Context) error {
+	for _, manifest := range l.Scenario.Manifests {
+		if err := l.Apply(ctx, manifest.YAML); err != nil {
+			return fmt.Errorf("applying %s of scenario %s: %w", manifest.File, l.Scenario.Name, err)
+		}
+	}
+	return nil
+}
+
+// createNode makes a simulated ECS instance; kwok keeps it Ready and runs its pods.
+func (l *Lab) createNode(ctx context.Context, g scenario.NodeGroup, name string) error {
+	cpu, err := resource.ParseQuantity(g.CPU)
+	if err != nil {
+		return fmt.Errorf("cpu of node %s: %w", name, err)
+	}
+	memory, err := resource.ParseQuantity(g.Memory)
+	if err != nil {
+		return fmt.Errorf("memory of node %s: %w", name, err)
+	}
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name,
+			Annotations: map[string]string{
+				kwokNodeAnnotation: "fake",
+				// Where metrics-server finds the usage that kwok makes up.
+				"metrics.k8s.io/resource-metrics-path": "/metrics/nodes/" + name + "/metrics/resource",
+			},
+			Labels: map[string]string{
+				corev1.LabelHostname:           name,
+				corev1.LabelOSStable:           "linux",
+				corev1.LabelArchStable:         "amd64",
+				corev1.LabelTopologyRegion:     l.Scenario.Region,
+				corev1.LabelInstanceTypeStable: g.InstanceType,
+			},
+		},
+		Spec: corev1.NodeSpec{ProviderID: l.Scenario.Region + ".i-lab" + strings.ReplaceAll(name, "-", "")},
+	}
+	if g.Zone != "" {
+		node.Labels[corev1.LabelTopologyZone] = g.Zone
+	}
+	for key, value := range g.Labels {
+		node.Labels[key] = value
+	}
+	capacity := corev1.ResourceList{
+		corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory,
+		corev1.ResourcePods: *resource.NewQuantity(int64(g.Pods), resource.DecimalSI),
+	}
+	node.Status = corev1.NodeStatus{Capacity: capacity, Allocatable: capacity}
+	if _, err := l.client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating node %s: %w", name, err)
+	}
+	return nil
+}
+
+// Apply applies YAML documents as `kubectl apply --server-side` does, in their order.
+func (l *Lab) Apply(ctx context.Context, documents []byte) error {
+	client, err := dynamic.NewForConfig(l.config)
+	if err != nil {
+		return fmt.Errorf("making a dynamic client: %w", err)
+	}
+	discoveryClient, err := discovery.NewDiscoveryClientForConfig(l.config)
+	if err != nil {
+		return fmt.Errorf("making a discovery client: %w", err)
+	}
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoveryClient))
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(documents), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading manifests: %w", err)
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		kind := object.GroupVersionKind()
+		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if err != nil {
+			return fmt.Errorf("finding the resource of %s: %w", kind, err)
+		}
+		resources := dynamic.ResourceInterface(client.Resource(mapping.Resource))
+		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+			namespace := object.GetNamespace()
+			if namespace == "" {
+				namespace = metav1.NamespaceDefault
+			}
+			resources = client.Resource(mapping.Resource).Namespace(namespace)
+		}
+		if _, err := resources.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}); err != nil {
+			return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)
+		}
+	}
+}
+
+// nodesReady says which node isn't, the virtual one included.
+func (l *Lab) nodesReady(ctx context.Context) error {
+	nodes, err := l.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	want := map[string]bool{l.Scenario.VirtualNodes[0].Name: true}
+	for _, group := range l.Scenario.Nodes {
+		for i := range group.Count {
+			want[fmt.Sprintf("%s-%02d", group.Name, i+1)] = true
+		}
+	}
+	for _, node := range nodes.Items {
+		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
+				delete(want, node.Name)
+			}
+		}
+	}
+	for name := range want {
+		return fmt.Errorf("node %s is not Ready", name)
+	}
+	return nil
+}
+
+// metricsReady asks whether the aggregated metrics API answers.
+func (l *Lab) metricsReady(ctx context.Context) error {
+	_, err := l.client.Discovery().RESTClient().Get().AbsPath("/apis/metrics.k8s.io/v1beta1").DoRaw(ctx)
+	return err
+}
+
+// writeKwokConfig joins what comes with kwok and what the lab adds to it.
+func (l *Lab) writeKwokConfig() error {
+	own := bytes.ReplaceAll(testdata.LabKwok, []byte("LOG_FILE"), []byte(l.layout.path("kwok-pod.log")))
+	if err := os.WriteFile(l.layout.path("kwok-pod.log"), testdata.LabKwokLog, 0o600); err != nil {
+		return fmt.Errorf("writing the log of simulated pods: %w", err)
+	}
+	stages, err := l.Command(context.Background(), "kwok-config").Output()
+	if err != nil {
+		return fmt.Errorf("asking kwok for its stages: %w", err)
+	}
+	if err := os.WriteFile(l.layout.path("kwok.yaml"), append(stages, own...), 0o600); err != nil {
+		return fmt.Errorf("writing kwok's configuration: %w", err)
+	}
+	return nil
+}
