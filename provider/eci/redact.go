@@ -53,3 +53,15 @@ func (f ConfigFile) String() string { return "file " + f.Path }
 
 // GoString is String, for %#v.
 func (f ConfigFile) GoString() string { return f.String() }
+
+// String hides the value.
+func (h HTTPHeader) String() string { return "header " + h.Name }
+
+// GoString is String, for %#v.
+func (h HTTPHeader) GoString() string { return h.String() }
+
+// String hides the options, which may hold keys.
+func (v FlexVolume) String() string { return "volume of " + v.Driver }
+
+// GoString is String, for %#v.
+func (v FlexVolume) GoString() string { return v.String() }
