@@ -6,20 +6,22 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecideck/ecideck/provider/kubetest"
+	"github.com/ecideck/ecideck/provider/eci/ecitest"
 )
 
 func faultCommand(l *lab) *cobra.Command {
-	var fault kubetest.Fault
+	var fault ecitest.Fault
 	var lasts time.Duration
 	cmd := &cobra.Command{
 		Use:   "fault KIND|clear",
-		Short: "Make the emulated cloud do something wrong: nostock, throttling, error500, denied, emptylist …",
+		Short: "Make the emulated cloud do something wrong: nostock, throttling, error500 …",
 		Long: `Make the emulated cloud do something wrong, or with "clear" nothing any more.
 
   ecideck-lab fault nostock --zone cn-hangzhou-h --for 2m
   ecideck-lab fault throttling --rate 0.3
-  ecideck-lab fault clear`,
+  ecideck-lab fault clear
+
+Kinds: nostock, throttling, error500, denied, emptylist, timeout-after-accept.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := l.status(cmd)
@@ -37,6 +39,7 @@ func faultCommand(l *lab) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&fault.Zone, "zone", "", "only in this zone")
+	cmd.Flags().StringVar(&fault.Action, "action", "", "only this API action, such as CreateContainerGroup")
 	cmd.Flags().Float64Var(&fault.Rate, "rate", 0, "share of calls, 0 to 1; 0: all")
 	cmd.Flags().IntVar(&fault.Count, "count", 0, "this many calls; 0: no end")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "this long; 0: until cleared")

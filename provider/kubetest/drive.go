@@ -9,23 +9,12 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
-// A Fault is what the emulator does wrong, in its administration's words. Rate is the share
-// of calls (0: all), Count how many calls (0: no end), ForSeconds how long (0: until
-// cleared), Async that the call succeeds and the group fails later.
-type Fault struct {
-	Kind       string  `json:"kind"`
-	Zone       string  `json:"zone,omitempty"`
-	Rate       float64 `json:"rate,omitempty"`
-	Count      int     `json:"count,omitempty"`
-	ForSeconds float64 `json:"forSeconds,omitempty"`
-	Async      bool    `json:"async,omitempty"`
-}
-
 // Inject switches a fault on.
-func (a Access) Inject(ctx context.Context, f Fault) error {
+func (a Access) Inject(ctx context.Context, f ecitest.Fault) error {
 	if err := a.Admin(ctx, http.MethodPost, "/_ecitest/faults", f, nil); err != nil {
 		return fmt.Errorf("injecting fault %s: %w", f.Kind, err)
 	}
@@ -57,9 +46,9 @@ func (l *Lab) seedGroups(ctx context.Context) error {
 			}
 			tags[key] = value
 		}
-		seed := map[string]any{
-			"name": group.Name, "vSwitch": group.VSwitch, "cpu": group.CPU, "memory": group.Memory,
-			"ageSeconds": group.Age.Seconds(), "tags": tags,
+		seed := ecitest.SeedGroup{
+			Name: group.Name, Zone: group.Zone, CPU: group.CPU, Memory: group.Memory,
+			AgeSeconds: group.Age.Seconds(), Tags: tags,
 		}
 		if err := l.Access.Admin(ctx, http.MethodPost, "/_ecitest/groups", seed, nil); err != nil {
 			return fmt.Errorf("putting group %s into the cloud: %w", group.Name, err)
@@ -86,7 +75,7 @@ func (l *Lab) runFault(ctx context.Context, f scenario.Fault) {
 		return
 	case <-timer.C:
 	}
-	err := l.Access.Inject(ctx, Fault{
+	err := l.Access.Inject(ctx, ecitest.Fault{
 		Kind: f.Kind, Zone: f.Zone, Rate: f.Rate, Count: f.Count, ForSeconds: f.For.Seconds(), Async: f.Async,
 	})
 	if err != nil && ctx.Err() == nil {

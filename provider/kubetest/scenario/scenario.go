@@ -97,12 +97,12 @@ type Fault struct {
 
 // A Group is in the cloud before anything starts: an orphan, or somebody else's.
 type Group struct {
-	Name    string            `json:"name"`
-	VSwitch string            `json:"vSwitch"`
-	CPU     float64           `json:"cpu"`    // vCPU
-	Memory  float64           `json:"memory"` // GiB
-	Age     metav1.Duration   `json:"age"`
-	Tags    map[string]string `json:"tags"` // the value CLUSTER stands for this cluster's id
+	Name   string            `json:"name"`
+	Zone   string            `json:"zone"`
+	CPU    float64           `json:"cpu"`    // vCPU
+	Memory float64           `json:"memory"` // GiB
+	Age    metav1.Duration   `json:"age"`
+	Tags   map[string]string `json:"tags"` // the value CLUSTER stands for this cluster's id
 }
 
 // Parse reads a scenario. It refuses unknown settings, so that a misspelt one is seen.
@@ -180,8 +180,8 @@ func (s *Scenario) check() error {
 		}
 	}
 	for _, group := range s.Groups {
-		if group.Name == "" || !vSwitches[group.VSwitch] {
-			return fmt.Errorf("a group needs a name and a vSwitch of a zone, got %+v", group)
+		if group.Name == "" || !slices.ContainsFunc(s.Zones, func(z Zone) bool { return z.ID == group.Zone }) {
+			return fmt.Errorf("a group needs a name and one of the zones, got %+v", group)
 		}
 	}
 	return nil
