@@ -39,29 +39,29 @@ func (r CreateRequest) images() []string {
 // String hides the user name and the password, wherever a credential is printed.
 func (c RegistryCredential) String() string { return "credential for " + c.Server }
 
-// GoString is String, for %#v.
-func (c RegistryCredential) GoString() string { return c.String() }
+// Format makes every verb print String.
+func (c RegistryCredential) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
 // String hides the value.
 func (e EnvironmentVar) String() string { return "variable " + e.Key }
 
-// GoString is String, for %#v.
-func (e EnvironmentVar) GoString() string { return e.String() }
+// Format makes every verb print String.
+func (e EnvironmentVar) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
 
 // String hides the content.
 func (f ConfigFile) String() string { return "file " + f.Path }
 
-// GoString is String, for %#v.
-func (f ConfigFile) GoString() string { return f.String() }
+// Format makes every verb print String.
+func (f ConfigFile) Format(f fmt.State, _ rune) { fmt.Fprint(f, f.String()) }
 
 // String hides the value.
 func (h HTTPHeader) String() string { return "header " + h.Name }
 
-// GoString is String, for %#v.
-func (h HTTPHeader) GoString() string { return h.String() }
+// Format makes every verb print String.
+func (h HTTPHeader) Format(f fmt.State, _ rune) { fmt.Fprint(f, h.String()) }
 
 // String hides the options, which may hold keys.
 func (v FlexVolume) String() string { return "volume of " + v.Driver }
 
-// GoString is String, for %#v.
-func (v FlexVolume) GoString() string { return v.String() }
+// Format makes every verb print String.
+func (v FlexVolume) Format(f fmt.State, _ rune) { fmt.Fprint(f, v.String()) }
