@@ -24,7 +24,7 @@ func (r CreateRequest) String() string {
 }
 
 // Format makes every verb print String, %#v and %+v too.
-func (r CreateRequest) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.String()) }
+func (r CreateRequest) Format(s fmt.State, _ rune) { fmt.Fprint(s, r.String()) }
 
 func (r CreateRequest) images() []string {
 	var images []string
@@ -40,28 +40,28 @@ func (r CreateRequest) images() []string {
 func (c RegistryCredential) String() string { return "credential for " + c.Server }
 
 // Format makes every verb print String.
-func (c RegistryCredential) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+func (c RegistryCredential) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
 // String hides the value.
 func (e EnvironmentVar) String() string { return "variable " + e.Key }
 
 // Format makes every verb print String.
-func (e EnvironmentVar) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
+func (e EnvironmentVar) Format(s fmt.State, _ rune) { fmt.Fprint(s, e.String()) }
 
 // String hides the content.
 func (f ConfigFile) String() string { return "file " + f.Path }
 
 // Format makes every verb print String.
-func (f ConfigFile) Format(f fmt.State, _ rune) { fmt.Fprint(f, f.String()) }
+func (f ConfigFile) Format(s fmt.State, _ rune) { fmt.Fprint(s, f.String()) }
 
 // String hides the value.
 func (h HTTPHeader) String() string { return "header " + h.Name }
 
 // Format makes every verb print String.
-func (h HTTPHeader) Format(f fmt.State, _ rune) { fmt.Fprint(f, h.String()) }
+func (h HTTPHeader) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
 
 // String hides the options, which may hold keys.
 func (v FlexVolume) String() string { return "volume of " + v.Driver }
 
 // Format makes every verb print String.
-func (v FlexVolume) Format(f fmt.State, _ rune) { fmt.Fprint(f, v.String()) }
+func (v FlexVolume) Format(s fmt.State, _ rune) { fmt.Fprint(s, v.String()) }
