@@ -14,12 +14,15 @@ type Collector interface {
 	Collect(ctx context.Context, report func(fleet.Part, error))
 }
 
-// maxBackOff is the longest pause of a Poll whose source keeps failing.
-const maxBackOff = 30 * time.Second
+// A source that fails is asked again after firstBackOff, then after twice that, up to
+// maxBackOff: soon enough for who waits for it, rarely enough for a service in trouble.
+const (
+	firstBackOff = 2 * time.Second
+	maxBackOff   = 30 * time.Second
+)
 
 // Poll makes a Collector of a function that reads its whole source once. It is called every
-// so often, and less often while it fails: the pause doubles up to 30 seconds, or stays at
-// every where that is longer.
+// so often; while it fails, after a pause that doubles from 2 to 30 seconds.
 func Poll(every time.Duration, fetch func(context.Context) (fleet.Part, error)) Collector {
 	return poll{every: func() time.Duration { return every }, fetch: fetch}
 }
@@ -36,29 +39,27 @@ func (p poll) Collect(ctx context.Context, report func(fleet.Part, error)) {
 		if ctx.Err() != nil {
 			return
 		}
+		report(part, err)
+		wait := p.every()
 		if err != nil {
 			failures++
-			report(nil, err)
+			wait = backOff(failures)
 		} else {
 			failures = 0
-			report(part, nil)
 		}
-		if !pause(ctx, backOff(p.every(), failures)) {
+		if !pause(ctx, wait) {
 			return
 		}
 	}
 }
 
 // backOff is the pause after a number of failures in a row.
-func backOff(every time.Duration, failures int) time.Duration {
-	wait := every
+func backOff(failures int) time.Duration {
+	wait := firstBackOff
 	for range failures - 1 {
-		if wait >= maxBackOff {
-			break
-		}
-		wait *= 2
+		wait = min(2*wait, maxBackOff)
 	}
-	return max(every, min(wait, maxBackOff))
+	return wait
 }
 
 // pause waits; false says that ctx ended first.
