@@ -8,7 +8,7 @@ import (
 	"github.com/ecideck/ecideck/collectors/fleet"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // clusterTimeout bounds one read of the namespace.
@@ -16,11 +16,11 @@ const clusterTimeout = 10 * time.Second
 
 // Cluster reads which cluster this is: the UID of the namespace kube-system. It never
 // changes, so it is read rarely.
-func Cluster(client typedcorev1.CoreV1Interface, every time.Duration) Collector {
+func Cluster(client kubernetes.Interface, every time.Duration) Collector {
 	return Poll(every, func(ctx context.Context) (fleet.Part, error) {
 		ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 		defer cancel()
-		namespace, err := client.Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+		namespace, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 		switch {
 		case apierrors.IsForbidden(err):
 			return nil, fmt.Errorf("this user may not get the namespace kube-system, whose UID marks this cluster's container groups; orphans of our virtual nodes stay unknown (ask for a role with this right): %w", err)

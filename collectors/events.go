@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // An eventRecord is a line of the timeline with the name of its event object, by which it is
@@ -23,8 +23,8 @@ type eventRecord struct {
 
 // Events watches Kubernetes' events of one namespace, or of all where namespace is "". The
 // API server forgets them after an hour or so, and so do we. ECI's own come with Groups.
-func Events(client typedcorev1.CoreV1Interface, namespace string, probe Probe) Collector {
-	events := client.Events(namespace)
+func Events(client kubernetes.Interface, namespace string, probe Probe) Collector {
+	events := client.CoreV1().Events(namespace)
 	return &watcher[eventRecord]{
 		kind: "events", scope: namespace, client: client, probe: probe, every: time.Second,
 		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return events.List(ctx, o) },

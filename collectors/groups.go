@@ -45,12 +45,14 @@ type groupSweep struct {
 }
 
 func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
+	// What pods named before the listing must be in it: an annotation is written after the
+	// group was created.
+	snapshot := c.latest()
+	named := namedGroups(snapshot)
 	listed, err := c.client.Groups(ctx, eci.GroupQuery{WithEvents: true})
 	if err != nil {
 		return nil, explainGroups(err)
 	}
-	snapshot := c.latest()
-	named := namedGroups(snapshot)
 	if len(listed) == 0 && len(named) > 0 {
 		return nil, fmt.Errorf("ECI lists no container group in this region, but %d pods name theirs: check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
 	}

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // Labels of virtual nodes: ours and the vendor's have the first, VNodes the second.
@@ -20,8 +20,8 @@ const (
 )
 
 // Nodes watches the nodes.
-func Nodes(client typedcorev1.CoreV1Interface, probe Probe) Collector {
-	nodes := client.Nodes()
+func Nodes(client kubernetes.Interface, probe Probe) Collector {
+	nodes := client.CoreV1().Nodes()
 	return &watcher[fleet.Node]{
 		kind: "nodes", client: client, probe: probe, every: buildEvery,
 		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return nodes.List(ctx, o) },

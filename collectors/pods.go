@@ -12,15 +12,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // labelACS marks a pod of ACK's compute service on a virtual node: it has no ECI group.
 const labelACS = "alibabacloud.com/acs"
 
 // Pods watches the pods of one namespace, or of all where namespace is "".
-func Pods(client typedcorev1.CoreV1Interface, namespace string, probe Probe) Collector {
-	pods := client.Pods(namespace)
+func Pods(client kubernetes.Interface, namespace string, probe Probe) Collector {
+	pods := client.CoreV1().Pods(namespace)
 	return &watcher[fleet.Pod]{
 		kind: "pods", scope: namespace, client: client, probe: probe, every: buildEvery,
 		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) },

@@ -32,12 +32,11 @@ type Sources struct {
 
 // All is every collector: one line a source.
 func All(s Sources) []Named {
-	core := s.Kubernetes.CoreV1()
 	return []Named{
-		{"cluster", 5 * time.Minute, Cluster(core, 5*time.Minute)},
-		{"pods", 2 * probeEvery, Pods(core, s.Namespace, s.Probe)},
-		{"nodes", 2 * probeEvery, Nodes(core, s.Probe)},
-		{"events", 2 * probeEvery, Events(core, s.Namespace, s.Probe)},
+		{"cluster", 5 * time.Minute, Cluster(s.Kubernetes, 5*time.Minute)},
+		{"pods", 2 * probeEvery, Pods(s.Kubernetes, s.Namespace, s.Probe)},
+		{"nodes", 2 * probeEvery, Nodes(s.Kubernetes, s.Probe)},
+		{"events", 2 * probeEvery, Events(s.Kubernetes, s.Namespace, s.Probe)},
 		{"groups", sweepPause, s.groups()},
 	}
 }

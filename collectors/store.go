@@ -25,15 +25,22 @@ type Store struct {
 	changed chan struct{}
 }
 
-// NewStore makes a Store for the given sources. All of them are in its Snapshots from the
-// first on, also before they reported.
-func NewStore(sources []Named) *Store {
+// NewStore makes a Store whose Snapshot is empty.
+func NewStore() *Store {
 	s := &Store{dirty: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	s.latest.Store(fleet.Build(s.in, time.Now(), nil))
+	return s
+}
+
+// Expect names the sources that will report, so that Snapshots hold all of them, also those
+// that have not reported yet. It is called once, before Run.
+func (s *Store) Expect(sources []Named) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, c := range sources {
 		s.in.Sources = append(s.in.Sources, fleet.Source{Name: c.Name, Every: c.Every})
 	}
-	s.latest.Store(fleet.Build(s.in, time.Now(), nil))
-	return s
+	s.latest.Store(fleet.Build(s.in, time.Now(), s.latest.Load()))
 }
 
 // Latest is the newest Snapshot; it is never nil.
