@@ -25,11 +25,49 @@ type CreateRequest struct {
 	TerminationGracePeriodSeconds *int64
 	ActiveDeadlineSeconds         *int64
 
+	ZoneId           string
+	SpotStrategy     string // NoSpot, SpotWithPriceLimit, SpotAsPriceGo
+	SpotPriceLimit   float64
+	SpotDuration     *int32   // hours; 0: no protection period
+	ComputeCategory  []string // economy, general: in order of preference
+	CpuArchitecture  string   // AMD64, ARM64
+	GpuDriverVersion string
+	EphemeralStorage int32 // GiB above the 30 that are free
+	MaxPendingMinute int32
+	SecurityContext  *GroupSecurityContext
+
+	AutoMatchImageCache *bool
+	ImageSnapshotId     string
+	EipInstanceId       string
+	AutoCreateEip       *bool
+	EipBandwidth        int32 // Mbit/s
+	NtpServer           []string
+	PlainHttpRegistry   string // host[:port], comma-separated
+	InsecureRegistry    string // host[:port], comma-separated
+	AcrRegistryInfo     []ACRRegistry
+
 	ImageRegistryCredential []RegistryCredential
 	Container               []ContainerRequest
 	InitContainer           []ContainerRequest
 	Volume                  []Volume
 	Tag                     []Tag
+}
+
+// A GroupSecurityContext sets the group's safe sysctls.
+type GroupSecurityContext struct{ Sysctl []Sysctl }
+
+// A Sysctl is one kernel parameter.
+type Sysctl struct{ Name, Value string }
+
+// An ACRRegistry is an instance of the vendor's registry from which images are pulled
+// without a password.
+type ACRRegistry struct {
+	InstanceId   string
+	InstanceName string
+	RegionId     string
+	Domain       []string
+	ArnService   string
+	ArnUser      string
 }
 
 // DNSConfig is the group's resolver.
@@ -67,13 +105,80 @@ type ContainerRequest struct {
 	EnvironmentVar  []EnvironmentVar
 	Port            []Port
 	VolumeMount     []VolumeMount
-	Stdin           bool
-	StdinOnce       bool
-	Tty             bool
+	Gpu             int32
+	SecurityContext *SecurityContext
+	// Fields tagged app exist for app containers only: CreateGroup refuses an init
+	// container that sets one.
+	Stdin     bool `eci:"app"`
+	StdinOnce bool `eci:"app"`
+	Tty       bool `eci:"app"`
 
 	TerminationMessagePath   string
 	TerminationMessagePolicy string
+
+	ReadinessProbe              *Probe `eci:"app"`
+	LivenessProbe               *Probe `eci:"app"`
+	SecurityContextRunAsGroup   *int64 `eci:"app"`
+	SecurityContextRunAsNonRoot *bool  `eci:"app"`
+	SecurityContextPrivileged   *bool  `eci:"app"`
+
+	// The lifecycle hooks, which the API has as flat parameters: one kind of each.
+	LifecyclePostStartHandlerExec              []string     `eci:"app"`
+	LifecyclePostStartHandlerHttpGetHost       string       `eci:"app"`
+	LifecyclePostStartHandlerHttpGetPath       string       `eci:"app"`
+	LifecyclePostStartHandlerHttpGetPort       int32        `eci:"app"`
+	LifecyclePostStartHandlerHttpGetScheme     string       `eci:"app"`
+	LifecyclePostStartHandlerHttpGetHttpHeader []HTTPHeader `eci:"app"`
+	LifecyclePostStartHandlerTcpSocketHost     string       `eci:"app"`
+	LifecyclePostStartHandlerTcpSocketPort     int32        `eci:"app"`
+	LifecyclePreStopHandlerExec                []string     `eci:"app"`
+	LifecyclePreStopHandlerHttpGetHost         string       `eci:"app"`
+	LifecyclePreStopHandlerHttpGetPath         string       `eci:"app"`
+	LifecyclePreStopHandlerHttpGetPort         int32        `eci:"app"`
+	LifecyclePreStopHandlerHttpGetScheme       string       `eci:"app"`
+	LifecyclePreStopHandlerHttpGetHttpHeader   []HTTPHeader `eci:"app"`
+	LifecyclePreStopHandlerTcpSocketHost       string       `eci:"app"`
+	LifecyclePreStopHandlerTcpSocketPort       int32        `eci:"app"`
 }
+
+// A Probe has exactly one of Exec, HttpGet and TcpSocket. Durations are seconds. A nil
+// number takes the API's default: delay 0, period 10, timeout 1, success 1, failure 3.
+type Probe struct {
+	Exec                *ExecProbe
+	HttpGet             *HTTPGetProbe
+	TcpSocket           *TCPSocketProbe
+	InitialDelaySeconds *int32
+	PeriodSeconds       *int32
+	TimeoutSeconds      *int32
+	SuccessThreshold    *int32 // the API takes 1 only
+	FailureThreshold    *int32
+}
+
+// An ExecProbe runs a command in the container.
+type ExecProbe struct{ Command []string }
+
+// An HTTPGetProbe asks the group's own address.
+type HTTPGetProbe struct {
+	Path   string
+	Port   int32
+	Scheme string // HTTP, HTTPS
+}
+
+// A TCPSocketProbe connects to a port of the group's own address.
+type TCPSocketProbe struct{ Port int32 }
+
+// An HTTPHeader is sent by a lifecycle hook's request. Its value may be secret.
+type HTTPHeader struct{ Name, Value string }
+
+// A SecurityContext is a container's. The API has no way to drop capabilities.
+type SecurityContext struct {
+	Capability             *Capability
+	RunAsUser              *int64
+	ReadOnlyRootFilesystem *bool
+}
+
+// A Capability lists what is added, such as NET_ADMIN.
+type Capability struct{ Add []string }
 
 // An EnvironmentVar has either a Value (which may be empty) or a FieldRef.
 type EnvironmentVar struct {
@@ -103,10 +208,18 @@ type VolumeMount struct {
 // A Volume is one of the group's volumes; Type says which of the others is set.
 type Volume struct {
 	Name             string
-	Type             string // EmptyDirVolume, ConfigFileVolume, NFSVolume
+	Type             string // EmptyDirVolume, ConfigFileVolume, NFSVolume, FlexVolume
 	EmptyDirVolume   *EmptyDirVolume
 	ConfigFileVolume *ConfigFileVolume
 	NFSVolume        *NFSVolume
+	FlexVolume       *FlexVolume
+}
+
+// FlexVolume is a cloud disk, a NAS or an OSS bucket.
+type FlexVolume struct {
+	Driver  string // alicloud/disk, alicloud/nas, alicloud/oss
+	FsType  string
+	Options string // a JSON object; may be secret
 }
 
 // EmptyDirVolume is scratch space that lives as long as the group.
