@@ -16,6 +16,8 @@ type Snapshot struct {
 	Groups     []*Group     // every group of the region, by id, foreign ones included
 	Events     []*Event     // newest first
 	Sources    []Source     // in the collectors' order
+
+	built built // what the next Build re-uses
 }
 
 // A Placement is one pod and the place it runs, or a group that should have a pod and has
@@ -23,8 +25,11 @@ type Snapshot struct {
 type Placement struct {
 	Pod   *Pod   // nil: an orphan, a group of this cluster without its pod; it costs money
 	Group *Group // nil: no group, or none known yet
-	Node  *Node  // nil: not bound, or the node is not known
-	Place Place
+	// Node is nil while the pod is not bound or the node is not known. Its sums are zero:
+	// only the records in Snapshot.Nodes carry them, so that a pod that changes does not
+	// change the placements of its neighbours.
+	Node  *Node
+	Place Place // "": not known, as when this user may not read nodes
 	// Status is the one word of the STATUS column: kubectl's for a pod without trouble
 	// between the two sides, otherwise ours (Lost, Orphan, NoStock, or "K8S/ECI" words that
 	// disagree).
@@ -32,6 +37,8 @@ type Placement struct {
 	// Trouble says that Status needs a person's eye: 0 no, 1 degraded, 2 broken or paid for nothing.
 	Trouble Severity
 	Reason  string // the sentence behind Status; "" when there is nothing to say
+
+	join join // how Group was found
 }
 
 // Severity orders what a person should look at first.
@@ -70,6 +77,7 @@ type Pod struct {
 	Status               string // what kubectl prints as STATUS
 	Reason               string // sentence behind a Status that is not fine: scheduler's or kubelet's message
 	ReadyContainers      int
+	TotalContainers      int      // what READY counts: app containers and restartable init containers
 	Containers           []string // names of app containers, in the spec's order
 	InitContainers       []string
 	Restarts             int
@@ -157,7 +165,7 @@ type Event struct {
 
 // A Source says how fresh one collector's part is.
 type Source struct {
-	Name  string        // pods, nodes, events, groups
+	Name  string        // cluster, pods, nodes, events, groups
 	Read  time.Time     // when it was last read whole; zero: never
 	Every time.Duration // how often it reports when all is well
 	Error string        // why the newest try failed; "" when it did not

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/collectors"
+	"github.com/ecideck/ecideck/ui"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// consoleOptions are the flags of the console alone.
+type consoleOptions struct {
+	ascii    bool
+	readOnly bool
+}
+
+func (c *consoleOptions) addFlags(root *cobra.Command) {
+	root.Flags().BoolVar(&c.ascii, "ascii", false, "draw with ASCII characters only")
+	root.Flags().BoolVar(&c.readOnly, "read-only", false, "change nothing")
+}
+
+// runConsole shows the console until it is quit. What cannot be shown there is printed.
+func runConsole(ctx context.Context, o *options, c consoleOptions) error {
+	if why := noScreen(o); why != "" {
+		fmt.Fprintf(o.err, "ecideck: %s, so no console; this is `ecideck get pods -A`\n", why)
+		g := &getOptions{options: o, output: "table", all: true, timeout: 15 * time.Second}
+		for _, l := range listings() {
+			if l.name == "pods" {
+				err := g.run(ctx, l)
+				if setup.ExitCode(err) == setup.ExitPartial {
+					err = nil // a person asked for a look, and got it with what is missing named
+				}
+				return err
+			}
+		}
+	}
+	kube, err := setup.NewKube(o.kube)
+	if err != nil {
+		return err
+	}
+	scope := ""
+	if kube.NamespaceGiven {
+		scope = kube.Namespace
+	}
+	sources := o.sources(kube, scope)
+	store := collectors.NewStore()
+	sources.Latest = store.Latest
+	all := collectors.All(sources)
+	store.Expect(all)
+
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		collectors.Run(ctx, store, all, nil)
+		close(done)
+	}()
+	defer func() { cancel(); <-done }()
+	read := objects{kube: o.kube, noECI: sources.NoECI}
+	if sources.ECI != nil {
+		read.eci = sources.ECI
+	}
+	return ui.Run(ctx, ui.Options{
+		Store: store, Objects: read, Logs: podLogs{kube.Client},
+		Title: kube.Context, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly,
+	})
+}
+
+// noScreen says why there can be no console; "" when there can.
+func noScreen(o *options) string {
+	out, ok := o.out.(*os.File)
+	switch {
+	case !ok || !term.IsTerminal(int(out.Fd())):
+		return "stdout is not a terminal"
+	case os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "":
+		return "the terminal (TERM=" + os.Getenv("TERM") + ") cannot move its cursor"
+	}
+	return ""
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+)
+
+// A groupItem is one container group as programs read it; null as in podItem.
+type groupItem struct {
+	ID           string     `json:"id"`
+	Name         *string    `json:"name"`
+	Relation     string     `json:"relation"` // joined, unjoined, orphan, foreign
+	Status       *string    `json:"status"`
+	Reason       *string    `json:"reason"`
+	Message      *string    `json:"message"`
+	Zone         *string    `json:"zone"`
+	VSwitch      *string    `json:"vSwitch"`
+	IP           *string    `json:"ip"`
+	InstanceType *string    `json:"instanceType"`
+	Spot         *string    `json:"spot"`
+	Cluster      *string    `json:"cluster"` // the cluster id in its tags
+	Pod          *podRef    `json:"pod"`     // in its tags
+	Restarts     *int       `json:"restarts"`
+	Billed       specItem   `json:"billed"`
+	Usage        specItem   `json:"usage"`
+	Cost         costItem   `json:"cost"`
+	CreatedAt    *time.Time `json:"createdAt"`
+	EndedAt      *time.Time `json:"endedAt"`
+}
+
+type podRef struct {
+	Namespace *string `json:"namespace"`
+	Name      *string `json:"name"`
+	UID       *string `json:"uid"`
+}
+
+func groupTable(s *fleet.Snapshot, namespace string, now time.Time) table {
+	t := table{columns: []column{
+		{"ID", false}, {"STATUS", false}, {"RELATION", false}, {"POD", false}, {"VCPU", false}, {"MEMORY-GIB", false}, {"ZONE", false}, {"AGE", false},
+		{"NAME", true}, {"CLUSTER", true}, {"IP", true}, {"TYPE", true}, {"SPOT", true}, {"REASON", true}, {"MESSAGE", true},
+	}}
+	for _, g := range s.Groups {
+		id := g.Identity
+		if namespace != "" && id.Namespace != namespace {
+			continue
+		}
+		restarts := g.Restarts
+		item := groupItem{
+			ID: g.ID, Name: known(g.Name), Relation: string(g.Relation), Status: known(string(g.Status)), Reason: known(g.Reason), Message: known(g.Message),
+			Zone: known(g.Zone), VSwitch: known(g.VSwitch), IP: known(g.IP), InstanceType: known(g.InstanceType), Spot: known(g.Spot),
+			Cluster: known(id.ClusterID), Restarts: &restarts, Billed: specItem{known(g.CPU), known(g.Memory)},
+			CreatedAt: knownTime(g.Created), EndedAt: knownTime(g.Ended),
+		}
+		pod := ""
+		if id.PodName != "" {
+			item.Pod = &podRef{known(id.Namespace), known(id.PodName), known(id.PodUID)}
+			pod = id.Namespace + "/" + id.PodName
+		}
+		t.rows = append(t.rows, row{item: item, cells: []string{
+			g.ID, string(g.Status), string(g.Relation), pod, number(item.Billed.VCPU), number(item.Billed.MemoryGiB), g.Zone, age(g.Created, now),
+			g.Name, id.ClusterID, g.IP, g.InstanceType, g.Spot, g.Reason, g.Message,
+		}})
+	}
+	return t
+}

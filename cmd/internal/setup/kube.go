@@ -1,0 +1,65 @@
+// Package setup turns flags, environment and files into clients, and errors into exit codes.
+// It is shared by the commands; nothing else imports it.
+package setup
+
+import (
+	"fmt"
+
+	"github.com/ecideck/ecideck/collectors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// A Kube is a way to one cluster.
+type Kube struct {
+	Client    kubernetes.Interface
+	Config    *rest.Config
+	Probe     collectors.Probe
+	Context   string // the kubeconfig context in force; "": in-cluster or none
+	Namespace string // the flag's, else the context's, else default
+	// NamespaceGiven says that a flag chose the namespace.
+	NamespaceGiven bool
+}
+
+// NewKube reads the kubeconfig as kubectl does. It makes no call.
+func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
+	loader := flags.ToRawKubeConfigLoader()
+	config, err := flags.ToRESTConfig()
+	if err != nil {
+		if clientcmd.IsEmptyConfig(err) {
+			return nil, fmt.Errorf("no kubeconfig: set KUBECONFIG or --kubeconfig, or check the current context with `kubectl config get-contexts`: %w", err)
+		}
+		return nil, fmt.Errorf("reading the kubeconfig (check --kubeconfig, KUBECONFIG and --context): %w", err)
+	}
+	config = rest.CopyConfig(config)
+	// A watch lasts; a timeout would cut it, and a long list again and again.
+	config.Timeout = 0
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	config.QPS, config.Burst = 50, 100
+	config.UserAgent = "ecideck"
+	config.WarningHandler = rest.NoWarnings{} // they would be written over the screen
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
+	}
+	namespace, given, err := loader.Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig's namespace: %w", err)
+	}
+	k := &Kube{
+		Client: client, Config: config, Namespace: namespace,
+		NamespaceGiven: given && flags.Namespace != nil && *flags.Namespace != "",
+		Probe:          collectors.ProbeReady(client.Discovery().RESTClient()),
+	}
+	if raw, err := loader.RawConfig(); err == nil {
+		k.Context = raw.CurrentContext
+		if flags.Context != nil && *flags.Context != "" {
+			k.Context = *flags.Context
+		}
+	}
+	return k, nil
+}

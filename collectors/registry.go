@@ -1,0 +1,49 @@
+package collectors
+
+import (
+	"context"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"k8s.io/client-go/kubernetes"
+)
+
+// A Named is a collector with its source's name and how often it reports when all is well.
+type Named struct {
+	Name  string
+	Every time.Duration
+	Collector
+}
+
+// Sources are what the collectors read from.
+type Sources struct {
+	Kubernetes kubernetes.Interface
+	// Namespace limits pods and events; "" is all of them.
+	Namespace string
+	// Probe tells whether the API server lives; nil: only the watches' own errors do.
+	Probe Probe
+	// ECI lists container groups. When it is nil, NoECI says why and what to do; the
+	// source groups then carries that error, and all else works.
+	ECI   groupLister
+	NoECI error
+	// Latest is the Store's newest Snapshot.
+	Latest func() *fleet.Snapshot
+}
+
+// All is every collector: one line a source.
+func All(s Sources) []Named {
+	return []Named{
+		{"cluster", 5 * time.Minute, Cluster(s.Kubernetes, 5*time.Minute)},
+		{"pods", 2 * probeEvery, Pods(s.Kubernetes, s.Namespace, s.Probe)},
+		{"nodes", 2 * probeEvery, Nodes(s.Kubernetes, s.Probe)},
+		{"events", 2 * probeEvery, Events(s.Kubernetes, s.Namespace, s.Probe)},
+		{"groups", sweepPause, s.groups()},
+	}
+}
+
+func (s Sources) groups() Collector {
+	if s.ECI == nil {
+		return Poll(time.Minute, func(context.Context) (fleet.Part, error) { return nil, s.NoECI })
+	}
+	return Groups(s.ECI, s.Latest)
+}

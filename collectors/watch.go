@@ -1,0 +1,359 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// pageSize is how many objects one LIST asks for; only one page of full objects is in memory
+// at a time.
+const pageSize = 500
+
+// probeEvery is how often a watch's API server is asked whether it lives. A dead server says
+// nothing on a watch for minutes; so do healthy ones.
+const probeEvery = 3 * time.Second
+
+// A Probe asks whether the API server answers.
+type Probe func(context.Context) error
+
+// A watcher is the Collector of a Kubernetes kind. It converts each page and each watch
+// event to the compact record T before client-go's reflector sees it: a transform would
+// come too late, the reflector holds a whole list of full objects first.
+type watcher[T any] struct {
+	kind    string // pods
+	scope   string // the namespace, "": all
+	client  any    // what list and watch call; says whether it can stream lists
+	list    func(context.Context, metav1.ListOptions) (runtime.Object, error)
+	watch   func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	convert func(runtime.Object) *T
+	compare func(a, b *T) int  // by namespace and name; the order of the part
+	equal   func(a, b *T) bool // whether a reader could not tell them apart
+	part    func([]*T) fleet.Part
+	every   time.Duration // the shortest time between two reports
+	probe   Probe         // nil: none
+}
+
+// A record carries one converted object through the reflector, with the metadata that the
+// reflector reads.
+type record[T any] struct {
+	metav1.TypeMeta
+	metav1.ObjectMeta
+	item *T
+}
+
+// DeepCopyObject makes a record a runtime.Object. The item is never changed, so it is shared.
+func (r *record[T]) DeepCopyObject() runtime.Object {
+	copied := *r
+	r.DeepCopyInto(&copied.ObjectMeta)
+	return &copied
+}
+
+// Collect implements Collector.
+func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	k := &kept[T]{compare: w.compare, equal: w.equal, dirty: make(chan struct{}, 1)}
+	silent := logr.Discard()
+	reflector := cache.NewReflectorWithOptions(w.listerWatcher(k), &record[T]{}, k, cache.ReflectorOptions{
+		Name: w.kind, Logger: &silent,
+		Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 5 * time.Second, Steps: 5, Jitter: 0.5},
+	})
+	reflector.WatchListPageSize = pageSize
+	var running sync.WaitGroup
+	running.Go(func() { w.guard(k, func() { reflector.RunWithContext(ctx) }) })
+	running.Go(func() { w.guard(k, func() { w.keepProbing(ctx, k) }) })
+	defer running.Wait()
+	defer cancel()
+
+	var last fleet.Part // reported again when the source comes back or is still alive
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.dirty:
+		}
+		items, changed, synced, err, panicked := k.take()
+		if panicked != nil {
+			panic(panicked) // Run makes it this source's error and starts the collector again
+		}
+		if synced && (changed || last == nil) {
+			last = w.part(items)
+		}
+		switch {
+		case err != nil:
+			if synced && changed {
+				report(last, nil) // what was learned before the failure
+			}
+			report(nil, w.explain(err))
+		case synced:
+			report(last, nil)
+		}
+		if !pause(ctx, w.every) {
+			return
+		}
+	}
+}
+
+// guard hands a panic of one of the collector's goroutines to Collect.
+func (w *watcher[T]) guard(k *kept[T], f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.mu.Lock()
+			k.panicked = r
+			k.mu.Unlock()
+			notify(k.dirty)
+		}
+	}()
+	f()
+}
+
+// keepProbing notes whether the API server answers, and by that how fresh the part is.
+func (w *watcher[T]) keepProbing(ctx context.Context, k *kept[T]) {
+	if w.probe == nil {
+		return
+	}
+	for pause(ctx, probeEvery) {
+		err := w.probe(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		k.note(func() { k.probeErr = err })
+	}
+}
+
+func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			if o.ResourceVersion == "0" {
+				o.ResourceVersion = "" // at "0" the server ignores the limit and sends all at once
+			}
+			if o.Limit == 0 && o.Continue == "" && o.ResourceVersion == "" {
+				o.Limit = pageSize
+			}
+			page, err := w.list(ctx, o)
+			if err != nil {
+				k.note(func() { k.streamErr = err })
+				return nil, err
+			}
+			return w.convertPage(page)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.AllowWatchBookmarks = true
+			source, err := w.watch(ctx, o)
+			if err != nil {
+				if streaming := o.SendInitialEvents != nil && apierrors.IsInvalid(err); !streaming {
+					k.note(func() { k.streamErr = err }) // else the reflector lists in pages instead
+				}
+				return nil, err
+			}
+			k.note(func() { k.streamErr = nil })
+			return watch.Filter(source, func(e watch.Event) (watch.Event, bool) {
+				if e.Type == watch.Error {
+					if err := apierrors.FromObject(e.Object); !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+						k.note(func() { k.streamErr = err })
+					}
+					return e, true
+				}
+				r, err := w.convertOne(e.Object, e.Type == watch.Bookmark)
+				if err != nil {
+					k.note(func() { k.streamErr = err })
+					return e, false
+				}
+				e.Object = r
+				return e, true
+			}), nil
+		},
+	}, w.client)
+}
+
+func (w *watcher[T]) convertPage(page runtime.Object) (runtime.Object, error) {
+	about, err := meta.ListAccessor(page)
+	if err != nil {
+		return nil, fmt.Errorf("reading a page of %s: %w", w.kind, err)
+	}
+	out := &internalversion.List{ListMeta: metav1.ListMeta{
+		ResourceVersion: about.GetResourceVersion(), Continue: about.GetContinue(), RemainingItemCount: about.GetRemainingItemCount(),
+	}}
+	err = meta.EachListItem(page, func(o runtime.Object) error {
+		r, err := w.convertOne(o, false)
+		if err == nil {
+			out.Items = append(out.Items, r)
+		}
+		return err
+	})
+	return out, err
+}
+
+// convertOne makes the record of an object. A bookmark's object holds a version only.
+func (w *watcher[T]) convertOne(o runtime.Object, bookmark bool) (*record[T], error) {
+	about, err := meta.Accessor(o)
+	if err != nil {
+		return nil, fmt.Errorf("reading one of %s: %w", w.kind, err)
+	}
+	r := &record[T]{ObjectMeta: metav1.ObjectMeta{
+		Namespace: about.GetNamespace(), Name: about.GetName(), UID: about.GetUID(), ResourceVersion: about.GetResourceVersion(),
+	}}
+	if bookmark {
+		r.Annotations = about.GetAnnotations() // says where the initial events end
+		return r, nil
+	}
+	r.item = w.convert(o)
+	return r, nil
+}
+
+// explain makes an error say what to do about it.
+func (w *watcher[T]) explain(err error) error {
+	where := "in all namespaces"
+	if w.scope != "" {
+		where = "in namespace " + w.scope
+	}
+	switch {
+	case apierrors.IsForbidden(err):
+		remedy := "ask for a role with these rights"
+		if w.scope == "" && w.kind != "nodes" {
+			remedy += ", or choose a namespace with -n"
+		}
+		return fmt.Errorf("this user may not list and watch %s %s (%s): %w", w.kind, where, remedy, err)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("the API server does not accept the kubeconfig's credentials; log in again: %w", err)
+	}
+	return fmt.Errorf("reading %s: %w", w.kind, err)
+}
+
+// kept is the reflector's store: records in order, and what changed since they were taken.
+type kept[T any] struct {
+	compare func(a, b *T) int
+	equal   func(a, b *T) bool
+	dirty   chan struct{}
+
+	mu        sync.Mutex
+	items     []*T // sorted; never changed, only replaced
+	taken     []*T // what take returned last
+	pending   map[string]change[T]
+	synced    bool // a whole list has been read
+	streamErr error
+	probeErr  error
+	panicked  any
+}
+
+// A change is one record that is new or gone.
+type change[T any] struct {
+	item *T
+	gone bool
+}
+
+var errNotARecord = errors.New("collectors: the reflector passed something that is not a record")
+
+func (k *kept[T]) note(change func()) {
+	k.mu.Lock()
+	change()
+	k.mu.Unlock()
+	notify(k.dirty)
+}
+
+func (k *kept[T]) put(obj any, gone bool) error {
+	r, ok := obj.(*record[T])
+	if !ok {
+		return errNotARecord
+	}
+	k.note(func() {
+		if k.pending == nil {
+			k.pending = map[string]change[T]{}
+		}
+		k.pending[r.Namespace+"/"+r.Name] = change[T]{r.item, gone}
+	})
+	return nil
+}
+
+// Add, Update, Delete, Replace and Resync are called by the reflector.
+func (k *kept[T]) Add(obj any) error    { return k.put(obj, false) }
+func (k *kept[T]) Update(obj any) error { return k.put(obj, false) }
+func (k *kept[T]) Delete(obj any) error { return k.put(obj, true) }
+func (k *kept[T]) Resync() error        { return nil }
+
+// Replace takes a whole list. Records that say the same as before stay the same pointers.
+func (k *kept[T]) Replace(list []any, _ string) error {
+	items := make([]*T, 0, len(list))
+	for _, obj := range list {
+		r, ok := obj.(*record[T])
+		if !ok {
+			return errNotARecord
+		}
+		items = append(items, r.item)
+	}
+	slices.SortFunc(items, k.compare)
+	k.note(func() {
+		k.fold()
+		for i, item := range items {
+			if at, found := slices.BinarySearchFunc(k.items, item, k.compare); found && k.equal(k.items[at], item) {
+				items[i] = k.items[at]
+			}
+		}
+		k.items, k.synced = items, true
+	})
+	return nil
+}
+
+// fold puts the pending changes into a new slice of items. Between them whole runs are
+// copied, so its cost is a copy of pointers and a search per change.
+func (k *kept[T]) fold() {
+	if len(k.pending) == 0 {
+		return
+	}
+	changes := make([]change[T], 0, len(k.pending))
+	for _, c := range k.pending {
+		changes = append(changes, c)
+	}
+	k.pending = nil
+	slices.SortFunc(changes, func(a, b change[T]) int { return k.compare(a.item, b.item) })
+	out := make([]*T, 0, len(k.items)+len(changes))
+	rest, altered := k.items, false
+	for _, c := range changes {
+		at, found := slices.BinarySearchFunc(rest, c.item, k.compare)
+		out = append(out, rest[:at]...)
+		rest = rest[at:]
+		switch {
+		case found && !c.gone && k.equal(rest[0], c.item):
+			out, rest = append(out, rest[0]), rest[1:]
+		case found:
+			rest, altered = rest[1:], true
+			fallthrough
+		default:
+			if !c.gone {
+				out, altered = append(out, c.item), true
+			}
+		}
+	}
+	if altered {
+		k.items = append(out, rest...)
+	}
+}
+
+// take returns the items in order and whether they are another slice than taken before.
+func (k *kept[T]) take() (items []*T, changed, synced bool, err error, panicked any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := k.taken
+	k.fold()
+	k.taken = k.items
+	changed = len(before) != len(k.items) || len(before) > 0 && &before[0] != &k.items[0]
+	err = k.streamErr
+	if k.probeErr != nil {
+		err = k.probeErr
+	}
+	return k.items, changed, k.synced, err, k.panicked
+}
