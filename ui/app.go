@@ -3,11 +3,16 @@ package ui
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
-	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/gdamore/tcell/v2"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/view"
 )
 
 // A Store hands out the newest Snapshot.
@@ -20,27 +25,13 @@ type Store interface {
 
 // Objects reads what a snapshot does not hold. Its methods may block; they are called off
 // the UI goroutine with a context that Esc cancels.
-type Objects interface {
-	// Describe returns the text of `kubectl describe` for a Pod or Node, and for kind
-	// ContainerGroup (name: the group id) the group as ECI sees it.
-	Describe(ctx context.Context, kind, namespace, name string) (string, error)
-	// YAML returns the object as YAML, without managed fields.
-	YAML(ctx context.Context, kind, namespace, name string) (string, error)
-}
+type Objects = view.Objects
 
 // A LogRequest asks for a container's log.
-type LogRequest struct {
-	Namespace, Pod, Container string
-	Follow, Previous          bool
-	Timestamps                bool
-	Tail                      int           // lines; 0: all
-	Since                     time.Duration // 0: from the start
-}
+type LogRequest = view.LogRequest
 
 // Logs opens a container's log. The caller closes it; cancelling ctx ends it too.
-type Logs interface {
-	Log(ctx context.Context, r LogRequest) (io.ReadCloser, error)
-}
+type Logs = view.Logs
 
 // Options are what the console needs to run.
 type Options struct {
@@ -50,10 +41,46 @@ type Options struct {
 	Title    string           // the kubeconfig context
 	ASCII    bool             // no line-drawing or other non-ASCII characters
 	NoColor  bool             // the NO_COLOR convention
-	Screen   tcell.Screen     // nil: the terminal
+	Screen   tcell.Screen     // nil: the terminal; otherwise initialized by the caller, finished by Run
 	Now      func() time.Time // nil: time.Now; for ages
 	ReadOnly bool
 }
 
-// Run shows the console until the user quits or ctx ends, and restores the terminal.
-func Run(ctx context.Context, o Options) error { return errors.New("ui: not built yet") }
+// errStuck is returned when the terminal takes no more output, so that it can't be restored.
+var errStuck = errors.New("the terminal takes no output; it could not be restored (stty sane, reset)")
+
+// quitGrace is how long a terminal may take to be restored.
+const quitGrace = 5 * time.Second
+
+// Run shows the console until the user quits or ctx ends, and restores the terminal. It
+// also ends on SIGHUP, SIGTERM and SIGINT, and returns nil then: the terminal's end is a
+// normal way for a console to end. A terminal that is lost while the console runs is an
+// error.
+func Run(ctx context.Context, o Options) error {
+	screen := o.Screen
+	if screen == nil {
+		var err error
+		if screen, err = terminal(); err != nil {
+			return err
+		}
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	return newConsole(o).run(ctx, screen)
+}
+
+// terminal opens the terminal and enters its full-screen mode.
+func terminal() (tcell.Screen, error) {
+	term := os.Getenv("TERM")
+	if term == "" || term == "dumb" {
+		return nil, fmt.Errorf("opening the terminal: TERM is %q, which can't show a full screen; `ecideck get pods` prints the same as text", term)
+	}
+	screen, err := tcell.NewScreen()
+	if err == nil {
+		err = screen.Init()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the terminal (TERM=%s): %w; TERM=xterm-256color often works, and `ecideck get pods` prints the same as text", term, err)
+	}
+	return screen, nil
+}

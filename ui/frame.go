@@ -1,0 +1,193 @@
+package ui
+
+import (
+	"strings"
+
+	"github.com/gdamore/tcell/v2"
+	"github.com/rivo/tview"
+
+	"github.com/ecideck/ecideck/ui/theme"
+	"github.com/ecideck/ecideck/ui/view"
+)
+
+// A frame paints everything: two lines of header, the view, what went wrong, the sentence
+// about the selected row or the prompt, and the keys.
+type frame struct {
+	*tview.Box
+	c *console
+}
+
+const (
+	wide      = 100 // from here on the first lines have room for more
+	minWidth  = 20
+	minHeight = 7
+)
+
+// Draw paints the whole screen.
+func (f *frame) Draw(screen tcell.Screen) {
+	c := f.c
+	width, height := screen.Size()
+	screen.HideCursor()
+	if width < minWidth || height < minHeight {
+		c.theme.Print(screen, 0, 0, width, "terminal too small", tcell.StyleDefault)
+		return
+	}
+	c.headLine(screen, width)
+	c.titleLine(screen, 1, width)
+	bottom := height - 2 // the sentence or prompt, then the keys
+	c.painted.alert = c.alert()
+	if c.painted.alert != "" {
+		bottom--
+		c.theme.Print(screen, 1, bottom, width-2, theme.Fit(c.theme.Glyphs.Degraded+" "+c.painted.alert, width-2), c.theme.Style(theme.Broken))
+	}
+	p := c.top().Primitive()
+	p.SetRect(0, 2, width, bottom-2)
+	p.Draw(screen)
+	c.infoLine(screen, height-2, width)
+	c.keyLine(screen, height-1, width)
+}
+
+// PasteHandler puts pasted text into the prompt. Elsewhere it is refused: each of its
+// characters would be a key.
+func (f *frame) PasteHandler() func(string, func(tview.Primitive)) {
+	return func(text string, _ func(tview.Primitive)) {
+		c := f.c
+		if c.prompt == nil {
+			c.Notice("pasted text was ignored; open / or : first")
+			return
+		}
+		line, _, _ := strings.Cut(text, "\n")
+		c.prompt.insert([]rune(line))
+		c.typed()
+	}
+}
+
+// segments paints segments two spaces apart and returns where they end.
+func (c *console) segments(screen tcell.Screen, x, y, width int, segments []segment) int {
+	for i, s := range segments {
+		if i > 0 {
+			x += 2
+		}
+		x += c.theme.Print(screen, x, y, width-x, s.text, c.theme.Style(s.role))
+	}
+	return x
+}
+
+// head is the first line's content.
+func (c *console) head(width int) (left, right []segment) {
+	var name []segment
+	if width >= wide {
+		name = append(name, segment{"ecideck", theme.Accent})
+	}
+	if c.o.ReadOnly {
+		name = append(name, segment{"read-only", theme.Dim})
+	}
+	if c.o.Title != "" {
+		name = append(name, segment{c.o.Title, theme.Strong})
+	}
+	return headline(name, c.snapshot.Sources, c.counts, c.o.Now(), width-2)
+}
+
+func (c *console) headText(width int) string {
+	left, right := c.head(width)
+	return text(left) + text(right)
+}
+
+func (c *console) headLine(screen tcell.Screen, w int) {
+	left, right := c.head(w)
+	c.painted.head = text(left) + text(right)
+	c.segments(screen, 1, 0, w, left)
+	c.segments(screen, w-1-width(right), 0, w, right)
+}
+
+// titleLine says which view this is, what is filtered and how much is shown.
+func (c *console) titleLine(screen tcell.Screen, y, w int) {
+	summary := c.summary()
+	filter := c.filter()
+	room := w - 2
+	x := 1
+	if w >= wide && len(c.stack) == 1 {
+		for _, m := range c.mains {
+			tab, style := " "+m.key+" "+m.view.Title()+" ", c.theme.Style(theme.Dim)
+			if m.view == c.stack[0] {
+				tab, style = "["+m.key+" "+m.view.Title()+"]", c.theme.Style(theme.Accent)
+			}
+			x += c.theme.Print(screen, x, y, w-x, tab, style) + 1
+		}
+	} else {
+		title := c.top().Title()
+		if len(c.stack) > 1 {
+			title = c.crumbs()
+		}
+		keep := theme.Width(summary) + 2
+		if filter != "" {
+			keep += min(20, theme.Width(filter)+3)
+		}
+		title = theme.FitMiddle(title, max(12, room-keep))
+		x += c.theme.Print(screen, x, y, w-x, title, c.theme.Style(theme.Accent)) + 2
+	}
+	if left := w - 1 - theme.Width(summary); left > x {
+		c.theme.Print(screen, left, y, w-left, summary, tcell.StyleDefault)
+		w = left - 1
+	}
+	if filter != "" {
+		c.theme.Print(screen, x, y, w-x, theme.Fit("/"+filter, w-x), c.theme.Style(theme.Strong))
+	}
+}
+
+// crumbs name the way back: "Nodes › Pods on ecs-07". Deep stacks name the last two.
+func (c *console) crumbs() string {
+	views := c.stack[max(0, len(c.stack)-2):]
+	titles := make([]string, len(views))
+	for i, v := range views {
+		titles[i] = v.Title()
+	}
+	return strings.Join(titles, " › ")
+}
+
+// infoLine is the prompt while something is typed, otherwise a notice, otherwise the
+// sentence about the row under the cursor.
+func (c *console) infoLine(screen tcell.Screen, y, w int) {
+	switch {
+	case c.prompt != nil:
+		c.prompt.draw(c.theme, screen, y, w)
+	case c.notice != "":
+		c.theme.Print(screen, 1, y, w-2, theme.Fit(c.notice, w-2), c.theme.Style(theme.Strong))
+	default:
+		reason := strings.Join(strings.Fields(c.reason()), " ")
+		c.theme.Print(screen, 1, y, w-2, theme.Fit(reason, w-2), tcell.StyleDefault)
+	}
+}
+
+// keyLine shows the keys that fit; help and quit always do. A key that can't be used now
+// stands in parentheses.
+func (c *console) keyLine(screen tcell.Screen, y, w int) {
+	s := c.selection()
+	var hints []segment
+	if c.prompt != nil {
+		hints = c.prompt.hints()
+	} else {
+		for _, a := range append(c.top().Actions(), c.actions()...) {
+			if !a.Bar {
+				continue
+			}
+			h := segment{a.Keys[0] + " " + a.Name, theme.Plain}
+			if a.Why(s) != "" {
+				h = segment{"(" + h.text + ")", theme.Dim}
+			}
+			hints = append(hints, h)
+		}
+	}
+	always := min(2, len(hints))
+	tail := hints[len(hints)-always:]
+	fit := hints[:0:0]
+	for _, h := range hints[:len(hints)-always] {
+		if width(append(append(fit[:len(fit):len(fit)], h), tail...)) > w-2 {
+			continue
+		}
+		fit = append(fit, h)
+	}
+	c.segments(screen, 1, y, w, append(fit, tail...))
+}
+
+var _ view.Shell = (*console)(nil)

@@ -1,0 +1,161 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
+	"github.com/ecideck/ecideck/ui/theme"
+)
+
+// source is short for what a snapshot says about one collector.
+type source = fleet.Source
+
+// A segment is a piece of a line with its meaning.
+type segment struct {
+	text string
+	role theme.Role
+}
+
+// width is how many cells segments take with two spaces between them.
+func width(segments []segment) int {
+	w := 0
+	for i, s := range segments {
+		if i > 0 {
+			w += 2
+		}
+		w += theme.Width(s.text)
+	}
+	return w
+}
+
+// text is what segments say, for comparing with what is on screen.
+func text(segments []segment) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteString(s.text + "  ")
+	}
+	return b.String()
+}
+
+// A census counts a snapshot's pods that have not ended by place, and what is wrong.
+type census struct{ ecs, eci, acs, other, unbound, broken, degraded int }
+
+func count(s *fleet.Snapshot) census {
+	var c census
+	for _, p := range s.Placements {
+		switch p.Trouble {
+		case fleet.Broken:
+			c.broken++
+		case fleet.Degraded:
+			c.degraded++
+		}
+		if p.Pod == nil || p.Pod.Phase == "Succeeded" || p.Pod.Phase == "Failed" {
+			continue
+		}
+		switch p.Place {
+		case fleet.PlaceECS:
+			c.ecs++
+		case fleet.PlaceECI:
+			c.eci++
+		case fleet.PlaceACS:
+			c.acs++
+		case fleet.PlaceOther:
+			c.other++
+		default:
+			c.unbound++
+		}
+	}
+	return c
+}
+
+// segments are the census in words, the most important first.
+func (c census) segments() []segment {
+	var out []segment
+	add := func(n int, word string, role theme.Role, always bool) {
+		if n > 0 || always {
+			out = append(out, segment{fmt.Sprintf("%d %s", n, word), role})
+		}
+	}
+	add(c.broken, "broken", theme.Broken, false)
+	add(c.degraded, "degraded", theme.Degraded, false)
+	out = append(out, segment{fmt.Sprintf("pods ECS %d ECI %d", c.ecs, c.eci), theme.Plain})
+	add(c.unbound, "unbound", theme.Degraded, false)
+	add(c.acs, "ACS", theme.Plain, false)
+	add(c.other, "other", theme.Plain, false)
+	return out
+}
+
+// freshness says how old a source's part is.
+func freshness(s source, now time.Time) segment {
+	switch {
+	case s.Read.IsZero() && s.Error != "":
+		return segment{s.Name + " NO DATA", theme.Broken}
+	case s.Read.IsZero():
+		return segment{s.Name + " loading", theme.Degraded}
+	case s.Stale(now):
+		return segment{s.Name + " STALE " + format.Age(s.Read, now), theme.Broken}
+	}
+	return segment{s.Name + " " + format.Age(s.Read, now), theme.Dim}
+}
+
+// headline is the first line: where am I, how fresh is each source, how much is there. left
+// and right together fit into width cells; what is stale or broken is the last to go.
+func headline(name []segment, sources []source, c census, now time.Time, room int) (left, right []segment) {
+	all := make([]segment, 0, len(sources))
+	var short []segment // fresh sources in one word
+	fresh := 0
+	for _, s := range sources {
+		f := freshness(s, now)
+		all = append(all, f)
+		if f.role == theme.Dim {
+			fresh++
+		} else {
+			short = append(short, f)
+		}
+	}
+	if fresh > 0 {
+		short = append(short, segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})
+	}
+	right = c.segments()
+	for _, sources := range [][]segment{all, short} {
+		left = append(append([]segment{}, name...), sources...)
+		// The census gives way before the sources do, but not to what is merely fresh.
+		for keep := len(right); keep > 0; keep-- {
+			if width(left)+2+width(right[:keep]) <= room {
+				return left, right[:keep]
+			}
+			if right[keep-1].role == theme.Plain && len(short) < len(all) {
+				break
+			}
+		}
+	}
+	if width(left) > room && len(name) > 0 {
+		excess := width(left) - room
+		last := len(name) - 1
+		left[last].text = theme.FitMiddle(left[last].text, max(4, theme.Width(left[last].text)-excess))
+	}
+	return left, nil
+}
+
+// troubles are the sources' errors in words.
+func troubles(sources []source, now time.Time) []string {
+	var out []string
+	for _, s := range sources {
+		if !s.Stale(now) || s.Read.IsZero() && s.Error == "" {
+			continue
+		}
+		why := format.Plain(strings.ReplaceAll(s.Error, "\n", " "))
+		if why == "" {
+			why = "no report since " + format.Age(s.Read, now) + ", expected every " + s.Every.String()
+		}
+		shown := "; nothing to show"
+		if !s.Read.IsZero() {
+			shown = "; shown as of " + format.Age(s.Read, now) + " ago"
+		}
+		out = append(out, s.Name+": "+why+shown)
+	}
+	return out
+}

@@ -1,0 +1,122 @@
+package view
+
+import (
+	"github.com/rivo/tview"
+
+	"github.com/ecideck/ecideck/ui/keymap"
+	"github.com/ecideck/ecideck/ui/table"
+)
+
+// A list is what all screens with a table have in common.
+type list[T comparable] struct {
+	env   *Env
+	table *table.Table[T]
+	// object is what a row stands for.
+	object func(T) keymap.Object
+	// reason is the sentence behind the row under the cursor.
+	reason func(T) string
+}
+
+// Primitive is the table.
+func (l *list[T]) Primitive() tview.Primitive { return l.table }
+
+// Filter is the filter as it was typed.
+func (l *list[T]) Filter() string { return l.table.Filter() }
+
+// SetFilter filters the table.
+func (l *list[T]) SetFilter(s string) error { return l.table.SetFilter(s) }
+
+// Summary says how much of what is on screen.
+func (l *list[T]) Summary() string { return l.table.Summary() }
+
+// Aged reports whether a visible text changed only because time passed.
+func (l *list[T]) Aged() bool { return l.table.Aged() }
+
+// Reason is the sentence for the row under the cursor, "" when there is nothing to say.
+func (l *list[T]) Reason() string {
+	if row, ok := l.table.Current(); ok && l.reason != nil {
+		return l.reason(row)
+	}
+	return ""
+}
+
+// Selection is what actions work on.
+func (l *list[T]) Selection() keymap.Selection {
+	var s keymap.Selection
+	if row, ok := l.table.Current(); ok {
+		s.Cursor = l.object(row)
+	}
+	marked, hidden := l.table.Marked()
+	for _, row := range marked {
+		s.Marked = append(s.Marked, l.object(row))
+	}
+	s.Hidden = hidden
+	return s
+}
+
+// with runs f on the row under the cursor.
+func (l *list[T]) with(f func(T)) func(keymap.Selection) {
+	return func(keymap.Selection) {
+		if row, ok := l.table.Current(); ok {
+			f(row)
+		}
+	}
+}
+
+// nothing says why an action that needs a row can't be used without one.
+func nothing(s keymap.Selection) string {
+	if s.Cursor == (keymap.Object{}) {
+		return "nothing is selected"
+	}
+	return ""
+}
+
+// needsPod says why an action on a pod can't be used.
+func needsPod(s keymap.Selection) string {
+	if why := nothing(s); why != "" {
+		return why
+	}
+	if s.Cursor.Kind != KindPod {
+		return "this group has no pod"
+	}
+	return ""
+}
+
+// describe is the d key.
+func (l *list[T]) describe() keymap.Action {
+	return keymap.Action{
+		Keys: []string{"d"}, Name: "describe", Bar: true, Disabled: nothing,
+		Help: "Describe the object, as kubectl describe does; for pods on ECI the group too.",
+		Run:  l.with(func(row T) { l.env.Shell.Open(Describe(l.env, l.object(row), "")) }),
+	}
+}
+
+// yaml is the y key.
+func (l *list[T]) yaml() keymap.Action {
+	return keymap.Action{
+		Keys: []string{"y"}, Name: "yaml", Bar: true,
+		Help: "Show the object as YAML.",
+		Disabled: func(s keymap.Selection) string {
+			if s.Cursor.Kind == KindGroup {
+				return "a group has no YAML; d describes it"
+			}
+			return nothing(s)
+		},
+		Run: l.with(func(row T) { l.env.Shell.Open(YAML(l.env, l.object(row))) }),
+	}
+}
+
+// events is the v key. group is the id of the group behind a row, "" without one.
+func (l *list[T]) events(group func(T) string) keymap.Action {
+	return keymap.Action{
+		Keys: []string{"v"}, Name: "events", Bar: true, Disabled: nothing,
+		Help: "Show the events of the object, Kubernetes' and ECI's together.",
+		Run: l.with(func(row T) {
+			id := ""
+			if group != nil {
+				id = group(row)
+			}
+			l.env.Shell.Open(NewEvents(l.env, l.object(row), id))
+		}),
+	}
+}

@@ -1,0 +1,338 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
+	"github.com/ecideck/ecideck/ui/keymap"
+	"github.com/ecideck/ecideck/ui/table"
+	"github.com/ecideck/ecideck/ui/theme"
+)
+
+// Pods shows every pod with its place, and groups that should have a pod and have none.
+type Pods struct {
+	list[*fleet.Placement]
+	node string // only pods bound to this node; "": all
+}
+
+// NewPods shows the pods bound to a node, or all with node "".
+func NewPods(env *Env, node string) *Pods {
+	p := &Pods{node: node}
+	empty := "no pods yet: waiting for the source named pods"
+	if node != "" {
+		empty = "no pods on " + node
+	}
+	p.list = list[*fleet.Placement]{
+		env: env, object: podObject,
+		reason: func(p *fleet.Placement) string { return p.Reason },
+		table: table.New(table.Config[*fleet.Placement]{
+			Theme: env.Theme, Now: env.Now, Key: podKey, Role: podRole, Empty: empty,
+		}, podColumns()),
+	}
+	return p
+}
+
+// Title is "Pods" or "Pods on a node".
+func (p *Pods) Title() string {
+	if p.node != "" {
+		return "Pods on " + p.node
+	}
+	return "Pods"
+}
+
+// Show takes the placements of the snapshot.
+func (p *Pods) Show(s *fleet.Snapshot) {
+	if p.node == "" {
+		p.table.Set(s.Placements)
+		return
+	}
+	var on []*fleet.Placement
+	for _, row := range s.Placements {
+		if row.Pod != nil && row.Pod.NodeName == p.node {
+			on = append(on, row)
+		}
+	}
+	p.table.Set(on)
+}
+
+// Actions are the keys on pods.
+func (p *Pods) Actions() []keymap.Action {
+	logs := func(previous bool) func(keymap.Selection) {
+		return p.with(func(row *fleet.Placement) {
+			if row.Pod != nil {
+				p.env.Shell.Open(NewLogs(p.env, row.Pod, previous))
+			}
+		})
+	}
+	describe := p.describe()
+	describe.Keys = append(describe.Keys, "Enter")
+	describe.Run = p.with(func(row *fleet.Placement) {
+		group := ""
+		if row.Pod != nil && row.Group != nil {
+			group = row.Group.ID
+		}
+		p.env.Shell.Open(Describe(p.env, podObject(row), group))
+	})
+	group := func(row *fleet.Placement) string {
+		if row.Group == nil {
+			return ""
+		}
+		return row.Group.ID
+	}
+	return append([]keymap.Action{
+		{Keys: []string{"l"}, Name: "logs", Bar: true, Disabled: needsPod, Help: "Follow the pod's log; Tab changes the container.", Run: logs(false)},
+		{Keys: []string{"p"}, Name: "previous", Bar: true, Disabled: needsPod, Help: "Show the log of the containers' previous run.", Run: logs(true)},
+		describe, p.events(group), p.yaml(),
+	}, p.table.Actions()...)
+}
+
+// podKey identifies a placement for ever: the pod's UID, or the group's id for a group
+// without a pod.
+func podKey(p *fleet.Placement) string {
+	if p.Pod != nil {
+		return p.Pod.UID
+	}
+	if p.Group != nil {
+		return p.Group.ID
+	}
+	return ""
+}
+
+func podObject(p *fleet.Placement) keymap.Object {
+	if p.Pod != nil {
+		return keymap.Object{Kind: KindPod, Namespace: p.Pod.Namespace, Name: p.Pod.Name, UID: p.Pod.UID}
+	}
+	if p.Group != nil {
+		return keymap.Object{Kind: KindGroup, Name: p.Group.ID, UID: p.Group.ID}
+	}
+	return keymap.Object{}
+}
+
+// podRole is how a pod's row looks: trouble shows, what has ended steps back.
+func podRole(p *fleet.Placement) theme.Role {
+	if r := severityRole(p.Trouble); r != theme.Plain {
+		return r
+	}
+	if p.Pod != nil && (p.Pod.Phase == "Succeeded" || p.Pod.Phase == "Failed") {
+		return theme.Dim
+	}
+	return theme.Plain
+}
+
+func severityRole(s fleet.Severity) theme.Role {
+	switch s {
+	case fleet.Degraded:
+		return theme.Degraded
+	case fleet.Broken:
+		return theme.Broken
+	}
+	return theme.Plain
+}
+
+// podColumns are the columns of Pods. The order is kubectl's, then where it runs and what
+// that is; names of groups without a pod are taken from the groups' tags.
+func podColumns() []table.Column[*fleet.Placement] {
+	return []table.Column[*fleet.Placement]{
+		{
+			Title: "NAMESPACE", Aliases: []string{"ns"}, Sort: 'P', Words: true, Importance: 5, Min: 9, Max: 16,
+			Cell: func(p *fleet.Placement, _ time.Time) string { return podNamespace(p) },
+		},
+		{
+			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 34,
+			Cell: func(p *fleet.Placement, _ time.Time) string { return podName(p) },
+		},
+		{
+			Title: "READY", Sort: 'R', Importance: 2, Right: true,
+			Cell: func(p *fleet.Placement, _ time.Time) string {
+				if p.Pod == nil {
+					return format.Unknown
+				}
+				return fmt.Sprintf("%d/%d", p.Pod.ReadyContainers, len(p.Pod.Containers))
+			},
+			Number: func(p *fleet.Placement, _ time.Time) (float64, bool) {
+				if p.Pod == nil || len(p.Pod.Containers) == 0 {
+					return 0, false
+				}
+				return float64(p.Pod.ReadyContainers) / float64(len(p.Pod.Containers)), true
+			},
+		},
+		{
+			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 9, Max: 20,
+			Cell: func(p *fleet.Placement, _ time.Time) string { return p.Status },
+		},
+		{
+			Title: "RST", Aliases: []string{"restarts"}, Sort: 'T', Largest: true, Right: true, Importance: 4,
+			Cell: func(p *fleet.Placement, _ time.Time) string {
+				if p.Pod == nil {
+					return format.Unknown
+				}
+				return fmt.Sprint(p.Pod.Restarts)
+			},
+			Number: func(p *fleet.Placement, _ time.Time) (float64, bool) {
+				if p.Pod == nil {
+					return 0, false
+				}
+				return float64(p.Pod.Restarts), true
+			},
+			Role: func(p *fleet.Placement) theme.Role {
+				if p.Trouble == fleet.Fine && p.Pod != nil && p.Pod.Restarts == 0 {
+					return theme.Dim
+				}
+				return podRole(p)
+			},
+		},
+		{
+			Title: "PLACE", Sort: 'L', Words: true, Middle: true, Importance: 2, Min: 6, Max: 15,
+			Cell:  func(p *fleet.Placement, _ time.Time) string { return placeCell(p) },
+			Match: placeMatch,
+		},
+		{
+			Title: "GROUP", Sort: 'U', Words: true, Middle: true, Importance: 7, Min: 5, Max: 14,
+			Cell: func(p *fleet.Placement, _ time.Time) string { return groupID(p) },
+		},
+		{
+			Title: "BILLED", Sort: 'B', Largest: true, Importance: 6, Min: 6, Max: 16,
+			Cell: func(p *fleet.Placement, _ time.Time) string { return billedCell(p.Group) },
+			Number: func(p *fleet.Placement, _ time.Time) (float64, bool) {
+				return billedNumber(p.Group)
+			},
+		},
+		{
+			Title: "AGE", Sort: 'A', Right: true, Live: true, Importance: 3, Min: 5,
+			Cell: func(p *fleet.Placement, now time.Time) string { return format.Age(podCreated(p), now) },
+			Number: func(p *fleet.Placement, now time.Time) (float64, bool) {
+				c := podCreated(p)
+				return now.Sub(c).Seconds(), !c.IsZero()
+			},
+		},
+		{
+			Title: "NODE", Sort: 'O', Words: true, Middle: true, Importance: 9, Max: 20,
+			Cell: func(p *fleet.Placement, _ time.Time) string {
+				if p.Pod == nil || p.Pod.NodeName == "" {
+					return format.Unknown
+				}
+				return p.Pod.NodeName
+			},
+		},
+		{
+			Title: "IP", Sort: 'I', Words: true, Importance: 8, Max: 15,
+			Cell: func(p *fleet.Placement, _ time.Time) string {
+				switch {
+				case p.Pod != nil && p.Pod.IP != "":
+					return p.Pod.IP
+				case p.Pod == nil && p.Group != nil && p.Group.IP != "":
+					return p.Group.IP
+				}
+				return format.Unknown
+			},
+		},
+		{
+			Title: "WORKLOAD", Sort: 'W', Words: true, Importance: 10, Max: 24,
+			Cell: func(p *fleet.Placement, _ time.Time) string {
+				if p.Pod == nil || p.Pod.Workload.Kind == "" {
+					return format.Unknown
+				}
+				return strings.ToLower(p.Pod.Workload.Kind) + "/" + p.Pod.Workload.Name
+			},
+		},
+	}
+}
+
+func podNamespace(p *fleet.Placement) string {
+	if p.Pod != nil {
+		return p.Pod.Namespace
+	}
+	if p.Group != nil && p.Group.Identity.Namespace != "" {
+		return p.Group.Identity.Namespace
+	}
+	return format.Unknown
+}
+
+func podName(p *fleet.Placement) string {
+	if p.Pod != nil {
+		return p.Pod.Name
+	}
+	if p.Group == nil {
+		return format.Unknown
+	}
+	if p.Group.Identity.PodName != "" {
+		return p.Group.Identity.PodName
+	}
+	return p.Group.Name
+}
+
+func podCreated(p *fleet.Placement) time.Time {
+	if p.Pod != nil {
+		return p.Pod.Created
+	}
+	if p.Group != nil {
+		return p.Group.Created
+	}
+	return time.Time{}
+}
+
+func groupID(p *fleet.Placement) string {
+	switch {
+	case p.Group != nil:
+		return p.Group.ID
+	case p.Pod != nil && p.Pod.InstanceID != "":
+		return p.Pod.InstanceID // what the pod says, though the group is not known
+	}
+	return format.Unknown
+}
+
+// placeCell says where the pod runs in a few cells: the ECS node's name, or "eci-" and the
+// end of the zone's.
+func placeCell(p *fleet.Placement) string {
+	zone := ""
+	switch {
+	case p.Group != nil:
+		zone = p.Group.Zone
+	case p.Node != nil:
+		zone = p.Node.Zone
+	}
+	switch p.Place {
+	case fleet.PlaceECI, fleet.PlaceACS:
+		if zone == "" {
+			return string(p.Place)
+		}
+		return string(p.Place) + "-" + zone[strings.LastIndexByte(zone, '-')+1:]
+	case fleet.PlaceECS, fleet.PlaceOther:
+		if p.Pod != nil && p.Pod.NodeName != "" {
+			return p.Pod.NodeName
+		}
+		return string(p.Place)
+	}
+	return format.Unknown
+}
+
+// placeMatch lets place:eci, place:ecs, place:none, a node's name and a zone's match.
+func placeMatch(p *fleet.Placement) string {
+	text := string(p.Place) + " " + placeCell(p)
+	if p.Group != nil {
+		text += " " + p.Group.Zone
+	}
+	return text
+}
+
+func billedCell(g *fleet.Group) string {
+	if g == nil {
+		return format.Unknown
+	}
+	spec := format.Spec(g.CPU, g.Memory)
+	if g.Spot != "" && g.Spot != "NoSpot" {
+		spec += " spot"
+	}
+	return spec
+}
+
+// billedNumber orders specs by vCPU, then memory.
+func billedNumber(g *fleet.Group) (float64, bool) {
+	if g == nil || g.CPU == 0 && g.Memory == 0 {
+		return 0, false
+	}
+	return g.CPU + g.Memory/1e6, true
+}
