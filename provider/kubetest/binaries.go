@@ -15,7 +15,8 @@ func Build(ctx context.Context, dir string, race bool) error {
 		return err
 	}
 	root := strings.TrimSuffix(source, string(filepath.Separator)+controlPlaneSource)
-	args := []string{"build", "-buildvcs=false", "-o", dir + string(filepath.Separator)}
+	// The control plane's flags, so that Go's cache serves both.
+	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, buildFlags...)
 	if race {
 		args = append(args, "-race")
 	}
