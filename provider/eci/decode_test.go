@@ -48,7 +48,7 @@ func TestGroupsAreDecodedHoweverTheAPISpellsThem(t *testing.T) {
 			}
 			var got []Group
 			for _, w := range page.ContainerGroups {
-				got = append(got, w.V.group())
+				got = append(got, w.group())
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)

@@ -185,6 +185,10 @@ func TestLives(t *testing.T) {
 		{name: "an init container that fails is tried again otherwise", request: []func(*eci.CreateRequest){initJob("SECONDS", "1", "EXIT_CODE", "9")}, steps: []step{
 			{5 * time.Second, "Pending init=Running/Started x1 main=Waiting/PodInitializing"},
 		}},
+		{name: "an image that is missing stays Pending", request: []func(*eci.CreateRequest){image("missing")}, steps: []step{
+			{2500 * time.Millisecond, "Pending main=Waiting/ImagePullBackOff"},
+			{time.Hour, "Pending main=Waiting/ImagePullBackOff"},
+		}},
 		{name: "a deadline kills", request: []func(*eci.CreateRequest){func(r *eci.CreateRequest) { s := int64(30); r.ActiveDeadlineSeconds = &s }}, steps: []step{
 			{30 * time.Second, "Running main=Running/Started ready"},
 			{time.Second, "Failed main=Terminated/DeadlineExceeded(137)"},
