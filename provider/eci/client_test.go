@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -337,6 +338,39 @@ func TestTheClientStaysUnderTheRateLimit(t *testing.T) {
 			err = c.DeleteGroup(ctx, "eci-none")
 		}
 	})
+}
+
+func TestCallsAreObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := ecitest.New(ecitest.Options{})
+		var seen []string
+		c := newClient(t, e, func(o *eci.Options) {
+			o.Observe = func(action, code string, _ time.Duration) { seen = append(seen, action+" "+code) }
+		})
+		fault(t, e, ecitest.Fault{Kind: ecitest.FaultThrottling, Count: 1})
+		if _, err := c.Usage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"ListUsage Throttling", "ListUsage "}, seen); diff != "" {
+			t.Errorf("observed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestACancelledCallOverASocketReturnsAtOnce(t *testing.T) {
+	e := ecitest.New(ecitest.Options{Latency: time.Minute})
+	server := httptest.NewServer(e)
+	defer server.Close()
+	c := newClient(t, e, func(o *eci.Options) {
+		o.Transport, o.Endpoint, o.ReadTimeout = nil, server.URL, 2*time.Second
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := c.Groups(ctx, eci.GroupQuery{})
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
+		t.Errorf("%v after %v; want the deadline at once", err, took)
+	}
 }
 
 func TestManyGoroutinesShareAClient(t *testing.T) {

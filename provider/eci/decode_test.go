@@ -48,12 +48,35 @@ func TestGroupsAreDecodedHoweverTheAPISpellsThem(t *testing.T) {
 			}
 			var got []Group
 			for _, w := range page.ContainerGroups {
-				got = append(got, w.V.group())
+				got = append(got, w.group())
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestTheVendorsSampleAnswer(t *testing.T) {
+	body, err := os.ReadFile("../../testdata/eci/describe-groups.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page groupPage
+	if err := decodeAnswer("DescribeContainerGroups", 200, body, &page); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Date(2024, 5, 1, 2, 3, 30, 0, time.UTC)
+	want := Group{
+		ID: "eci-bp1jrgfqqy54kg5hcxyz", Name: "default-web-0", Status: Running, RegionID: "cn-hangzhou", ZoneID: "cn-hangzhou-h",
+		VSwitchID: "vsw-a", SecurityGroupID: "sg-1", RestartPolicy: "Always", CPU: 2, Memory: 4, SpotStrategy: "NoSpot", IP: "172.16.0.5",
+		Created: time.Date(2024, 5, 1, 2, 3, 4, 0, time.UTC), Tags: map[string]string{"PodName": "web-0"},
+		Containers: []Container{{Name: "web", Image: "nginx:1.27", CPU: 2, Memory: 4, Ready: true,
+			Current: ContainerState{State: "Running", DetailStatus: "working", Reason: "Started", Started: started}}},
+		Events: []Event{{Type: "Normal", Reason: "Started", Name: "default-web-0.17a1", Message: "Started container", Count: 1, First: started, Last: started}},
+	}
+	if diff := cmp.Diff(want, page.ContainerGroups[0].group()); diff != "" {
+		t.Errorf("group (-want +got):\n%s", diff)
 	}
 }
 

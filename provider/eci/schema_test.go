@@ -68,6 +68,7 @@ func TestTheSchemaRefusesWhatIsNotInIt(t *testing.T) {
 		{"CreateContainerGroup", "Volume.1.ConfigFileVolume.DefaultModel", "0644"}, // the vendor's Go SDK's typo
 		{"CreateContainerGroup", "Container.0.Name", "x"},
 		{"CreateContainerGroup", "Container.Name", "x"},
+		{"CreateContainerGroup", "Tag.999999999.Key", "x"},
 		{"CreateContainerGroup", "Container.1", "x"},
 		{"CreateContainerGroup", "Container.1.Name.1", "x"},
 		{"CreateContainerGroup", "Container.+1.Name", "x"},

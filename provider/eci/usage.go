@@ -34,17 +34,17 @@ type Region struct {
 // Regions lists the regions that the API knows.
 func (c *Client) Regions(ctx context.Context) ([]Region, error) {
 	var answer struct {
-		Regions list[object[struct {
+		Regions list[struct {
 			RegionId              text
 			Zones, RecommendZones list[text]
-		}]]
+		}]
 	}
 	if err := c.do(ctx, "DescribeRegions", map[string]string{}, true, &answer); err != nil {
 		return nil, fmt.Errorf("listing regions: %w", err)
 	}
 	var regions []Region
 	for _, r := range answer.Regions {
-		regions = append(regions, Region{ID: string(r.V.RegionId), Zones: plain(r.V.Zones), Recommended: plain(r.V.RecommendZones)})
+		regions = append(regions, Region{ID: string(r.RegionId), Zones: plain(r.Zones), Recommended: plain(r.RecommendZones)})
 	}
 	return regions, nil
 }
