@@ -219,6 +219,7 @@ func (c *console) main(v view.View) {
 type searchable interface {
 	Filter() string
 	SetFilter(string) error
+	FilterHelp() string
 }
 
 // selection is what actions of the view on screen work on.
@@ -299,7 +300,7 @@ func (c *console) alert() string {
 	now := c.troubles()
 	switch {
 	case len(now) > 1:
-		return fmt.Sprintf("%s  (+%d more, ! shows all)", now[0], len(now)-1)
+		return fmt.Sprintf("%d sources fail (! shows all): %s", len(now), now[0])
 	case len(now) == 1:
 		return now[0]
 	case c.unread == 1:

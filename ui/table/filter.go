@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// FilterHelp says how a filter is written, one line an idea.
-const FilterHelp = `word  column:value  column:=exact  column:>5  !word  /regex/  "two words"`
+// FilterHelp says how a filter is written, in a few words for the bar.
+const FilterHelp = `word  column:value  :=exact  :>5  !not  /regex/`
 
 // A filter is what a person typed after "/", understood. All its terms must hold.
 type filter[T any] struct {

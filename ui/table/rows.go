@@ -44,8 +44,8 @@ func (r *rows[T]) set(all []T) {
 	r.arrange()
 }
 
-// arrange filters and sorts again, and puts the cursor back on its row.
-func (r *rows[T]) arrange() {
+// arrange filters and sorts again, and puts the cursor back on its row if that is shown.
+func (r *rows[T]) arrange() (found bool) {
 	now := r.now()
 	shown := r.shown[:0]
 	if len(r.filter.terms) == 0 {
@@ -69,7 +69,7 @@ func (r *rows[T]) arrange() {
 	}
 	r.shown = shown
 	r.sort(now)
-	r.find()
+	return r.find()
 }
 
 // sort orders shown by the sort column. Rows that compare equal keep the order of all.
@@ -131,23 +131,24 @@ func (r *rows[T]) sort(now time.Time) {
 	}
 }
 
-// find puts the cursor on the row it belongs to. When that row is gone, the cursor stays at
-// its place on the screen and belongs to the row that took it.
-func (r *rows[T]) find() {
+// find puts the cursor on the row it belongs to, or says that it is not shown. Then the
+// cursor stays at its place on the screen and belongs to the row that took it.
+func (r *rows[T]) find() bool {
 	if r.touched && r.at != "" {
 		if r.cursor < len(r.shown) && r.key(r.all[r.shown[r.cursor]]) == r.at {
-			return
+			return true
 		}
 		for n, i := range r.shown {
 			if r.key(r.all[i]) == r.at {
 				r.cursor = n
-				return
+				return true
 			}
 		}
 	} else {
 		r.cursor = 0
 	}
 	r.moveTo(r.cursor)
+	return false
 }
 
 // moveTo puts the cursor on the nth shown row, or the nearest there is.

@@ -91,7 +91,9 @@ func (t *Table[T]) SetFilter(s string) error {
 	if !f.words {
 		t.hays = haystacks[T]{}
 	}
-	t.arrange()
+	if !t.arrange() {
+		t.moveTo(0) // its row is filtered out: the best match is on top
+	}
 	return nil
 }
 
@@ -335,11 +337,10 @@ func (t *Table[T]) arrangeColumns(width int) []slot {
 			}
 		}
 	} else {
-	fill:
 		for level := 1; level <= levels; level++ {
 			for i := range t.columns {
-				if t.columns[i].Importance == level && !take(i) {
-					break fill
+				if t.columns[i].Importance == level {
+					take(i)
 				}
 			}
 		}

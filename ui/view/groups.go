@@ -143,7 +143,7 @@ func groupColumns() []table.Column[*fleet.Group] {
 			Number: func(g *fleet.Group, _ time.Time) (float64, bool) { return billedNumber(g) },
 		},
 		{
-			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 34,
+			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 24,
 			Cell: func(g *fleet.Group, _ time.Time) string {
 				if g.Identity.PodName == "" {
 					return format.Unknown

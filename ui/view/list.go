@@ -26,6 +26,9 @@ func (l *list[T]) Filter() string { return l.table.Filter() }
 // SetFilter filters the table.
 func (l *list[T]) SetFilter(s string) error { return l.table.SetFilter(s) }
 
+// FilterHelp says how a filter is written.
+func (l *list[T]) FilterHelp() string { return table.FilterHelp }
+
 // Summary says how much of what is on screen.
 func (l *list[T]) Summary() string { return l.table.Summary() }
 

@@ -69,11 +69,11 @@ func nodeReason(n *fleet.Node) string {
 func nodeColumns() []table.Column[*fleet.Node] {
 	return []table.Column[*fleet.Node]{
 		{
-			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 34,
+			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Name },
 		},
 		{
-			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 8, Max: 26,
+			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 8, Max: 14,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Status },
 		},
 		{

@@ -141,7 +141,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podNamespace(p) },
 		},
 		{
-			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 34,
+			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 28,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podName(p) },
 		},
 		{

@@ -96,6 +96,9 @@ func (t *Text) Filter() string { return t.pager.Filter() }
 // SetFilter searches in the text.
 func (t *Text) SetFilter(s string) error { return t.pager.SetFilter(s) }
 
+// FilterHelp says how a search is written.
+func (t *Text) FilterHelp() string { return searchHelp }
+
 // Summary says which lines are on screen.
 func (t *Text) Summary() string { return t.pager.Summary() }
 
