@@ -77,6 +77,9 @@ func (t *Table[T]) measure(row T) {
 	}
 }
 
+// SetEmpty changes what the table says when it has no rows at all.
+func (t *Table[T]) SetEmpty(text string) { t.empty = text }
+
 // Filter is the filter as it was typed.
 func (t *Table[T]) Filter() string { return t.filterText }
 

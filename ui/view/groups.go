@@ -24,7 +24,7 @@ func NewGroups(env *Env) *Groups {
 		env: env, object: groupObject, reason: groupReason,
 		table: table.New(table.Config[*fleet.Group]{
 			Theme: env.Theme, Now: env.Now, Key: func(g *fleet.Group) string { return g.ID },
-			Role: groupRole, Empty: "no container groups in this region, or the source named groups was not read yet",
+			Role: groupRole,
 		}, groupColumns()),
 	}}
 }
@@ -42,6 +42,7 @@ func (g *Groups) Show(s *fleet.Snapshot) {
 	}
 	sorted := slices.Clone(s.Groups)
 	slices.SortStableFunc(sorted, func(a, b *fleet.Group) int { return relationOrder(a) - relationOrder(b) })
+	g.explain(s, "groups", "no container groups in this region")
 	g.table.Set(sorted)
 }
 

@@ -3,6 +3,8 @@ package view
 import (
 	"github.com/rivo/tview"
 
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
 	"github.com/ecideck/ecideck/ui/keymap"
 	"github.com/ecideck/ecideck/ui/table"
 )
@@ -107,6 +109,21 @@ func (l *list[T]) yaml() keymap.Action {
 		},
 		Run: l.with(func(row T) { l.env.Shell.Open(YAML(l.env, l.object(row))) }),
 	}
+}
+
+// explain says why a table without rows has none: that may be the truth, or nobody read the
+// source yet.
+func (l *list[T]) explain(s *fleet.Snapshot, name, none string) {
+	for _, source := range s.Sources {
+		if source.Name != name || !source.Read.IsZero() {
+			continue
+		}
+		none = "reading " + name + "…"
+		if source.Error != "" {
+			none = name + " can't be read: " + format.Plain(source.Error)
+		}
+	}
+	l.table.SetEmpty(none)
 }
 
 // events is the v key. group is the id of the group behind a row, "" without one.

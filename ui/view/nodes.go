@@ -21,7 +21,7 @@ func NewNodes(env *Env) *Nodes {
 		env: env, object: nodeObject, reason: nodeReason,
 		table: table.New(table.Config[*fleet.Node]{
 			Theme: env.Theme, Now: env.Now, Key: func(n *fleet.Node) string { return n.UID },
-			Role: nodeRole, Empty: "no nodes yet: waiting for the source named nodes",
+			Role: nodeRole,
 		}, nodeColumns()),
 	}}
 }
@@ -30,7 +30,10 @@ func NewNodes(env *Env) *Nodes {
 func (n *Nodes) Title() string { return "Nodes" }
 
 // Show takes the nodes of the snapshot.
-func (n *Nodes) Show(s *fleet.Snapshot) { n.table.Set(s.Nodes) }
+func (n *Nodes) Show(s *fleet.Snapshot) {
+	n.explain(s, "nodes", "no nodes")
+	n.table.Set(s.Nodes)
+}
 
 // Actions are the keys on nodes.
 func (n *Nodes) Actions() []keymap.Action {
