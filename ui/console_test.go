@@ -185,7 +185,7 @@ func TestGoldenScreens(t *testing.T) {
 		{"filter-error", sample, func(d *desk) { d.Press("/"); d.Type("zone:h") }},
 		{"sorted-marked", sample, func(d *desk) { d.Press("j", "Space", "Shift-A") }},
 		{"columns-right", sample, func(d *desk) { d.Press("Right", "Right", "Right", "Right") }},
-		{"describe", sample, func(d *desk) { d.Press("j", "j", "d"); d.See("ContainerGroupId") }},
+		{"describe", sample, func(d *desk) { d.Press("j", "j", "d"); d.See("ContainerGroupId"); d.See("Line 05") }},
 		{"yaml", sample, func(d *desk) { d.Press("y"); d.See("apiVersion") }},
 		{"logs", sample, func(d *desk) { d.Press("/"); d.Type("search"); d.Press("Enter", "l"); d.See("GET /orders") }},
 		{"logs-search", sample, func(d *desk) {

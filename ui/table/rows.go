@@ -27,6 +27,15 @@ type rows[T comparable] struct {
 	at      string // key of the row under the cursor
 	touched bool   // the cursor was moved: it belongs to its row, no longer to the top
 	marks   map[string]bool
+	// tally is what marked answers, kept while rows and marks stay: it is asked for several
+	// times in every frame. nil: to be counted again.
+	tally *tally[T]
+}
+
+// A tally is the marked rows and how many of them are not shown.
+type tally[T any] struct {
+	rows   []T
+	hidden int
 }
 
 // set takes new rows. They are only read.
@@ -46,6 +55,7 @@ func (r *rows[T]) set(all []T) {
 
 // arrange filters and sorts again, and puts the cursor back on its row if that is shown.
 func (r *rows[T]) arrange() (found bool) {
+	r.tally = nil
 	now := r.now()
 	shown := r.shown[:0]
 	if len(r.filter.terms) == 0 {
@@ -168,23 +178,28 @@ func (r *rows[T]) current() (row T, ok bool) {
 	return r.all[r.shown[r.cursor]], true
 }
 
-// marked are the marked rows in the order of all, and how many of them are not shown.
-func (r *rows[T]) marked() (rows []T, hidden int) {
+// marked are the marked rows in the order of all, and how many of them are not shown. The
+// caller must not change the slice.
+func (r *rows[T]) marked() (marked []T, hidden int) {
 	if len(r.marks) == 0 {
 		return nil, 0
 	}
-	for _, row := range r.all {
-		if r.marks[r.key(row)] {
-			rows = append(rows, row)
+	if r.tally == nil {
+		t := &tally[T]{}
+		for _, row := range r.all {
+			if r.marks[r.key(row)] {
+				t.rows = append(t.rows, row)
+			}
 		}
-	}
-	visible := 0
-	for _, i := range r.shown {
-		if r.marks[r.key(r.all[i])] {
-			visible++
+		t.hidden = len(t.rows)
+		for _, i := range r.shown {
+			if r.marks[r.key(r.all[i])] {
+				t.hidden--
+			}
 		}
+		r.tally = t
 	}
-	return rows, len(rows) - visible
+	return r.tally.rows, r.tally.hidden
 }
 
 // mark changes the mark of the row under the cursor and moves on, so that holding the key
@@ -196,6 +211,7 @@ func (r *rows[T]) mark() {
 	if r.marks == nil {
 		r.marks = map[string]bool{}
 	}
+	r.tally = nil
 	if r.marks[r.at] {
 		delete(r.marks, r.at)
 	} else {
@@ -210,6 +226,7 @@ func (r *rows[T]) markTo() {
 	if _, ok := r.current(); !ok || len(r.marks) == 0 {
 		return
 	}
+	r.tally = nil
 	for d := 0; d < len(r.shown); d++ {
 		for _, n := range []int{r.cursor - d, r.cursor + d} {
 			if n < 0 || n >= len(r.shown) || !r.marks[r.key(r.all[r.shown[n]])] {
