@@ -111,6 +111,7 @@ func (c *console) run(ctx context.Context, screen tcell.Screen) error {
 	// The order matters: after Stop nobody serves the pump, and it would wait for ever.
 	go func() {
 		<-pumped
+		c.app.QueueUpdate(func() {}) // a Stop before tview's loop began would be lost
 		c.app.Stop()
 	}()
 	timeout := time.NewTimer(quitGrace)

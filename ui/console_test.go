@@ -440,6 +440,26 @@ func TestQuitEndsTheConsole(t *testing.T) {
 	}
 }
 
+func TestConsoleThatIsEndedBeforeItBeganEnds(t *testing.T) {
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		d := &desk{screen: uitest.Screen(t, 80, 24), done: make(chan error, 1)}
+		go func() { d.done <- Run(ctx, Options{Store: newMemory(sample()), Screen: d.screen, Now: sampleNow}) }()
+		if err := d.wait(t); err != nil {
+			t.Fatalf("the console ended with %v", err)
+		}
+	}
+}
+
+func TestConsoleWithoutReadersSaysSo(t *testing.T) {
+	d := open(t, 80, 24, sample(), func(o *Options) { o.Objects, o.Logs = nil, nil })
+	d.Press("d")
+	d.See("can't be read: this console was started without a way to read objects")
+	d.Press("Esc", "l")
+	d.See("started without a way to read logs")
+}
+
 func TestLostTerminalEndsTheConsole(t *testing.T) {
 	d := &desk{screen: uitest.Screen(t, 80, 24), done: make(chan error, 1)}
 	c := newConsole(Options{Store: newMemory(sample()), Now: sampleNow})

@@ -71,7 +71,7 @@ func TestPagerWrapsAndCutsLongLines(t *testing.T) {
 	p.set("0123456789abcdefghijKLM\nshort\n\nend")
 	page(t, p)
 	press(t, p, "Right")
-	if got, want := page(t, p), "56789abcde|||"; !strings.HasPrefix(got, "56789abcde|") {
+	if got, want := page(t, p), "56789abcde"; got != want {
 		t.Errorf("scrolled to the right the pager shows %q, want %q", got, want)
 	}
 	press(t, p, "Left", "Ctrl-W")
