@@ -85,7 +85,7 @@ func TestClipboardSequencePassesThroughMultiplexers(t *testing.T) {
 
 func TestKeyTableListsSharedKeysOnce(t *testing.T) {
 	table := KeyTable()
-	for _, want := range []string{"### Everywhere", "### Every table", "### Pods", "### Nodes", "### Logs", "| `l` |", "| `Shift-G` `End` |", "| `Tab` |"} {
+	for _, want := range []string{"### Everywhere", "### Every table", "### Pods", "### Nodes", "### Logs", "| `l` |", "| `Shift-G` `End` |", "| `Tab` |", "| `Enter` | Show the pods on the node. |", "| `d` | Describe"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the key table lacks %q", want)
 		}
