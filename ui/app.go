@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,6 +67,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	// Without a UTF-8 locale the terminal would show our marks as question marks.
+	o.ASCII = o.ASCII || !strings.EqualFold(screen.CharacterSet(), "UTF-8")
 	return newConsole(o).run(ctx, screen)
 }
 

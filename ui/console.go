@@ -111,6 +111,7 @@ func (c *console) run(ctx context.Context, screen tcell.Screen) error {
 	// The order matters: after Stop nobody serves the pump, and it would wait for ever.
 	go func() {
 		<-pumped
+		c.app.QueueUpdate(func() {}) // a Stop before tview's loop began would be lost
 		c.app.Stop()
 	}()
 	timeout := time.NewTimer(quitGrace)
@@ -219,6 +220,7 @@ func (c *console) main(v view.View) {
 type searchable interface {
 	Filter() string
 	SetFilter(string) error
+	FilterHelp() string
 }
 
 // selection is what actions of the view on screen work on.
@@ -299,7 +301,7 @@ func (c *console) alert() string {
 	now := c.troubles()
 	switch {
 	case len(now) > 1:
-		return fmt.Sprintf("%s  (+%d more, ! shows all)", now[0], len(now)-1)
+		return fmt.Sprintf("%d sources fail (! shows all): %s", len(now), now[0])
 	case len(now) == 1:
 		return now[0]
 	case c.unread == 1:

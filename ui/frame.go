@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gdamore/tcell/v2"
@@ -33,7 +34,6 @@ func (f *frame) Draw(screen tcell.Screen) {
 		return
 	}
 	c.headLine(screen, width)
-	c.titleLine(screen, 1, width)
 	bottom := height - 2 // the sentence or prompt, then the keys
 	c.painted.alert = c.alert()
 	if c.painted.alert != "" {
@@ -43,6 +43,7 @@ func (f *frame) Draw(screen tcell.Screen) {
 	p := c.top().Primitive()
 	p.SetRect(0, 2, width, bottom-2)
 	p.Draw(screen)
+	c.titleLine(screen, 1, width) // after the view, which knows then what had room
 	c.infoLine(screen, height-2, width)
 	c.keyLine(screen, height-1, width)
 }
@@ -62,12 +63,10 @@ func (f *frame) PasteHandler() func(string, func(tview.Primitive)) {
 	}
 }
 
-// segments paints segments two spaces apart and returns where they end.
+// segments paints segments and returns where they end.
 func (c *console) segments(screen tcell.Screen, x, y, width int, segments []segment) int {
 	for i, s := range segments {
-		if i > 0 {
-			x += 2
-		}
+		x += gap(segments, i)
 		x += c.theme.Print(screen, x, y, width-x, s.text, c.theme.Style(s.role))
 	}
 	return x
@@ -106,33 +105,42 @@ func (c *console) titleLine(screen tcell.Screen, y, w int) {
 	filter := c.filter()
 	room := w - 2
 	x := 1
-	if w >= wide && len(c.stack) == 1 {
-		for _, m := range c.mains {
-			tab, style := " "+m.key+" "+m.view.Title()+" ", c.theme.Style(theme.Dim)
-			if m.view == c.stack[0] {
-				tab, style = "["+m.key+" "+m.view.Title()+"]", c.theme.Style(theme.Accent)
-			}
-			x += c.theme.Print(screen, x, y, w-x, tab, style) + 1
-		}
+	if tabs := c.tabs(); len(c.stack) == 1 && width(tabs)+2+theme.Width(filter)+3+theme.Width(summary) <= room {
+		x = c.segments(screen, x, y, w, tabs) + 2
 	} else {
-		title := c.top().Title()
-		if len(c.stack) > 1 {
-			title = c.crumbs()
+		keep := 0
+		if summary != "" {
+			keep = theme.Width(summary) + 2
 		}
-		keep := theme.Width(summary) + 2
 		if filter != "" {
 			keep += min(20, theme.Width(filter)+3)
 		}
-		title = theme.FitMiddle(title, max(12, room-keep))
+		title := c.crumbs()
+		if theme.Width(title) > room-keep { // where we are matters more than the way back
+			title = theme.FitMiddle(c.top().Title(), max(24, room-keep))
+		}
 		x += c.theme.Print(screen, x, y, w-x, title, c.theme.Style(theme.Accent)) + 2
 	}
-	if left := w - 1 - theme.Width(summary); left > x {
+	if left := w - 1 - theme.Width(summary); left >= x {
 		c.theme.Print(screen, left, y, w-left, summary, tcell.StyleDefault)
 		w = left - 1
 	}
 	if filter != "" {
-		c.theme.Print(screen, x, y, w-x, theme.Fit("/"+filter, w-x), c.theme.Style(theme.Strong))
+		c.theme.Print(screen, x, y, w-x, theme.Fit("/"+filter, w-x-1), c.theme.Style(theme.Strong))
 	}
+}
+
+// tabs are the main views with their keys.
+func (c *console) tabs() []segment {
+	var tabs []segment
+	for _, m := range c.mains {
+		tab := segment{m.key + " " + m.view.Title(), theme.Plain}
+		if m.view == c.stack[0] {
+			tab = segment{"[" + tab.text + "]", theme.Accent}
+		}
+		tabs = append(tabs, tab)
+	}
+	return tabs
 }
 
 // crumbs name the way back: "Nodes › Pods on ecs-07". Deep stacks name the last two.
@@ -179,6 +187,14 @@ func (c *console) keyLine(screen tcell.Screen, y, w int) {
 		}
 	}
 	always := min(2, len(hints))
+	if c.prompt == nil {
+		// The filter's key comes to everybody's help: it has room as help and quit do.
+		if i := slices.IndexFunc(hints, func(h segment) bool { return strings.HasPrefix(h.text, "/ ") }); i >= 0 {
+			h := hints[i]
+			hints = slices.Insert(slices.Delete(hints, i, i+1), len(hints)-3, h)
+			always = 3
+		}
+	}
 	tail := hints[len(hints)-always:]
 	fit := hints[:0:0]
 	for _, h := range hints[:len(hints)-always] {

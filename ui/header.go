@@ -19,16 +19,25 @@ type segment struct {
 	role theme.Role
 }
 
-// width is how many cells segments take with two spaces between them.
+// width is how many cells segments take.
 func width(segments []segment) int {
 	w := 0
 	for i, s := range segments {
-		if i > 0 {
-			w += 2
-		}
-		w += theme.Width(s.text)
+		w += gap(segments, i) + theme.Width(s.text)
 	}
 	return w
+}
+
+// gap is the space before the ith segment: one cell between dim ones, which belong
+// together, two elsewhere.
+func gap(segments []segment, i int) int {
+	switch {
+	case i == 0:
+		return 0
+	case segments[i].role == theme.Dim && segments[i-1].role == theme.Dim:
+		return 1
+	}
+	return 2
 }
 
 // text is what segments say, for comparing with what is on screen.
@@ -74,17 +83,17 @@ func count(s *fleet.Snapshot) census {
 // segments are the census in words, the most important first.
 func (c census) segments() []segment {
 	var out []segment
-	add := func(n int, word string, role theme.Role, always bool) {
-		if n > 0 || always {
+	add := func(n int, word string, role theme.Role) {
+		if n > 0 {
 			out = append(out, segment{fmt.Sprintf("%d %s", n, word), role})
 		}
 	}
-	add(c.broken, "broken", theme.Broken, false)
-	add(c.degraded, "degraded", theme.Degraded, false)
+	add(c.broken, "broken", theme.Broken)
 	out = append(out, segment{fmt.Sprintf("pods ECS %d ECI %d", c.ecs, c.eci), theme.Plain})
-	add(c.unbound, "unbound", theme.Degraded, false)
-	add(c.acs, "ACS", theme.Plain, false)
-	add(c.other, "other", theme.Plain, false)
+	add(c.degraded, "degraded", theme.Degraded)
+	add(c.unbound, "unbound", theme.Degraded)
+	add(c.acs, "ACS", theme.Plain)
+	add(c.other, "elsewhere", theme.Plain)
 	return out
 }
 
@@ -102,7 +111,8 @@ func freshness(s source, now time.Time) segment {
 }
 
 // headline is the first line: where am I, how fresh is each source, how much is there. left
-// and right together fit into width cells; what is stale or broken is the last to go.
+// and right together fit into room cells. First the less important counts give way, then
+// the ages of fresh sources; what is stale or broken is the last to go.
 func headline(name []segment, sources []source, c census, now time.Time, room int) (left, right []segment) {
 	all := make([]segment, 0, len(sources))
 	var short []segment // fresh sources in one word
@@ -120,15 +130,18 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 		short = append(short, segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})
 	}
 	right = c.segments()
-	for _, sources := range [][]segment{all, short} {
-		left = append(append([]segment{}, name...), sources...)
-		// The census gives way before the sources do, but not to what is merely fresh.
-		for keep := len(right); keep > 0; keep-- {
+	needed := min(len(right), 1)
+	if c.broken > 0 {
+		needed = 2
+	}
+	for _, try := range []struct {
+		sources []segment
+		least   int
+	}{{all, needed}, {short, 0}} {
+		left = append(append([]segment{}, name...), try.sources...)
+		for keep := len(right); keep >= try.least; keep-- {
 			if width(left)+2+width(right[:keep]) <= room {
 				return left, right[:keep]
-			}
-			if right[keep-1].role == theme.Plain && len(short) < len(all) {
-				break
 			}
 		}
 	}
@@ -149,13 +162,13 @@ func troubles(sources []source, now time.Time) []string {
 		}
 		why := format.Plain(strings.ReplaceAll(s.Error, "\n", " "))
 		if why == "" {
-			why = "no report since " + format.Age(s.Read, now) + ", expected every " + s.Every.String()
+			why = "no report for " + format.Age(s.Read, now) + ", expected every " + s.Every.String()
 		}
-		shown := "; nothing to show"
+		as := " never read: "
 		if !s.Read.IsZero() {
-			shown = "; shown as of " + format.Age(s.Read, now) + " ago"
+			as = " shown as of " + format.Age(s.Read, now) + " ago: "
 		}
-		out = append(out, s.Name+": "+why+shown)
+		out = append(out, s.Name+as+why)
 	}
 	return out
 }

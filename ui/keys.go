@@ -134,7 +134,7 @@ func KeyTable() string {
 	// What all tables share is listed once.
 	shared := func(a keymap.Action) bool {
 		for _, m := range c.mains {
-			if b, ok := keymap.Find(a.Keys[0], m.view.Actions()); !ok || b.Help != a.Help {
+			if b, ok := keymap.Find(a.Keys[0], m.view.Actions()); !ok || b.Help != a.Help || !slices.Equal(b.Keys, a.Keys) {
 				return false
 			}
 		}

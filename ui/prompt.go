@@ -18,6 +18,7 @@ type prompt struct {
 	ghost  string // what Tab would add
 	err    string // why the text can't be understood yet
 	before string // the filter before, for Esc
+	help   string // how a filter is written here
 	recall int    // how far back in the history
 }
 
@@ -105,8 +106,7 @@ func (p *prompt) hints() []segment {
 		h = append(h, segment{"Tab complete", theme.Plain}, segment{"Up history", theme.Plain},
 			segment{"Enter go", theme.Plain}, segment{"Esc cancel", theme.Plain})
 	} else {
-		h = append(h, segment{"word  column:value  column:>5  !not  /regex/", theme.Dim},
-			segment{"Enter keep", theme.Plain}, segment{"Esc cancel", theme.Plain})
+		h = append(h, segment{p.help, theme.Dim}, segment{"Enter keep", theme.Plain}, segment{"Esc cancel", theme.Plain})
 	}
 	return h
 }
@@ -139,7 +139,7 @@ func (p *prompt) draw(t *theme.Theme, screen tcell.Screen, y, w int) {
 // openFilter starts typing a filter.
 func (c *console) openFilter() {
 	v := c.top().(searchable) // the action is disabled otherwise
-	c.prompt = &prompt{sign: "/", before: v.Filter()}
+	c.prompt = &prompt{sign: "/", before: v.Filter(), help: v.FilterHelp()}
 	c.prompt.set(v.Filter())
 }
 

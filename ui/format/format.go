@@ -71,14 +71,6 @@ func Percent(part, whole int64) string {
 	return strconv.FormatInt(int64(math.Round(100*float64(part)/float64(whole))), 10) + "%"
 }
 
-// Count is n with its noun, "1 pod" or "2 pods".
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
 // Plain is one line of foreign text made safe to paint: terminal escape sequences are left
 // out, tabs become spaces up to the next multiple of 8, other control characters vanish.
 // A program that writes its log to a terminal must not be able to drive ours.

@@ -5,10 +5,11 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// FilterHelp says how a filter is written, one line an idea.
-const FilterHelp = `word  column:value  column:=exact  column:>5  !word  /regex/  "two words"`
+// FilterHelp says how a filter is written, in a few words for the bar.
+const FilterHelp = `word  column:value  :=exact  :>5  !not  /regex/`
 
 // A filter is what a person typed after "/", understood. All its terms must hold.
 type filter[T any] struct {
@@ -196,12 +197,16 @@ type haystacks[T comparable] struct {
 const lookahead = 16
 
 // follow brings the haystacks up to date with rows, which are in the same order as before,
-// give or take.
+// give or take. New texts go into one string together: 100,000 rows would be as many small
+// allocations otherwise, on the first keystroke of a filter.
 func (h *haystacks[T]) follow(rows []T, columns []Column[T]) {
 	if len(rows) == len(h.rows) && (len(rows) == 0 || &rows[0] == &h.rows[0]) {
 		return // the very same rows
 	}
 	hay := make([]string, len(rows))
+	var fresh []int32 // rows without a known haystack
+	var ends []int    // where each of theirs ends in text
+	var text []byte
 	old := 0
 	for i, row := range rows {
 		found := false
@@ -211,26 +216,50 @@ func (h *haystacks[T]) follow(rows []T, columns []Column[T]) {
 				break
 			}
 		}
-		if !found {
-			hay[i] = haystack(row, columns)
-			// A changed row stands where its older version stood.
-			if old < len(h.rows) && i+1 < len(rows) && old+1 < len(h.rows) && h.rows[old+1] == rows[i+1] {
-				old++
-			}
+		if found {
+			continue
 		}
+		text = haystack(text, row, columns)
+		fresh, ends = append(fresh, int32(i)), append(ends, len(text))
+		// A changed row stands where its older version stood.
+		if old < len(h.rows) && i+1 < len(rows) && old+1 < len(h.rows) && h.rows[old+1] == rows[i+1] {
+			old++
+		}
+	}
+	whole, start := string(text), 0
+	for n, i := range fresh {
+		hay[i], start = whole[start:ends[n]], ends[n]
 	}
 	h.rows, h.hay = rows, hay
 }
 
-func haystack[T any](row T, columns []Column[T]) string {
-	var b strings.Builder
+// haystack appends a row's haystack to text.
+func haystack[T any](text []byte, row T, columns []Column[T]) []byte {
+	first := true
 	for i := range columns {
-		if c := &columns[i]; c.Words {
-			if b.Len() > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(c.match(row))
+		c := &columns[i]
+		if !c.Words {
+			continue
 		}
+		if !first {
+			text = append(text, '\n')
+		}
+		first = false
+		text = appendLower(text, c.match(row))
 	}
-	return strings.ToLower(b.String())
+	return text
+}
+
+func appendLower(text []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return append(text, strings.ToLower(s[i:])...)
+		}
+		b := s[i]
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		text = append(text, b)
+	}
+	return text
 }

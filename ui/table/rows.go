@@ -27,6 +27,15 @@ type rows[T comparable] struct {
 	at      string // key of the row under the cursor
 	touched bool   // the cursor was moved: it belongs to its row, no longer to the top
 	marks   map[string]bool
+	// tally is what marked answers, kept while rows and marks stay: it is asked for several
+	// times in every frame. nil: to be counted again.
+	tally *tally[T]
+}
+
+// A tally is the marked rows and how many of them are not shown.
+type tally[T any] struct {
+	rows   []T
+	hidden int
 }
 
 // set takes new rows. They are only read.
@@ -44,8 +53,9 @@ func (r *rows[T]) set(all []T) {
 	r.arrange()
 }
 
-// arrange filters and sorts again, and puts the cursor back on its row.
-func (r *rows[T]) arrange() {
+// arrange filters and sorts again, and puts the cursor back on its row if that is shown.
+func (r *rows[T]) arrange() (found bool) {
+	r.tally = nil
 	now := r.now()
 	shown := r.shown[:0]
 	if len(r.filter.terms) == 0 {
@@ -69,7 +79,7 @@ func (r *rows[T]) arrange() {
 	}
 	r.shown = shown
 	r.sort(now)
-	r.find()
+	return r.find()
 }
 
 // sort orders shown by the sort column. Rows that compare equal keep the order of all.
@@ -131,23 +141,24 @@ func (r *rows[T]) sort(now time.Time) {
 	}
 }
 
-// find puts the cursor on the row it belongs to. When that row is gone, the cursor stays at
-// its place on the screen and belongs to the row that took it.
-func (r *rows[T]) find() {
+// find puts the cursor on the row it belongs to, or says that it is not shown. Then the
+// cursor stays at its place on the screen and belongs to the row that took it.
+func (r *rows[T]) find() bool {
 	if r.touched && r.at != "" {
 		if r.cursor < len(r.shown) && r.key(r.all[r.shown[r.cursor]]) == r.at {
-			return
+			return true
 		}
 		for n, i := range r.shown {
 			if r.key(r.all[i]) == r.at {
 				r.cursor = n
-				return
+				return true
 			}
 		}
 	} else {
 		r.cursor = 0
 	}
 	r.moveTo(r.cursor)
+	return false
 }
 
 // moveTo puts the cursor on the nth shown row, or the nearest there is.
@@ -167,23 +178,28 @@ func (r *rows[T]) current() (row T, ok bool) {
 	return r.all[r.shown[r.cursor]], true
 }
 
-// marked are the marked rows in the order of all, and how many of them are not shown.
-func (r *rows[T]) marked() (rows []T, hidden int) {
+// marked are the marked rows in the order of all, and how many of them are not shown. The
+// caller must not change the slice.
+func (r *rows[T]) marked() (marked []T, hidden int) {
 	if len(r.marks) == 0 {
 		return nil, 0
 	}
-	for _, row := range r.all {
-		if r.marks[r.key(row)] {
-			rows = append(rows, row)
+	if r.tally == nil {
+		t := &tally[T]{}
+		for _, row := range r.all {
+			if r.marks[r.key(row)] {
+				t.rows = append(t.rows, row)
+			}
 		}
-	}
-	visible := 0
-	for _, i := range r.shown {
-		if r.marks[r.key(r.all[i])] {
-			visible++
+		t.hidden = len(t.rows)
+		for _, i := range r.shown {
+			if r.marks[r.key(r.all[i])] {
+				t.hidden--
+			}
 		}
+		r.tally = t
 	}
-	return rows, len(rows) - visible
+	return r.tally.rows, r.tally.hidden
 }
 
 // mark changes the mark of the row under the cursor and moves on, so that holding the key
@@ -195,6 +211,7 @@ func (r *rows[T]) mark() {
 	if r.marks == nil {
 		r.marks = map[string]bool{}
 	}
+	r.tally = nil
 	if r.marks[r.at] {
 		delete(r.marks, r.at)
 	} else {
@@ -209,6 +226,7 @@ func (r *rows[T]) markTo() {
 	if _, ok := r.current(); !ok || len(r.marks) == 0 {
 		return
 	}
+	r.tally = nil
 	for d := 0; d < len(r.shown); d++ {
 		for _, n := range []int{r.cursor - d, r.cursor + d} {
 			if n < 0 || n >= len(r.shown) || !r.marks[r.key(r.all[r.shown[n]])] {

@@ -77,6 +77,9 @@ func (t *Table[T]) measure(row T) {
 	}
 }
 
+// SetEmpty changes what the table says when it has no rows at all.
+func (t *Table[T]) SetEmpty(text string) { t.empty = text }
+
 // Filter is the filter as it was typed.
 func (t *Table[T]) Filter() string { return t.filterText }
 
@@ -91,7 +94,9 @@ func (t *Table[T]) SetFilter(s string) error {
 	if !f.words {
 		t.hays = haystacks[T]{}
 	}
-	t.arrange()
+	if !t.arrange() {
+		t.moveTo(0) // its row is filtered out: the best match is on top
+	}
 	return nil
 }
 
@@ -335,11 +340,10 @@ func (t *Table[T]) arrangeColumns(width int) []slot {
 			}
 		}
 	} else {
-	fill:
 		for level := 1; level <= levels; level++ {
 			for i := range t.columns {
-				if t.columns[i].Importance == level && !take(i) {
-					break fill
+				if t.columns[i].Importance == level {
+					take(i)
 				}
 			}
 		}

@@ -26,7 +26,7 @@ func NewEvents(env *Env, of keymap.Object, group string) *Events {
 		env: env, object: eventObject,
 		reason: func(e *fleet.Event) string { return e.Message },
 		table: table.New(table.Config[*fleet.Event]{
-			Theme: env.Theme, Now: env.Now, Key: eventKey, Role: eventRole, Empty: "no events",
+			Theme: env.Theme, Now: env.Now, Key: eventKey, Role: eventRole,
 		}, eventColumns()),
 	}}
 }
@@ -47,6 +47,7 @@ func (e *Events) Show(s *fleet.Snapshot) {
 			rows = append(rows, s.Events[i])
 		}
 	}
+	e.explain(s, "events", "no events")
 	e.table.Set(rows)
 }
 
@@ -128,6 +129,9 @@ func eventColumns() []table.Column[*fleet.Event] {
 				name := e.Name
 				if e.Namespace != "" {
 					name = e.Namespace + "/" + name
+				}
+				if e.Kind == KindGroup {
+					return "group " + name
 				}
 				return strings.ToLower(e.Kind) + " " + name
 			},

@@ -24,7 +24,7 @@ func NewGroups(env *Env) *Groups {
 		env: env, object: groupObject, reason: groupReason,
 		table: table.New(table.Config[*fleet.Group]{
 			Theme: env.Theme, Now: env.Now, Key: func(g *fleet.Group) string { return g.ID },
-			Role: groupRole, Empty: "no container groups in this region, or the source named groups was not read yet",
+			Role: groupRole,
 		}, groupColumns()),
 	}}
 }
@@ -42,6 +42,7 @@ func (g *Groups) Show(s *fleet.Snapshot) {
 	}
 	sorted := slices.Clone(s.Groups)
 	slices.SortStableFunc(sorted, func(a, b *fleet.Group) int { return relationOrder(a) - relationOrder(b) })
+	g.explain(s, "groups", "no container groups in this region")
 	g.table.Set(sorted)
 }
 
@@ -143,7 +144,7 @@ func groupColumns() []table.Column[*fleet.Group] {
 			Number: func(g *fleet.Group, _ time.Time) (float64, bool) { return billedNumber(g) },
 		},
 		{
-			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 34,
+			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 24,
 			Cell: func(g *fleet.Group, _ time.Time) string {
 				if g.Identity.PodName == "" {
 					return format.Unknown

@@ -34,7 +34,7 @@ func NewHelp(env *Env, sections []keymap.Section, s keymap.Selection, press func
 			if r.why != "" {
 				return "can't be used now: " + r.why
 			}
-			return ""
+			return r.does
 		},
 		table: table.New(table.Config[*helpRow]{
 			Theme: env.Theme, Now: env.Now,
@@ -85,7 +85,7 @@ func helpColumns() []table.Column[*helpRow] {
 	return []table.Column[*helpRow]{
 		{Title: "KEY", Words: true, Min: 8, Max: 16, Cell: text(func(r *helpRow) string { return r.keys })},
 		{Title: "WHERE", Words: true, Importance: 2, Cell: text(func(r *helpRow) string { return r.where })},
-		{Title: "DOES", Words: true, Importance: 1, Min: 20, Max: 52, Cell: text(func(r *helpRow) string {
+		{Title: "DOES", Words: true, Importance: 1, Min: 20, Max: 56, Cell: text(func(r *helpRow) string {
 			if r.why != "" {
 				return "(" + r.why + ") " + r.does
 			}

@@ -3,6 +3,8 @@ package view
 import (
 	"github.com/rivo/tview"
 
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
 	"github.com/ecideck/ecideck/ui/keymap"
 	"github.com/ecideck/ecideck/ui/table"
 )
@@ -25,6 +27,9 @@ func (l *list[T]) Filter() string { return l.table.Filter() }
 
 // SetFilter filters the table.
 func (l *list[T]) SetFilter(s string) error { return l.table.SetFilter(s) }
+
+// FilterHelp says how a filter is written.
+func (l *list[T]) FilterHelp() string { return table.FilterHelp }
 
 // Summary says how much of what is on screen.
 func (l *list[T]) Summary() string { return l.table.Summary() }
@@ -104,6 +109,21 @@ func (l *list[T]) yaml() keymap.Action {
 		},
 		Run: l.with(func(row T) { l.env.Shell.Open(YAML(l.env, l.object(row))) }),
 	}
+}
+
+// explain says why a table without rows has none: that may be the truth, or nobody read the
+// source yet.
+func (l *list[T]) explain(s *fleet.Snapshot, name, none string) {
+	for _, source := range s.Sources {
+		if source.Name != name || !source.Read.IsZero() {
+			continue
+		}
+		none = "reading " + name + "…"
+		if source.Error != "" {
+			none = name + " can't be read: " + format.Plain(source.Error)
+		}
+	}
+	l.table.SetEmpty(none)
 }
 
 // events is the v key. group is the id of the group behind a row, "" without one.

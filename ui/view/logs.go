@@ -46,21 +46,20 @@ func NewLogs(env *Env, pod *fleet.Pod, previous bool) *LogView {
 
 // Title names the pod, the container, and how to change it.
 func (l *LogView) Title() string {
-	what := "Logs of "
+	title := "Logs"
 	if l.previous {
-		what = "Previous logs of "
+		title = "Previous logs"
 	}
-	title := what + l.pod.Namespace + "/" + l.pod.Name + " "
 	switch n := len(l.choices); {
 	case n == 0:
 	case l.choice == n:
-		title += fmt.Sprintf("[all %d containers]", n)
+		title += fmt.Sprintf(" [all %d]", n)
 	case n == 1:
-		title += "[" + l.choices[0] + "]"
+		title += " [" + l.choices[0] + "]"
 	default:
-		title += fmt.Sprintf("[%s, %d of %d]", l.choices[l.choice], l.choice+1, n)
+		title += fmt.Sprintf(" [%s %d/%d]", l.choices[l.choice], l.choice+1, n)
 	}
-	return title
+	return title + " " + l.pod.Namespace + "/" + l.pod.Name
 }
 
 // Primitive is the text.
@@ -71,6 +70,9 @@ func (l *LogView) Filter() string { return l.pager.Filter() }
 
 // SetFilter searches in the log.
 func (l *LogView) SetFilter(s string) error { return l.pager.SetFilter(s) }
+
+// FilterHelp says how a search is written.
+func (l *LogView) FilterHelp() string { return searchHelp }
 
 // Summary says which lines are on screen.
 func (l *LogView) Summary() string { return l.pager.Summary() }

@@ -61,6 +61,9 @@ func (m *Messages) Filter() string { return m.pager.Filter() }
 // SetFilter searches in the messages.
 func (m *Messages) SetFilter(s string) error { return m.pager.SetFilter(s) }
 
+// FilterHelp says how a search is written.
+func (m *Messages) FilterHelp() string { return searchHelp }
+
 // Summary says which lines are on screen.
 func (m *Messages) Summary() string { return m.pager.Summary() }
 

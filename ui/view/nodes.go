@@ -21,7 +21,7 @@ func NewNodes(env *Env) *Nodes {
 		env: env, object: nodeObject, reason: nodeReason,
 		table: table.New(table.Config[*fleet.Node]{
 			Theme: env.Theme, Now: env.Now, Key: func(n *fleet.Node) string { return n.UID },
-			Role: nodeRole, Empty: "no nodes yet: waiting for the source named nodes",
+			Role: nodeRole,
 		}, nodeColumns()),
 	}}
 }
@@ -30,7 +30,10 @@ func NewNodes(env *Env) *Nodes {
 func (n *Nodes) Title() string { return "Nodes" }
 
 // Show takes the nodes of the snapshot.
-func (n *Nodes) Show(s *fleet.Snapshot) { n.table.Set(s.Nodes) }
+func (n *Nodes) Show(s *fleet.Snapshot) {
+	n.explain(s, "nodes", "no nodes")
+	n.table.Set(s.Nodes)
+}
 
 // Actions are the keys on nodes.
 func (n *Nodes) Actions() []keymap.Action {
@@ -69,11 +72,11 @@ func nodeReason(n *fleet.Node) string {
 func nodeColumns() []table.Column[*fleet.Node] {
 	return []table.Column[*fleet.Node]{
 		{
-			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 34,
+			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Name },
 		},
 		{
-			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 8, Max: 26,
+			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 8, Max: 14,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Status },
 		},
 		{

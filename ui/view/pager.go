@@ -37,6 +37,9 @@ type pager struct {
 	status string
 }
 
+// searchHelp says how a search is written.
+const searchHelp = "text in any case  /regex/  then n, Shift-N, o only matches"
+
 func newPager(t *theme.Theme, limit int) *pager {
 	return &pager{Box: tview.NewBox(), theme: t, limit: limit}
 }
@@ -184,7 +187,7 @@ func (p *pager) jumpBack(before int) {
 	p.show(p.matches[len(p.matches)-1])
 }
 
-// Summary says where we are: "lines 1-20 of 526, 3 match".
+// Summary says where we are: "1-20 of 526, 3 match".
 func (p *pager) Summary() string {
 	n := p.count()
 	_, _, _, height := p.GetRect()
@@ -194,7 +197,7 @@ func (p *pager) Summary() string {
 	case n == 0:
 		b.WriteString("no lines")
 	default:
-		fmt.Fprintf(&b, "lines %d-%d of %d", min(p.top+1, n), min(p.top+max(1, height), n), n)
+		fmt.Fprintf(&b, "%d-%d of %d", min(p.top+1, n), min(p.top+max(1, height), n), n)
 	}
 	if p.pattern != nil {
 		fmt.Fprintf(&b, ", %d match", len(p.matches))
@@ -203,7 +206,7 @@ func (p *pager) Summary() string {
 		}
 	}
 	if p.dropped > 0 {
-		fmt.Fprintf(&b, ", %d older forgotten", p.dropped)
+		fmt.Fprintf(&b, ", %d older gone", p.dropped)
 	}
 	if p.follow {
 		b.WriteString(", following")

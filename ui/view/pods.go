@@ -21,15 +21,11 @@ type Pods struct {
 // NewPods shows the pods bound to a node, or all with node "".
 func NewPods(env *Env, node string) *Pods {
 	p := &Pods{node: node}
-	empty := "no pods yet: waiting for the source named pods"
-	if node != "" {
-		empty = "no pods on " + node
-	}
 	p.list = list[*fleet.Placement]{
 		env: env, object: podObject,
 		reason: func(p *fleet.Placement) string { return p.Reason },
 		table: table.New(table.Config[*fleet.Placement]{
-			Theme: env.Theme, Now: env.Now, Key: podKey, Role: podRole, Empty: empty,
+			Theme: env.Theme, Now: env.Now, Key: podKey, Role: podRole,
 		}, podColumns()),
 	}
 	return p
@@ -46,9 +42,11 @@ func (p *Pods) Title() string {
 // Show takes the placements of the snapshot.
 func (p *Pods) Show(s *fleet.Snapshot) {
 	if p.node == "" {
+		p.explain(s, "pods", "no pods")
 		p.table.Set(s.Placements)
 		return
 	}
+	p.explain(s, "pods", "no pods on "+p.node)
 	var on []*fleet.Placement
 	for _, row := range s.Placements {
 		if row.Pod != nil && row.Pod.NodeName == p.node {
@@ -141,7 +139,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podNamespace(p) },
 		},
 		{
-			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 34,
+			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 28,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podName(p) },
 		},
 		{

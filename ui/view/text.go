@@ -17,6 +17,9 @@ import (
 // readTimeout ends a read that nobody answers, so that a dead API says so on screen.
 const readTimeout = 30 * time.Second
 
+// errNoObjects says that the console has nobody to ask, as when a recording is replayed.
+var errNoObjects = errors.New("this console was started without a way to read objects")
+
 // A Text shows what one or two reads of Objects return: a description, YAML.
 type Text struct {
 	env    *Env
@@ -46,14 +49,18 @@ type result struct {
 // Describe shows an object's description, and below it that of the group with this id; "":
 // none.
 func Describe(env *Env, o keymap.Object, group string) *Text {
-	parts := []part{{"", func(ctx context.Context) (string, error) {
-		return env.Objects.Describe(ctx, o.Kind, o.Namespace, o.Name)
-	}}}
+	describe := func(kind, namespace, name string) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			if env.Objects == nil {
+				return "", errNoObjects
+			}
+			return env.Objects.Describe(ctx, kind, namespace, name)
+		}
+	}
+	parts := []part{{"", describe(o.Kind, o.Namespace, o.Name)}}
 	if group != "" {
 		parts[0].heading = o.Kind + " " + o.Namespace + "/" + o.Name + ", as Kubernetes sees it"
-		parts = append(parts, part{"ContainerGroup " + group + ", as ECI sees it", func(ctx context.Context) (string, error) {
-			return env.Objects.Describe(ctx, KindGroup, "", group)
-		}})
+		parts = append(parts, part{"ContainerGroup " + group + ", as ECI sees it", describe(KindGroup, "", group)})
 	}
 	return newText(env, "Describe "+label(o), o, parts)
 }
@@ -61,6 +68,9 @@ func Describe(env *Env, o keymap.Object, group string) *Text {
 // YAML shows an object as YAML.
 func YAML(env *Env, o keymap.Object) *Text {
 	return newText(env, "YAML of "+label(o), o, []part{{"", func(ctx context.Context) (string, error) {
+		if env.Objects == nil {
+			return "", errNoObjects
+		}
 		return env.Objects.YAML(ctx, o.Kind, o.Namespace, o.Name)
 	}}})
 }
@@ -95,6 +105,9 @@ func (t *Text) Filter() string { return t.pager.Filter() }
 
 // SetFilter searches in the text.
 func (t *Text) SetFilter(s string) error { return t.pager.SetFilter(s) }
+
+// FilterHelp says how a search is written.
+func (t *Text) FilterHelp() string { return searchHelp }
 
 // Summary says which lines are on screen.
 func (t *Text) Summary() string { return t.pager.Summary() }

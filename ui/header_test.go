@@ -1,0 +1,79 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/theme"
+)
+
+func TestHeadlineKeepsWhatIsStaleWhateverTheWidth(t *testing.T) {
+	now := sampleNow()
+	fresh := func(name string) fleet.Source {
+		return fleet.Source{Name: name, Read: now.Add(-time.Second), Every: 5 * time.Second}
+	}
+	stale := fleet.Source{Name: "groups", Read: now.Add(-23 * time.Second), Every: 5 * time.Second}
+	sources := []fleet.Source{fresh("pods"), fresh("nodes"), fresh("events"), stale}
+	name := []segment{{"a-very-long-context-name-of-a-cluster", theme.Strong}}
+	c := census{ecs: 412, eci: 96, broken: 3, degraded: 2, unbound: 18}
+	for _, room := range []int{118, 78, 60, 40} {
+		left, right := headline(name, sources, c, now, room)
+		line := text(left) + text(right)
+		if !strings.Contains(line, "groups STALE 23s") {
+			t.Errorf("in %d cells the headline %q hides that groups are stale", room, line)
+		}
+		if w := width(left) + width(right); w > room {
+			t.Errorf("in %d cells the headline takes %d: %q", room, w, line)
+		}
+	}
+	left, right := headline(name[:0], sources, c, now, 118)
+	if want := "pods 1s  nodes 1s  events 1s  groups STALE 23s  3 broken  pods ECS 412 ECI 96  2 degraded  18 unbound  "; text(left)+text(right) != want {
+		t.Errorf("the headline is\n%q, want\n%q", text(left)+text(right), want)
+	}
+}
+
+func TestFreshnessIsSaidInWords(t *testing.T) {
+	now := sampleNow()
+	for _, c := range []struct {
+		name   string
+		source fleet.Source
+		want   string
+	}{
+		{"fresh", fleet.Source{Name: "pods", Read: now.Add(-2 * time.Second), Every: 5 * time.Second}, "pods 2s"},
+		{"late by more than three reports", fleet.Source{Name: "pods", Read: now.Add(-20 * time.Second), Every: 5 * time.Second}, "pods STALE 20s"},
+		{"failed", fleet.Source{Name: "pods", Read: now.Add(-2 * time.Second), Every: 5 * time.Second, Error: "x"}, "pods STALE 2s"},
+		{"not read yet", fleet.Source{Name: "pods", Every: 5 * time.Second}, "pods loading"},
+		{"never readable", fleet.Source{Name: "pods", Error: "x"}, "pods NO DATA"},
+	} {
+		if got := freshness(c.source, now).text; got != c.want {
+			t.Errorf("a source that is %s reads %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTroublesNameTheSourceItsAgeAndTheError(t *testing.T) {
+	got := troubles(staleSample().Sources, sampleNow())
+	want := []string{
+		"pods shown as of 23s ago: listing pods: dial tcp 10.0.0.1:6443: connect: connection refused",
+		"groups never read: reading container groups: Forbidden.RAM: the RAM user may not call DescribeContainerGroups",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the troubles are %q, want %q", got, want)
+	}
+	silent := []fleet.Source{{Name: "groups", Read: sampleNow().Add(-time.Minute), Every: 5 * time.Second}}
+	if got := troubles(silent, sampleNow()); len(got) != 1 || !strings.Contains(got[0], "no report for 60s, expected every 5s") {
+		t.Errorf("a source that fell silent gives %q", got)
+	}
+	if got := troubles(sample().Sources, sampleNow()); got != nil {
+		t.Errorf("fresh sources give troubles: %q", got)
+	}
+}
+
+func TestCensusCountsPodsThatHaveNotEnded(t *testing.T) {
+	want := census{ecs: 2, eci: 6, unbound: 1, broken: 3, degraded: 2}
+	if got := count(sample()); got != want {
+		t.Errorf("the census is %+v, want %+v", got, want)
+	}
+}
