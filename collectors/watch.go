@@ -263,7 +263,7 @@ type kept[T any] struct {
 	items     []*T // sorted; never changed, only replaced
 	taken     []*T // what take returned last
 	pending   map[string]change[T]
-	synced    bool // a whole list has been read
+	synced    bool  // a whole list has been read
 	streamErr error // of the newest list or watch; nil: one is open
 	probeErr  error // of the newest probe
 	panicked  any
