@@ -5,7 +5,7 @@ package eci
 
 type groupPage struct {
 	NextToken       text
-	ContainerGroups list[object[wireGroup]]
+	ContainerGroups list[wireGroup]
 }
 
 func (p *groupPage) nextToken() string { return string(p.NextToken) }
@@ -16,9 +16,9 @@ type wireGroup struct {
 	RestartPolicy, InstanceType, SpotStrategy, IntranetIp text
 	Cpu, Memory                                           number
 	CreationTime, SucceededTime, FailedTime, ExpiredTime  instant
-	Tags                                                  list[object[wireTag]]
-	Containers, InitContainers                            list[object[wireContainer]]
-	Events                                                list[object[wireEvent]]
+	Tags                                                  list[wireTag]
+	Containers, InitContainers                            list[wireContainer]
+	Events                                                list[wireEvent]
 }
 
 type wireTag struct{ Key, Value text }
@@ -56,21 +56,20 @@ func (w wireGroup) group() Group {
 		if g.Tags == nil {
 			g.Tags = make(map[string]string, len(w.Tags))
 		}
-		g.Tags[string(tag.V.Key)] = string(tag.V.Value)
+		g.Tags[string(tag.Key)] = string(tag.Value)
 	}
 	for _, e := range w.Events {
 		g.Events = append(g.Events, Event{
-			Type: string(e.V.Type), Reason: string(e.V.Reason), Name: string(e.V.Name), Message: string(e.V.Message),
-			Count: e.V.Count.int32(), First: e.V.FirstTimestamp.Time, Last: e.V.LastTimestamp.Time,
+			Type: string(e.Type), Reason: string(e.Reason), Name: string(e.Name), Message: string(e.Message),
+			Count: e.Count.int32(), First: e.FirstTimestamp.Time, Last: e.LastTimestamp.Time,
 		})
 	}
 	return g
 }
 
-func containers(wire list[object[wireContainer]]) []Container {
+func containers(wire list[wireContainer]) []Container {
 	var out []Container
-	for _, o := range wire {
-		w := o.V
+	for _, w := range wire {
 		out = append(out, Container{
 			Name: string(w.Name), Image: string(w.Image), CPU: float64(w.Cpu), Memory: float64(w.Memory),
 			Ready: bool(w.Ready), RestartCount: w.RestartCount.int32(),
@@ -89,7 +88,7 @@ func (w wireState) state() ContainerState {
 
 type statusPage struct {
 	NextToken text
-	Data      list[object[wireStatus]]
+	Data      list[wireStatus]
 }
 
 func (p *statusPage) nextToken() string { return string(p.NextToken) }

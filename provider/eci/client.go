@@ -133,7 +133,7 @@ func (c *Client) Groups(ctx context.Context, q GroupQuery) ([]Group, error) {
 	err = c.pages(ctx, "DescribeContainerGroups", params, func() page { return &groupPage{} }, func(p page) {
 		for _, w := range p.(*groupPage).ContainerGroups {
 			// A group that moves to the next page while pages are read comes twice.
-			if g := w.V.group(); !seen[g.ID] {
+			if g := w.group(); !seen[g.ID] {
 				seen[g.ID] = true
 				groups = append(groups, g)
 			}
@@ -159,7 +159,7 @@ func (c *Client) GroupStatuses(ctx context.Context, q StatusQuery) ([]GroupStatu
 	seen := map[string]bool{}
 	err = c.pages(ctx, "DescribeContainerGroupStatus", params, func() page { return &statusPage{} }, func(p page) {
 		for _, w := range p.(*statusPage).Data {
-			if row := w.V.status(); !seen[row.ID] {
+			if row := w.status(); !seen[row.ID] {
 				seen[row.ID] = true
 				rows = append(rows, row)
 			}

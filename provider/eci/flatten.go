@@ -6,9 +6,11 @@ import (
 	"strconv"
 )
 
-// appOnly is the value of the tag `eci` on fields of a ContainerRequest that the API has for
-// app containers and not for init containers.
-const appOnly = "app"
+// Values of the tag `eci` on a request's fields.
+const (
+	appOnly = "app"    // the API has it for app containers and not for init containers
+	always  = "always" // sent when it is empty too
+)
 
 // flatten writes a request as wire parameters: field names joined by dots, list positions
 // counted from 1. What is zero is left out; what a pointer or a list holds is sent also when
@@ -24,11 +26,12 @@ func flatten(r *CreateRequest) (map[string]string, error) {
 func flattenStruct(params map[string]string, prefix string, v reflect.Value, inInit bool) error {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
-		if value.IsZero() {
+		tag := field.Tag.Get("eci")
+		if value.IsZero() && tag != always {
 			continue
 		}
 		name := prefix + field.Name
-		if inInit && field.Tag.Get("eci") == appOnly {
+		if inInit && tag == appOnly {
 			return fmt.Errorf("%s: ECI has no %s for init containers", name, field.Name)
 		}
 		if err := flattenValue(params, name, value, inInit || field.Name == "InitContainer"); err != nil {

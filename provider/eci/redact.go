@@ -24,7 +24,7 @@ func (r CreateRequest) String() string {
 }
 
 // Format makes every verb print String, %#v and %+v too.
-func (r CreateRequest) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.String()) }
+func (r CreateRequest) Format(s fmt.State, _ rune) { fmt.Fprint(s, r.String()) }
 
 func (r CreateRequest) images() []string {
 	var images []string
@@ -39,29 +39,29 @@ func (r CreateRequest) images() []string {
 // String hides the user name and the password, wherever a credential is printed.
 func (c RegistryCredential) String() string { return "credential for " + c.Server }
 
-// GoString is String, for %#v.
-func (c RegistryCredential) GoString() string { return c.String() }
+// Format makes every verb print String.
+func (c RegistryCredential) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
 // String hides the value.
 func (e EnvironmentVar) String() string { return "variable " + e.Key }
 
-// GoString is String, for %#v.
-func (e EnvironmentVar) GoString() string { return e.String() }
+// Format makes every verb print String.
+func (e EnvironmentVar) Format(s fmt.State, _ rune) { fmt.Fprint(s, e.String()) }
 
 // String hides the content.
 func (f ConfigFile) String() string { return "file " + f.Path }
 
-// GoString is String, for %#v.
-func (f ConfigFile) GoString() string { return f.String() }
+// Format makes every verb print String.
+func (f ConfigFile) Format(s fmt.State, _ rune) { fmt.Fprint(s, f.String()) }
 
 // String hides the value.
 func (h HTTPHeader) String() string { return "header " + h.Name }
 
-// GoString is String, for %#v.
-func (h HTTPHeader) GoString() string { return h.String() }
+// Format makes every verb print String.
+func (h HTTPHeader) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
 
 // String hides the options, which may hold keys.
 func (v FlexVolume) String() string { return "volume of " + v.Driver }
 
-// GoString is String, for %#v.
-func (v FlexVolume) GoString() string { return v.String() }
+// Format makes every verb print String.
+func (v FlexVolume) Format(s fmt.State, _ rune) { fmt.Fprint(s, v.String()) }

@@ -237,7 +237,7 @@ type ConfigFileVolume struct {
 // A ConfigFile is one file of a ConfigFileVolume. Content is base64 and may be secret.
 type ConfigFile struct {
 	Path    string
-	Content string
+	Content string `eci:"always"` // an empty file is a file
 	Mode    string // octal digits; "": the volume's default
 }
 

@@ -89,7 +89,7 @@ func (e *Emulator) add(g *group, now time.Time) {
 	e.order = append(e.order, g)
 }
 
-func groupName() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,126}[a-z0-9]$`) }
+var groupName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,126}[a-z0-9]$`)
 
 // groupFrom builds a group from a CreateContainerGroup, or says what the API would refuse.
 func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
@@ -106,7 +106,7 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	if g.name == "" {
 		return nil, missing("ContainerGroupName")
 	}
-	if !groupName().MatchString(g.name) {
+	if !groupName.MatchString(g.name) {
 		return nil, badRequest("InvalidParameter", "The parameter ContainerGroupName must have 2 to 128 characters of a-z, 0-9 and -, and neither begin nor end with -.")
 	}
 	switch g.restartPolicy {

@@ -168,17 +168,18 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveAdmin(w, r)
 		return
 	}
-	if e.options.Latency > 0 && !pause(r.Context(), e.options.Latency) {
-		return
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		e.refuse(w, "", badRequest("InvalidParameter", "The request body can't be read: "+err.Error()))
+		e.refuse(w, badRequest("InvalidParameter", "The request body can't be read: "+err.Error()))
+		return
+	}
+	// Only after the body was read does the server notice that a client hung up.
+	if e.options.Latency > 0 && !pause(r.Context(), e.options.Latency) {
 		return
 	}
 	call, refusal := e.parse(r, body)
 	if refusal != nil {
-		e.refuse(w, "", refusal)
+		e.refuse(w, refusal)
 		return
 	}
 	answer, after, refusal := e.answer(call)
@@ -189,7 +190,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pause(r.Context(), time.Minute)
 		panic(http.ErrAbortHandler)
 	case refusal != nil:
-		e.refuse(w, call.action, refusal)
+		e.refuse(w, refusal)
 	default:
 		writeJSON(w, http.StatusOK, answer)
 	}

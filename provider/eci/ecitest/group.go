@@ -126,7 +126,7 @@ func (g *group) at(now time.Time, t Timing) *view {
 	return g.cached
 }
 
-// changed forgets what was computed, after something was done to the group.
+// touch forgets what was computed, after something was done to the group.
 func (g *group) touch() { g.cached = nil }
 
 // tag is the value of a tag and whether the group has it.

@@ -209,6 +209,15 @@ const (
 func (c *container) live(l *timeline, begin time.Time, pull time.Duration, policy string) run {
 	r := run{state: state{name: "Waiting", reason: "ContainerCreating"}}
 	l.event(begin, "Normal", "Pulling", fmt.Sprintf("Pulling image %q", c.image))
+	if !c.pullable() {
+		if failed := begin.Add(pull); l.reached(failed) {
+			message := fmt.Sprintf("Failed to pull image %q: not found", c.image)
+			l.event(failed, "Warning", "Failed", message)
+			l.event(failed, "Warning", "BackOff", fmt.Sprintf("Back-off pulling image %q", c.image))
+			r.state.reason, r.state.message = "ImagePullBackOff", message
+		}
+		return r
+	}
 	start, quick := begin.Add(pull), 0 // quick: restarts since the last long run
 	for n := 0; ; n++ {
 		if !l.reached(start) {

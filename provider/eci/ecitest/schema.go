@@ -77,6 +77,9 @@ func (s *Schema) add(action string, path []string, typ any) error {
 	return nil
 }
 
+// maxPosition is above the longest list that any action takes, 241 variables.
+const maxPosition = 1000
+
 // Check reports why an action can't have a parameter of that name and value, or nil. List
 // positions in the name are numbers from 1.
 func (s *Schema) Check(action, name, value string) error {
@@ -93,7 +96,7 @@ func (s *Schema) Check(action, name, value string) error {
 			}
 			node = next
 		case []any:
-			if i, err := strconv.Atoi(part); err != nil || i < 1 || part[0] == '+' || len(n) == 0 {
+			if i, err := strconv.Atoi(part); err != nil || i < 1 || i > maxPosition || part[0] == '+' || len(n) == 0 {
 				return fmt.Errorf("%s has no parameter %s: %q is no list position", action, name, part)
 			}
 			node = n[0]

@@ -13,9 +13,13 @@ import (
 //	crashloop  fails with exit code 1 after SECONDS (2)
 //	slowstart  serves, ready only after SECONDS (30)
 //	chatter    serves, twenty log lines a second
+//	missing    is an image that can't be pulled: the group stays Pending
 //
 // An init container whose image is none of these ends after a second: otherwise no group
 // with an ordinary init image would ever start.
+
+// pullable reports that the image can be pulled.
+func (c *container) pullable() bool { return c.script() != "missing" }
 
 // behaviour is how long a run of the container lasts and how it ends.
 func (c *container) behaviour() (length time.Duration, exitCode int, forever bool) {

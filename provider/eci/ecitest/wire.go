@@ -29,7 +29,7 @@ func badRequest(code, message string) *refusal {
 
 // refuse writes an error in the vendor's form. Every value is a string: the vendor's Go SDK
 // panics on anything else.
-func (e *Emulator) refuse(w http.ResponseWriter, _ string, r *refusal) {
+func (e *Emulator) refuse(w http.ResponseWriter, r *refusal) {
 	e.mu.Lock()
 	id := e.requestID()
 	e.mu.Unlock()
@@ -85,7 +85,8 @@ func (e *Emulator) parse(r *http.Request, body []byte) (*call, *refusal) {
 	return e.verifyV1(r.Method, all)
 }
 
-// protocolParams are the parameters of the RPC protocol, which no action's schema has.
+// isProtocolParam reports that a parameter is the RPC protocol's, which no action's schema
+// has.
 func isProtocolParam(name string) bool {
 	switch name {
 	case "Action", "Version", "Format", "Timestamp", "SignatureMethod", "SignatureVersion", "SignatureType",
