@@ -25,7 +25,7 @@ func Cluster(client kubernetes.Interface, every time.Duration) Collector {
 		case apierrors.IsForbidden(err):
 			return nil, fmt.Errorf("this user may not get the namespace kube-system, whose UID marks this cluster's container groups; orphans of our virtual nodes stay unknown (ask for a role with this right): %w", err)
 		case err != nil:
-			return nil, fmt.Errorf("reading the cluster's id: %w", err)
+			return nil, explainKubernetes("reading the cluster's id", err)
 		}
 		return fleet.Cluster{UID: string(namespace.UID)}, nil
 	})

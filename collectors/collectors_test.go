@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 
 // A cloud is a groupLister whose answers tests change.
 type cloud struct {
+	mu     sync.Mutex
 	groups []eci.Group
 	denied bool  // answers 200 with nothing, as ECI does when RAM denies
 	err    error // of every call
@@ -40,6 +42,8 @@ type cloud struct {
 }
 
 func (c *cloud) Groups(_ context.Context, q eci.GroupQuery) ([]eci.Group, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.calls++
 	if c.err != nil || c.denied {
 		return nil, c.err
@@ -247,7 +251,9 @@ func TestGroupsAreNotBelievedGoneLightly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := start(t, nil)
 				b.after(20 * time.Second)
+				b.cloud.mu.Lock()
 				test.change(b.cloud)
+				b.cloud.mu.Unlock()
 				b.after(30 * time.Second)
 				if got := b.pod("web-0"); got.Status != test.status {
 					t.Errorf("web-0 is %s (%s), want %s", got.Status, got.Reason, test.status)
@@ -287,6 +293,8 @@ func TestSweepsSlowDownWithTheFleet(t *testing.T) {
 			}
 		})
 		b.after(10 * time.Minute)
+		b.cloud.mu.Lock()
+		defer b.cloud.mu.Unlock()
 		if b.cloud.calls < 9 || b.cloud.calls > 12 {
 			t.Errorf("%d sweeps in ten minutes, want one a minute", b.cloud.calls)
 		}

@@ -23,7 +23,7 @@ const (
 func Nodes(client kubernetes.Interface, probe Probe) Collector {
 	nodes := client.CoreV1().Nodes()
 	return &watcher[fleet.Node]{
-		kind: "nodes", client: client, probe: probe, every: buildEvery,
+		kind: "nodes", cluster: true, client: client, probe: probe, every: buildEvery,
 		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return nodes.List(ctx, o) },
 		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return nodes.Watch(ctx, o) },
 		convert: func(o runtime.Object) *fleet.Node { return nodeRecord(o.(*corev1.Node)) },

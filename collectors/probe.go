@@ -39,7 +39,7 @@ func ProbeReady(client rest.Interface) Probe {
 		case errors.Is(err, context.DeadlineExceeded):
 			err = fmt.Errorf("the API server does not answer within %s", probeTimeout)
 		case err != nil:
-			err = fmt.Errorf("the API server does not answer: %w", err)
+			err = explainKubernetes("asking whether the API server is ready", err)
 		}
 		at, last = time.Now(), err
 		return err

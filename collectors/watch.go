@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type Probe func(context.Context) error
 type watcher[T any] struct {
 	kind    string // pods
 	scope   string // the namespace, "": all
+	cluster bool   // the kind belongs to no namespace
 	client  any    // what list and watch call; says whether it can stream lists
 	list    func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	watch   func(context.Context, metav1.ListOptions) (watch.Interface, error)
@@ -98,7 +100,7 @@ func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)
 			if synced && changed {
 				report(last, nil) // what was learned before the failure
 			}
-			report(nil, w.explain(err))
+			report(nil, err)
 		case synced:
 			report(last, nil)
 		}
@@ -146,7 +148,7 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			}
 			page, err := w.list(ctx, o)
 			if err != nil {
-				k.note(func() { k.streamErr = err })
+				k.note(func() { k.streamErr = w.explain(err) })
 				return nil, err
 			}
 			return w.convertPage(page)
@@ -156,7 +158,7 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			source, err := w.watch(ctx, o)
 			if err != nil {
 				if streaming := o.SendInitialEvents != nil && apierrors.IsInvalid(err); !streaming {
-					k.note(func() { k.streamErr = err }) // else the reflector lists in pages instead
+					k.note(func() { k.streamErr = w.explain(err) }) // else the reflector lists in pages instead
 				}
 				return nil, err
 			}
@@ -164,13 +166,13 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			return watch.Filter(source, func(e watch.Event) (watch.Event, bool) {
 				if e.Type == watch.Error {
 					if err := apierrors.FromObject(e.Object); !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-						k.note(func() { k.streamErr = err })
+						k.note(func() { k.streamErr = w.explain(err) })
 					}
 					return e, true
 				}
 				r, err := w.convertOne(e.Object, e.Type == watch.Bookmark)
 				if err != nil {
-					k.note(func() { k.streamErr = err })
+					k.note(func() { k.streamErr = w.explain(err) })
 					return e, false
 				}
 				e.Object = r
@@ -217,21 +219,38 @@ func (w *watcher[T]) convertOne(o runtime.Object, bookmark bool) (*record[T], er
 
 // explain makes an error say what to do about it.
 func (w *watcher[T]) explain(err error) error {
-	where := "in all namespaces"
-	if w.scope != "" {
-		where = "in namespace " + w.scope
-	}
+	what := w.kind
 	switch {
-	case apierrors.IsForbidden(err):
+	case w.scope != "":
+		what += " in namespace " + w.scope
+	case !w.cluster:
+		what += " in all namespaces"
+	}
+	if apierrors.IsForbidden(err) {
 		remedy := "ask for a role with these rights"
-		if w.scope == "" && w.kind != "nodes" {
+		if w.scope == "" && !w.cluster {
 			remedy += ", or choose a namespace with -n"
 		}
-		return fmt.Errorf("this user may not list and watch %s %s (%s): %w", w.kind, where, remedy, err)
-	case apierrors.IsUnauthorized(err):
-		return fmt.Errorf("the API server does not accept the kubeconfig's credentials; log in again: %w", err)
+		return fmt.Errorf("this user may not list and watch %s (%s): %w", what, remedy, err)
 	}
-	return fmt.Errorf("reading %s: %w", w.kind, err)
+	return explainKubernetes("reading "+what, err)
+}
+
+// explainKubernetes says what to do about an API server's error. A refused connection loses
+// its URL: a watch's is long and says nothing.
+func explainKubernetes(doing string, err error) error {
+	var transport *url.Error
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s: the API server does not accept the kubeconfig's credentials; log in again: %w", doing, err)
+	case errors.As(err, &transport):
+		where := transport.URL
+		if u, parseErr := url.Parse(where); parseErr == nil {
+			where = u.Host
+		}
+		return fmt.Errorf("%s: the API server %s is not reachable (check the network, a VPN, and the kubeconfig's context): %w", doing, where, transport.Err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // kept is the reflector's store: records in order, and what changed since they were taken.
@@ -244,9 +263,9 @@ type kept[T any] struct {
 	items     []*T // sorted; never changed, only replaced
 	taken     []*T // what take returned last
 	pending   map[string]change[T]
-	synced    bool // a whole list has been read
-	streamErr error
-	probeErr  error
+	synced    bool  // a whole list has been read
+	streamErr error // of the newest list or watch; nil: one is open
+	probeErr  error // of the newest probe
 	panicked  any
 }
 

@@ -108,7 +108,7 @@ func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources
 	return s
 }
 
-// read runs the named sources' collectors until each has answered and what they say has
+// read runs the named sources' collectors, of which the first is the kind's own, until each has answered and what they say has
 // settled, or until the timeout.
 func read(ctx context.Context, from collectors.Sources, names []string, timeout time.Duration) *fleet.Snapshot {
 	store := collectors.NewStore()
@@ -133,7 +133,7 @@ func read(ctx context.Context, from collectors.Sources, names []string, timeout 
 			}
 			// A missing pod or group is believed in the second listing after the first whole
 			// picture.
-			if !unsettled(s, from.Namespace) || groups.Sub(complete) > 6*time.Second {
+			if !unsettled(s, names[0], from.Namespace) || groups.Sub(complete) > 6*time.Second {
 				return s
 			}
 		}
@@ -164,11 +164,11 @@ func groupsRead(s *fleet.Snapshot) time.Time {
 	return time.Time{}
 }
 
-// unsettled reports whether another listing of groups will say more: a group whose pod, or a
-// pod whose group, is missing so far.
-func unsettled(s *fleet.Snapshot, namespace string) bool {
+// unsettled reports whether another listing of groups will say more of the kind: a group
+// whose pod, or a pod whose group, is missing so far.
+func unsettled(s *fleet.Snapshot, kind, namespace string) bool {
 	for _, source := range s.Sources {
-		if source.Name != "groups" && source.Error != "" || source.Name == "groups" && (source.Error != "" || source.Read.IsZero()) {
+		if source.Name == "groups" && (source.Error != "" || source.Read.IsZero()) {
 			return false
 		}
 	}
@@ -176,7 +176,7 @@ func unsettled(s *fleet.Snapshot, namespace string) bool {
 		return false
 	}
 	for _, g := range s.Groups {
-		if g.Relation == fleet.Unjoined && !g.Status.Ended() && (namespace == "" || g.Identity.Namespace == namespace) {
+		if kind == "groups" && g.Relation == fleet.Unjoined && !g.Status.Ended() && (namespace == "" || g.Identity.Namespace == namespace) {
 			return true
 		}
 	}

@@ -105,12 +105,6 @@ func objectYAML(object *unstructured.Unstructured) (string, error) {
 	return string(text), err
 }
 
-// coreKinds need no discovery, which is many calls on a cold cache.
-var coreKinds = map[string]*meta.RESTMapping{
-	"Pod":  coreMapping("Pod", "pods", meta.RESTScopeNamespace),
-	"Node": coreMapping("Node", "nodes", meta.RESTScopeRoot),
-}
-
 func coreMapping(kind, resource string, scope meta.RESTScope) *meta.RESTMapping {
 	v1 := schema.GroupVersion{Version: "v1"}
 	return &meta.RESTMapping{Resource: v1.WithResource(resource), GroupVersionKind: v1.WithKind(kind), Scope: scope}
@@ -119,8 +113,11 @@ func coreMapping(kind, resource string, scope meta.RESTScope) *meta.RESTMapping 
 // mapping finds a kind's resource by its name alone: ours come from owner references, whose
 // kinds are unique among workloads.
 func (o objects) mapping(kind string) (*meta.RESTMapping, error) {
-	if m := coreKinds[kind]; m != nil {
-		return m, nil
+	switch kind { // these need no discovery, which is many calls on a cold cache
+	case "Pod":
+		return coreMapping(kind, "pods", meta.RESTScopeNamespace), nil
+	case "Node":
+		return coreMapping(kind, "nodes", meta.RESTScopeRoot), nil
 	}
 	mapper, err := o.kube.ToRESTMapper()
 	if err != nil {

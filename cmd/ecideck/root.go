@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	// sources' errors.
 	klog.SetLogger(logr.Discard())
 	root := newRoot(&options{streams: s, kube: genericclioptions.NewConfigFlags(true)})
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would be the process's own
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)

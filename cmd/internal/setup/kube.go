@@ -3,14 +3,15 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ecideck/ecideck/collectors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // A Kube is a way to one cluster.
@@ -28,11 +29,11 @@ type Kube struct {
 func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 	loader := flags.ToRawKubeConfigLoader()
 	config, err := flags.ToRESTConfig()
+	if err == nil {
+		err = chosen(flags, config)
+	}
 	if err != nil {
-		if clientcmd.IsEmptyConfig(err) {
-			return nil, fmt.Errorf("no kubeconfig: set KUBECONFIG or --kubeconfig, or check the current context with `kubectl config get-contexts`: %w", err)
-		}
-		return nil, fmt.Errorf("reading the kubeconfig (check --kubeconfig, KUBECONFIG and --context): %w", err)
+		return nil, fmt.Errorf("choosing a cluster (check --kubeconfig, KUBECONFIG and --context; `kubectl config get-contexts` lists what there is): %w", err)
 	}
 	config = rest.CopyConfig(config)
 	// A watch lasts; a timeout would cut it, and a long list again and again.
@@ -62,4 +63,18 @@ func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 		}
 	}
 	return k, nil
+}
+
+// chosen reports an error when nothing names a cluster: client-go then takes
+// localhost:8080, where nobody listens.
+func chosen(flags *genericclioptions.ConfigFlags, config *rest.Config) error {
+	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return err
+	}
+	named := flags.APIServer != nil && *flags.APIServer != ""
+	if len(raw.Clusters) == 0 && !named && (config.Host == "" || strings.HasSuffix(config.Host, "localhost:8080")) {
+		return errors.New("there is no kubeconfig")
+	}
+	return nil
 }
