@@ -319,7 +319,7 @@ func TestAPanicIsTheSourcesError(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		store := NewStore()
-		all := []Named{{"rogue", time.Second, &rogue{}}}
+		all := []Named{{Name: "rogue", Every: time.Second, Collector: &rogue{}}}
 		store.Expect(all)
 		go Run(ctx, store, all, nil)
 		time.Sleep(500 * time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 	"unique"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
@@ -70,7 +71,30 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 	s := printed(p)
 	r.Status, r.ReadyContainers, r.TotalContainers, r.Restarts = intern(s.status), s.ready, s.total, s.restarts
 	r.Reason = podReason(p)
+	r.Changed = lastChange(&p.Status)
 	return r
+}
+
+// lastChange is when a condition or a container last changed; zero when none says.
+func lastChange(s *corev1.PodStatus) time.Time {
+	var last time.Time
+	later := func(t metav1.Time) {
+		if t.After(last) {
+			last = t.Time
+		}
+	}
+	for i := range s.Conditions {
+		later(s.Conditions[i].LastTransitionTime)
+	}
+	for i := range s.ContainerStatuses {
+		switch state := &s.ContainerStatuses[i].State; {
+		case state.Running != nil:
+			later(state.Running.StartedAt)
+		case state.Terminated != nil:
+			later(state.Terminated.FinishedAt)
+		}
+	}
+	return last
 }
 
 // workloadOf is the pod's topmost owner as far as the pod itself tells: a ReplicaSet whose

@@ -12,6 +12,7 @@ import (
 type Named struct {
 	Name  string
 	Every time.Duration
+	Quiet bool // see fleet.Source
 	Collector
 }
 
@@ -33,11 +34,11 @@ type Sources struct {
 // All is every collector: one line a source.
 func All(s Sources) []Named {
 	return []Named{
-		{"cluster", 5 * time.Minute, Cluster(s.Kubernetes, 5*time.Minute)},
-		{"pods", 2 * probeEvery, Pods(s.Kubernetes, s.Namespace, s.Probe)},
-		{"nodes", 2 * probeEvery, Nodes(s.Kubernetes, s.Probe)},
-		{"events", 2 * probeEvery, Events(s.Kubernetes, s.Namespace, s.Probe)},
-		{"groups", sweepPause, s.groups()},
+		{"cluster", 5 * time.Minute, true, Cluster(s.Kubernetes, 5*time.Minute)},
+		{"pods", 2 * probeEvery, false, Pods(s.Kubernetes, s.Namespace, s.Probe)},
+		{"nodes", 2 * probeEvery, false, Nodes(s.Kubernetes, s.Probe)},
+		{"events", 2 * probeEvery, false, Events(s.Kubernetes, s.Namespace, s.Probe)},
+		{"groups", sweepPause, false, s.groups()},
 	}
 }
 

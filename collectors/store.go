@@ -38,7 +38,7 @@ func (s *Store) Expect(sources []Named) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range sources {
-		s.in.Sources = append(s.in.Sources, fleet.Source{Name: c.Name, Every: c.Every})
+		s.in.Sources = append(s.in.Sources, fleet.Source{Name: c.Name, Every: c.Every, Quiet: c.Quiet})
 	}
 	s.latest.Store(fleet.Build(s.in, time.Now(), s.latest.Load()))
 }

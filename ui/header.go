@@ -119,6 +119,9 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 	fresh := 0
 	for _, s := range sources {
 		f := freshness(s, now)
+		if s.Quiet && f.role == theme.Dim {
+			continue
+		}
 		all = append(all, f)
 		if f.role == theme.Dim {
 			fresh++

@@ -9,6 +9,7 @@ import (
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/collectors"
 	"github.com/ecideck/ecideck/ui"
+	"github.com/gdamore/tcell/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -39,6 +40,11 @@ func runConsole(ctx context.Context, o *options, c consoleOptions) error {
 			}
 		}
 	}
+	return showConsole(ctx, o, c, nil)
+}
+
+// showConsole runs the collectors and the console on a screen; nil is the terminal.
+func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell.Screen) error {
 	kube, err := setup.NewKube(o.kube)
 	if err != nil {
 		return err
@@ -66,7 +72,7 @@ func runConsole(ctx context.Context, o *options, c consoleOptions) error {
 	}
 	return ui.Run(ctx, ui.Options{
 		Store: store, Objects: read, Logs: podLogs{kube.Client},
-		Title: kube.Context, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly,
+		Title: kube.Context, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
 	})
 }
 

@@ -590,3 +590,32 @@ func BenchmarkBuildOneGroupChanged(b *testing.B) {
 		s = Build(in, noon, s)
 	}
 }
+
+func TestADisagreementIsSaidOnlyWhenItLasts(t *testing.T) {
+	changed := noon
+	for _, c := range []struct {
+		name  string
+		pod   func(*Pod)
+		group func(*Group)
+	}{
+		{"the group's listing is older than the pod's start", func(p *Pod) { p.Changed = changed }, func(g *Group) { g.Status = eci.Pending }},
+		{"the pod ended, the listing is older", func(p *Pod) { p.Phase, p.Status, p.Changed = "Succeeded", "Completed", changed }, func(*Group) {}},
+		{"the group ended, the virtual node has not polled yet", func(*Pod) {}, func(g *Group) { g.Status, g.Ended = eci.Failed, changed }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, g := eciPod("web-0"), ourGroup("eci-web-0", "web-0")
+			c.pod(p)
+			c.group(g)
+			early := together(alone(p), p, g, changed.Add(settleLag-time.Second))
+			if early.status != p.Status {
+				t.Errorf("at once it says %q, want %q", early.status, p.Status)
+			}
+			if want := changed.Add(settleLag); !early.recheck.Equal(want) {
+				t.Errorf("looked at again at %v, want %v", early.recheck, want)
+			}
+			if late := together(alone(p), p, g, changed.Add(settleLag)); late.status == p.Status {
+				t.Errorf("after %s it still says %q", settleLag, late.status)
+			}
+		})
+	}
+}

@@ -19,6 +19,10 @@ const (
 // and a start is several seconds of ECI running what Kubernetes still calls Pending.
 const startLag = time.Minute
 
+// settleLag is how long the two sides may differ after either changed: the pod comes by a
+// watch, the group by a listing every few seconds, and the virtual node polls too.
+const settleLag = 15 * time.Second
+
 // A verdict is what judge says of a placement.
 type verdict struct {
 	status  string
@@ -107,12 +111,21 @@ func together(v verdict, p *Pod, g *Group, now time.Time) verdict {
 	apart := func(trouble Severity, format string, args ...any) verdict {
 		return verdict{status: p.Status + "/" + string(g.Status), trouble: trouble, reason: fmt.Sprintf(format, args...)}
 	}
+	// unsettled is whether one side may just not have been heard of yet.
+	unsettled := func(since time.Time) bool {
+		due := since.Add(settleLag)
+		if now.Before(due) {
+			v.recheck = due
+			return true
+		}
+		return false
+	}
 	waiting := g.Status == eci.Scheduling || g.Status == eci.ScheduleFailed
 	switch {
 	case waiting && !p.ended() && saysNoStock(g.Reason):
 		return verdict{status: StatusNoStock, trouble: Broken, reason: joinSentences(g.Reason, g.Message)}
 	case p.ended() && g.Status.Billed():
-		if end := g.Ended; end.IsZero() && g.Status == eci.Terminating {
+		if g.Ended.IsZero() && g.Status == eci.Terminating || unsettled(p.Changed) {
 			return v
 		}
 		return apart(Broken, "Kubernetes says the pod has ended, ECI says group %s is %s and it is paid for", g.ID, g.Status)
@@ -121,12 +134,18 @@ func together(v verdict, p *Pod, g *Group, now time.Time) verdict {
 	case !p.Deleting.IsZero():
 		return v // the group ends with the pod; either may be first
 	case g.Status.Ended():
+		if unsettled(g.Ended) {
+			return v
+		}
 		return apart(Broken, "ECI says group %s is %s%s; Kubernetes has not seen it", g.ID, g.Status, because(g))
 	case g.Status == eci.Terminating:
 		return apart(Broken, "group %s is being deleted, the pod is not", g.ID)
 	case p.Phase == "Running" && (g.Status == eci.Restarting || g.Status == eci.Updating):
 		return apart(Degraded, "group %s is %s%s", g.ID, g.Status, because(g))
 	case p.Phase == "Running" && (g.Status == eci.Pending || g.Status == eci.Scheduling):
+		if unsettled(p.Changed) {
+			return v
+		}
 		return apart(Degraded, "Kubernetes says Running, ECI says group %s is %s%s", g.ID, g.Status, because(g))
 	case p.Phase == "Pending" && g.Status == eci.Running && !brokenWord(p.Status):
 		since := p.Created

@@ -86,6 +86,7 @@ type Pod struct {
 	RequestMemory        int64 // bytes
 	Created              time.Time
 	Started              time.Time // zero: not started
+	Changed              time.Time // when a condition or container last changed; zero: not known
 	Deleting             time.Time // zero: not being deleted
 }
 
@@ -168,6 +169,7 @@ type Source struct {
 	Name  string        // cluster, pods, nodes, events, groups
 	Read  time.Time     // when it was last read whole; zero: never
 	Every time.Duration // how often it reports when all is well
+	Quiet bool          // its age says nothing while it is fresh: it hardly ever changes
 	Error string        // why the newest try failed; "" when it did not
 }
 
