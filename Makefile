@@ -55,7 +55,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 .PHONY: golden
 golden: ## rewrite the golden files from what the code does now
-	$(GO) test ./collectors/... ./provider/eci/... ./provider ./ui/... -update
+	$(GO) test ./collectors/... ./provider/eci/... ./provider ./ui/... ./cmd -update
 
 .PHONY: lint
 lint: ## gofmt, go vet, golangci-lint and govulncheck
