@@ -73,6 +73,29 @@ type ContainerRequest struct {
 
 	TerminationMessagePath   string
 	TerminationMessagePolicy string
+
+	Gpu             int64
+	ReadinessProbe  *Probe
+	LivenessProbe   *Probe
+	SecurityContext *SecurityContext
+
+	SecurityContextRunAsGroup   *int64
+	SecurityContextRunAsNonRoot *bool
+
+	LifecyclePostStartHandlerExec          []string
+	LifecyclePostStartHandlerHttpGetHost   string
+	LifecyclePostStartHandlerHttpGetPath   string
+	LifecyclePostStartHandlerHttpGetPort   int32
+	LifecyclePostStartHandlerHttpGetScheme string
+	LifecyclePostStartHandlerTcpSocketHost string
+	LifecyclePostStartHandlerTcpSocketPort int32
+	LifecyclePreStopHandlerExec            []string
+	LifecyclePreStopHandlerHttpGetHost     string
+	LifecyclePreStopHandlerHttpGetPath     string
+	LifecyclePreStopHandlerHttpGetPort     int32
+	LifecyclePreStopHandlerHttpGetScheme   string
+	LifecyclePreStopHandlerTcpSocketHost   string
+	LifecyclePreStopHandlerTcpSocketPort   int32
 }
 
 // An EnvironmentVar has either a Value (which may be empty) or a FieldRef.
