@@ -2,9 +2,15 @@ package eci
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // Options say how a Client reaches the API.
@@ -18,52 +24,291 @@ type Options struct {
 	AccessKeyID, AccessKeySecret string
 	Transport                    http.RoundTripper // nil: the SDK's own
 	Logger                       *slog.Logger      // nil: silent
+
+	// ConnectTimeout and ReadTimeout bound one attempt of a call; 0: 5 and 15 seconds.
+	ConnectTimeout, ReadTimeout time.Duration
+	// Attempts is how often a call is tried in all; 0: 10, about half a minute of waiting.
+	Attempts int
+	// Observe is told of every attempt: the action, the API's error code ("" when it went
+	// well, "Network" when there was no answer) and how long it took. nil: nobody. It is
+	// called from the goroutine of the call and must not block.
+	Observe func(action, code string, took time.Duration)
 }
 
-// A Client calls the API. It may be used by many goroutines.
-type Client struct{}
+// The API's page sizes: asking for more is an error there.
+const (
+	groupsPerPage   = 20
+	statusesPerPage = 200
+	maxIDs          = 20
+)
 
-var errUnfinished = errors.New("eci: not built yet")
+// A Client calls the API. It may be used by many goroutines.
+type Client struct {
+	region  string
+	caller  *caller
+	limits  *limiter
+	retries retryPolicy
+	log     *slog.Logger
+	observe func(action, code string, took time.Duration)
+}
 
 // New makes a Client; it makes no call.
-func New(Options) (*Client, error) { return nil, errUnfinished }
+func New(o Options) (*Client, error) {
+	caller, err := newCaller(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		region:  o.Region,
+		caller:  caller,
+		limits:  newLimiter(),
+		retries: newRetryPolicy(o.Attempts),
+		log:     o.Logger,
+		observe: o.Observe,
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.observe == nil {
+		c.observe = func(string, string, time.Duration) {}
+	}
+	return c, nil
+}
 
 // CreateGroup asks for a group and returns its id. Creation is asynchronous: the group
 // starts in Scheduling and may still end in ScheduleFailed.
-func (c *Client) CreateGroup(context.Context, *CreateRequest) (string, error) {
-	return "", errUnfinished
+//
+// With a ClientToken the call is retried whatever happened to it, since the API answers a
+// repeated token with the same group. Without one it is retried only when it was throttled:
+// a second try after a lost answer could pay for a second group.
+func (c *Client) CreateGroup(ctx context.Context, r *CreateRequest) (string, error) {
+	params, err := flatten(r)
+	if err != nil {
+		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
+	}
+	var answer struct{ ContainerGroupId text }
+	if err := c.do(ctx, "CreateContainerGroup", params, r.ClientToken != "", &answer); err != nil {
+		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
+	}
+	if answer.ContainerGroupId == "" {
+		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName,
+			&Error{Action: "CreateContainerGroup", Code: codeBadAnswer, Message: "the answer has no ContainerGroupId", HTTPStatus: http.StatusOK})
+	}
+	return string(answer.ContainerGroupId), nil
 }
 
 // DeleteGroup deletes a group; IsNotFound tells that it was gone already.
-func (c *Client) DeleteGroup(ctx context.Context, id string) error { return errUnfinished }
+func (c *Client) DeleteGroup(ctx context.Context, id string) error {
+	params := map[string]string{"ContainerGroupId": id}
+	if err := c.do(ctx, "DeleteContainerGroup", params, true, &struct{}{}); err != nil {
+		return fmt.Errorf("deleting group %s: %w", id, err)
+	}
+	return nil
+}
+
+// RestartGroup restarts all containers of a group that is Pending or Running. Scratch
+// volumes are emptied; the group keeps its id and address.
+func (c *Client) RestartGroup(ctx context.Context, id string) error {
+	params := map[string]string{"ContainerGroupId": id}
+	if err := c.do(ctx, "RestartContainerGroup", params, false, &struct{}{}); err != nil {
+		return fmt.Errorf("restarting group %s: %w", id, err)
+	}
+	return nil
+}
 
 // Groups returns all groups that the query selects, every page of them, or an error; never
 // a part. ECI answers 200 with nothing where a RAM identity lacks rights, so an empty result
 // proves nothing.
-func (c *Client) Groups(context.Context, GroupQuery) ([]Group, error) { return nil, errUnfinished }
+func (c *Client) Groups(ctx context.Context, q GroupQuery) ([]Group, error) {
+	params, err := selectors(q.IDs, q.Tags)
+	if err != nil {
+		return nil, fmt.Errorf("listing groups: %w", err)
+	}
+	params["Limit"] = strconv.Itoa(groupsPerPage)
+	if q.WithEvents {
+		params["WithEvent"] = "true"
+	}
+	var groups []Group
+	seen := map[string]bool{}
+	err = c.pages(ctx, "DescribeContainerGroups", params, func() page { return &groupPage{} }, func(p page) {
+		for _, w := range p.(*groupPage).ContainerGroups {
+			// A group that moves to the next page while pages are read comes twice.
+			if g := w.V.group(); !seen[g.ID] {
+				seen[g.ID] = true
+				groups = append(groups, g)
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing groups: %w", err)
+	}
+	return groups, nil
+}
 
 // GroupStatuses returns the status of the groups that the query selects, every page.
-func (c *Client) GroupStatuses(context.Context, StatusQuery) ([]GroupStatus, error) {
-	return nil, errUnfinished
+func (c *Client) GroupStatuses(ctx context.Context, q StatusQuery) ([]GroupStatus, error) {
+	params, err := selectors(q.IDs, q.Tags)
+	if err != nil {
+		return nil, fmt.Errorf("listing group statuses: %w", err)
+	}
+	params["Limit"] = strconv.Itoa(statusesPerPage)
+	if q.SinceSeconds > 0 {
+		params["SinceSecond"] = strconv.Itoa(q.SinceSeconds)
+	}
+	var rows []GroupStatus
+	seen := map[string]bool{}
+	err = c.pages(ctx, "DescribeContainerGroupStatus", params, func() page { return &statusPage{} }, func(p page) {
+		for _, w := range p.(*statusPage).Data {
+			if row := w.V.status(); !seen[row.ID] {
+				seen[row.ID] = true
+				rows = append(rows, row)
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing group statuses: %w", err)
+	}
+	return rows, nil
 }
 
 // Log returns a container's last lines.
-func (c *Client) Log(context.Context, LogRequest) (string, error) { return "", errUnfinished }
+func (c *Client) Log(ctx context.Context, r LogRequest) (string, error) {
+	params := map[string]string{"ContainerGroupId": r.GroupID, "ContainerName": r.Container}
+	if r.Tail != nil {
+		params["Tail"] = strconv.Itoa(*r.Tail)
+	}
+	if r.SinceSeconds > 0 {
+		params["SinceSeconds"] = strconv.Itoa(r.SinceSeconds)
+	}
+	if r.StartTime != "" {
+		params["StartTime"] = r.StartTime
+	}
+	if r.LimitBytes > 0 {
+		params["LimitBytes"] = strconv.Itoa(r.LimitBytes)
+	}
+	if r.Timestamps {
+		params["Timestamps"] = "true"
+	}
+	if r.Previous {
+		params["LastTime"] = "true"
+	}
+	var answer struct{ Content text }
+	if err := c.do(ctx, "DescribeContainerLog", params, true, &answer); err != nil {
+		return "", fmt.Errorf("reading the log of %s in group %s: %w", r.Container, r.GroupID, err)
+	}
+	return string(answer.Content), nil
+}
 
-// IsNotFound reports that the group does not exist.
-func IsNotFound(err error) bool { return false }
+// selectors are the parameters that pick groups by id and by tags, which must all match.
+func selectors(ids []string, tags map[string]string) (map[string]string, error) {
+	params := map[string]string{}
+	if len(ids) > maxIDs {
+		return nil, fmt.Errorf("%d ids in one query: the API takes %d", len(ids), maxIDs)
+	}
+	if len(ids) > 0 {
+		list, err := json.Marshal(ids)
+		if err != nil {
+			return nil, fmt.Errorf("encoding ids: %w", err)
+		}
+		params["ContainerGroupIds"] = string(list)
+	}
+	keys := make([]string, 0, len(tags))
+	for key := range tags {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for i, key := range keys {
+		prefix := "Tag." + strconv.Itoa(i+1)
+		params[prefix+".Key"], params[prefix+".Value"] = key, tags[key]
+	}
+	return params, nil
+}
 
-// IsThrottled reports that the API's rate limit refused the call.
-func IsThrottled(err error) bool { return false }
+// A page is one answer of a listing.
+type page interface{ nextToken() string }
 
-// IsNoStock reports that no zone asked for has the capacity.
-func IsNoStock(err error) bool { return false }
+// pages reads a listing to its end. A token that comes twice would loop for ever, and a
+// listing that stopped there would look complete: it is an error.
+func (c *Client) pages(ctx context.Context, action string, params map[string]string, empty func() page, add func(page)) error {
+	tokens := map[string]bool{}
+	for {
+		p := empty()
+		if err := c.do(ctx, action, params, true, p); err != nil {
+			return err
+		}
+		add(p)
+		token := p.nextToken()
+		if token == "" {
+			return nil
+		}
+		if tokens[token] {
+			return &Error{Action: action, Code: codeBadAnswer, HTTPStatus: http.StatusOK,
+				Message: "the page token " + strconv.Quote(token) + " came twice; the listing can't be completed"}
+		}
+		tokens[token] = true
+		params["NextToken"] = token
+	}
+}
 
-// IsForbidden reports that the RAM identity lacks a right.
-func IsForbidden(err error) bool { return false }
+// do makes one call, with rate limit and retries, and decodes its answer into out.
+// repeatable says that a call whose fate is unknown may be sent again.
+func (c *Client) do(ctx context.Context, action string, params map[string]string, repeatable bool, out any) error {
+	for attempt := 1; ; attempt++ {
+		if err := c.limits.wait(ctx, action); err != nil {
+			return fmt.Errorf("%s: %w", action, err)
+		}
+		start := time.Now()
+		err := c.once(ctx, action, params, out)
+		c.observe(action, codeOf(err), time.Since(start))
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || attempt >= c.retries.attempts || !worthRepeating(err, repeatable) {
+			return err
+		}
+		pause := c.retries.pause(attempt)
+		c.log.DebugContext(ctx, "eci call is tried again", "action", action, "attempt", attempt, "pause", pause, "err", err)
+		if err := sleep(ctx, pause); err != nil {
+			return fmt.Errorf("%s: %w", action, err)
+		}
+	}
+}
 
-// IsQuotaExceeded reports that the account's quota is used up.
-func IsQuotaExceeded(err error) bool { return false }
+func (c *Client) once(ctx context.Context, action string, params map[string]string, out any) error {
+	status, body, err := c.caller.call(ctx, c.region, action, params)
+	if err != nil {
+		return err
+	}
+	return decodeAnswer(action, status, body, out)
+}
 
-// IsRetryable reports that the same call may succeed later without anything being changed.
-func IsRetryable(err error) bool { return false }
+func codeOf(err error) string {
+	var e *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e) && e.Code != "":
+		return e.Code
+	case errors.As(err, &e) && e.HTTPStatus != 0:
+		return "HTTP" + strconv.Itoa(e.HTTPStatus)
+	case errors.Is(err, context.Canceled):
+		return "Canceled"
+	}
+	return "Network"
+}
+
+// endpointOf splits an endpoint into scheme and host; the region's public one when empty.
+func endpointOf(endpoint, region string) (scheme, host string, err error) {
+	if endpoint == "" {
+		return "https", "eci." + region + ".aliyuncs.com", nil
+	}
+	scheme, host, found := strings.Cut(endpoint, "://")
+	if !found {
+		scheme, host = "https", endpoint
+	}
+	host = strings.TrimSuffix(host, "/")
+	if (scheme != "http" && scheme != "https") || host == "" || strings.ContainsAny(host, "/?#@ ") {
+		return "", "", fmt.Errorf("eci endpoint %q: want host[:port] or http(s)://host[:port]", endpoint)
+	}
+	return scheme, host, nil
+}

@@ -1,0 +1,114 @@
+package ecitest
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+type plainAnswer struct{ RequestId string }
+
+// find is the group that a call names. No document says how the API answers an unknown
+// id; Terraform's provider takes InvalidParameter.NotFound for it.
+func (e *Emulator) find(c *call) (*group, *refusal) {
+	id := c.params["ContainerGroupId"]
+	if id == "" {
+		return nil, missing("ContainerGroupId")
+	}
+	g := e.groups[id]
+	if g == nil {
+		return nil, &refusal{http.StatusNotFound, "InvalidParameter.NotFound", "The container group " + id + " is not found."}
+	}
+	return g, nil
+}
+
+// deleteGroup removes a group at once when nothing of it runs; otherwise it is Terminating
+// until its containers have stopped, or its grace period is over.
+func (e *Emulator) deleteGroup(c *call, now time.Time) (any, *refusal) {
+	g, refusal := e.find(c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	v := g.at(now, e.timing)
+	if v.status == eci.Terminating && !c.boolean("Force") {
+		return plainAnswer{e.requestID()}, nil
+	}
+	stop := time.Duration(0)
+	if v.status != eci.Scheduling && !v.status.Ended() && !c.boolean("Force") {
+		stop = e.timing.Stop
+		for i := range g.containers {
+			if v.containers[i].state.name == "Running" {
+				stop = max(stop, g.containers[i].stopTime(e.timing.Stop))
+			}
+		}
+		stop = min(stop, g.grace)
+	}
+	if stop <= 0 {
+		e.remove(func(o *group) bool { return o == g })
+		return plainAnswer{e.requestID()}, nil
+	}
+	g.deleted, g.gone = now, now.Add(stop)
+	if e.nextGone.IsZero() || g.gone.Before(e.nextGone) {
+		e.nextGone = g.gone
+	}
+	g.touch()
+	return plainAnswer{e.requestID()}, nil
+}
+
+func (e *Emulator) restartGroup(c *call, now time.Time) (any, *refusal) {
+	g, refusal := e.find(c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if s := g.at(now, e.timing).status; s != eci.Pending && s != eci.Running {
+		return nil, badRequest("IncorrectStatus", "The container group is "+string(s)+"; only one that is Pending or Running can be restarted.")
+	}
+	if g.pinned != "" {
+		g.pinned, g.created = "", now.Add(-time.Hour)
+	}
+	g.restarted = now
+	g.touch()
+	return plainAnswer{e.requestID()}, nil
+}
+
+type regionsAnswer struct {
+	RequestId string
+	Regions   []wireRegion
+}
+
+type wireRegion struct {
+	RegionId, RegionEndpoint                string
+	Zones, RecommendZones, UnavailableZones []string
+}
+
+func (e *Emulator) describeRegions(_ *call, now time.Time) (any, *refusal) {
+	region := wireRegion{RegionId: e.options.Region, RegionEndpoint: "eci." + e.options.Region + ".aliyuncs.com",
+		Zones: e.Zones(), RecommendZones: []string{}, UnavailableZones: []string{}}
+	e.dropFaults(now)
+	for _, zone := range region.Zones {
+		sold := true
+		for _, f := range e.faults {
+			sold = sold && !(f.Kind == FaultNoStock && f.Rate == 1 && (f.Zone == "" || f.Zone == zone))
+		}
+		if sold {
+			region.RecommendZones = append(region.RecommendZones, zone)
+		} else {
+			region.UnavailableZones = append(region.UnavailableZones, zone)
+		}
+	}
+	return regionsAnswer{e.requestID(), []wireRegion{region}}, nil
+}
+
+type usageAnswer struct {
+	RequestId  string
+	Attributes map[string]float64
+}
+
+func (e *Emulator) listUsage(_ *call, now time.Time) (any, *refusal) {
+	return usageAnswer{e.requestID(), map[string]float64{
+		"UsedCpu": e.usedCPU(now), "MaxCpu": e.options.MaxCPU,
+		"UsedImageCacheCount": 0, "MaxImageCacheCount": 500, "UsedAutoImageCacheCount": 0, "MaxAutoImageCacheCount": 25,
+		"UsedDataCacheCount": 0, "MaxDataCacheCount": 100,
+	}}, nil
+}

@@ -1,0 +1,409 @@
+package ecitest
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci/spec"
+)
+
+// A tokenUse is what a ClientToken was used for.
+type tokenUse struct {
+	groupID string
+	params  string // digest of the request
+	at      time.Time
+}
+
+// tokenLife is how long a ClientToken is remembered.
+const tokenLife = 24 * time.Hour
+
+type createAnswer struct{ RequestId, ContainerGroupId string }
+
+func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
+	token, params := c.params["ClientToken"], ""
+	if len(token) > 64 {
+		return nil, badRequest("InvalidParameter.LengthExceeded", "The parameter ClientToken has more than 64 characters.")
+	}
+	if token != "" {
+		params = paramsDigest(c)
+		if use, ok := e.tokens[token]; ok && now.Sub(use.at) < tokenLife {
+			if use.params != params {
+				return nil, &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
+			}
+			return createAnswer{e.requestID(), use.groupID}, nil
+		}
+	}
+	g, refusal := e.groupFrom(c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refusal := e.place(c, g, now); refusal != nil {
+		return nil, refusal
+	}
+	if used := e.usedCPU(now); used+g.cpu > e.options.MaxCPU {
+		return nil, forbidden("QuotaExceeded", fmt.Sprintf("vCPU quota exceeded. %g of %g are used.", used, e.options.MaxCPU))
+	}
+	if c.boolean("DryRun") {
+		return nil, badRequest("DryRun.Success", "The dry run succeeded.")
+	}
+	e.add(g, now)
+	if token != "" {
+		e.tokens[token] = tokenUse{g.id, params, now}
+	}
+	return createAnswer{e.requestID(), g.id}, nil
+}
+
+func forbidden(code, message string) *refusal { return &refusal{http.StatusForbidden, code, message} }
+
+func paramsDigest(c *call) string {
+	var parts []any
+	for _, name := range slices.Sorted(maps.Keys(c.params)) {
+		parts = append(parts, strconv.Quote(name), strconv.Quote(c.params[name]))
+	}
+	return digest(parts...)
+}
+
+// add gives a group its identity and puts it into the account.
+func (e *Emulator) add(g *group, now time.Time) {
+	e.seq++
+	g.seq = e.seq
+	if g.id == "" {
+		g.id = "eci-" + digest(e.options.Seed, "/", e.seq)[:20]
+	}
+	if g.created.IsZero() {
+		g.created = now
+	}
+	if g.ip == "" {
+		// 172.16.0.0/12 has a million addresses, from the fifth on.
+		n := (e.seq + 4) % (1 << 20)
+		g.ip = fmt.Sprintf("172.%d.%d.%d", 16+n>>16, n>>8&0xff, n&0xff)
+	}
+	e.groups[g.id] = g
+	e.order = append(e.order, g)
+}
+
+func groupName() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,126}[a-z0-9]$`) }
+
+// groupFrom builds a group from a CreateContainerGroup, or says what the API would refuse.
+func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
+	g := &group{
+		name: c.params["ContainerGroupName"], securityGroup: c.params["SecurityGroupId"], resourceGroup: c.params["ResourceGroupId"],
+		ramRole: c.params["RamRoleName"], restartPolicy: c.params["RestartPolicy"], instanceType: c.params["InstanceType"],
+		spotStrategy: c.params["SpotStrategy"], dnsPolicy: c.params["DnsPolicy"], tags: c.tags(),
+		grace:    30 * time.Second,
+		deadline: time.Duration(c.number("ActiveDeadlineSeconds") * float64(time.Second)),
+	}
+	if _, ok := c.params["TerminationGracePeriodSeconds"]; ok {
+		g.grace = time.Duration(c.number("TerminationGracePeriodSeconds") * float64(time.Second))
+	}
+	if g.name == "" {
+		return nil, missing("ContainerGroupName")
+	}
+	if !groupName().MatchString(g.name) {
+		return nil, badRequest("InvalidParameter", "The parameter ContainerGroupName must have 2 to 128 characters of a-z, 0-9 and -, and neither begin nor end with -.")
+	}
+	switch g.restartPolicy {
+	case "":
+		g.restartPolicy = "Always"
+	case "Always", "OnFailure", "Never":
+	default:
+		return nil, badRequest("InvalidParameter", "The parameter RestartPolicy must be Always, OnFailure or Never.")
+	}
+	switch g.dnsPolicy {
+	case "", "None", "Default":
+	default:
+		return nil, badRequest("InvalidParameter", "The parameter DnsPolicy must be None or Default.")
+	}
+	if g.spotStrategy == "" {
+		g.spotStrategy = "NoSpot"
+	}
+	for _, build := range []func(*call, *group) *refusal{checkTags, readContainers, readVolumes, e.size} {
+		if refusal := build(c, g); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return g, nil
+}
+
+func missing(name string) *refusal {
+	return badRequest("MissingParameter", "The input parameter "+name+" that is mandatory for processing this request is not supplied.")
+}
+
+func checkTags(_ *call, g *group) *refusal {
+	if len(g.tags) > 20 {
+		return badRequest("InvalidParameter", fmt.Sprintf("A container group has at most 20 tags, %d are given.", len(g.tags)))
+	}
+	for _, t := range g.tags {
+		reserved := slices.ContainsFunc([]string{"aliyun", "acs:", "http://", "https://"}, func(p string) bool { return strings.HasPrefix(t.Key, p) })
+		if t.Key == "" || len(t.Key) > 64 || reserved {
+			return badRequest("InvalidParameter", fmt.Sprintf("The tag key %q must have 1 to 64 characters and not begin with aliyun, acs:, http:// or https://.", t.Key))
+		}
+		if len(t.Value) > 128 {
+			return badRequest("InvalidParameter", fmt.Sprintf("The value of the tag %s has more than 128 characters.", t.Key))
+		}
+	}
+	return nil
+}
+
+const maxContainers = 20
+
+func readContainers(c *call, g *group) *refusal {
+	names := map[string]bool{}
+	for _, list := range []string{"InitContainer", "Container"} {
+		n := c.count(list)
+		if n > maxContainers {
+			return badRequest("InvalidParameter", fmt.Sprintf("A container group has at most %d containers, %d are given.", maxContainers, n))
+		}
+		for i := range n {
+			x, refusal := readContainer(c, list+"."+strconv.Itoa(i+1)+".")
+			if refusal != nil {
+				return refusal
+			}
+			if names[x.name] {
+				return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.name+".")
+			}
+			names[x.name] = true
+			if x.init = list == "InitContainer"; x.init {
+				g.inits = append(g.inits, x)
+			} else {
+				g.containers = append(g.containers, x)
+			}
+		}
+	}
+	if len(g.containers) == 0 {
+		return missing("Container")
+	}
+	return nil
+}
+
+func readContainer(c *call, prefix string) (container, *refusal) {
+	x := container{
+		name: c.params[prefix+"Name"], image: c.params[prefix+"Image"], cpu: c.number(prefix + "Cpu"), memory: c.number(prefix + "Memory"),
+		command: c.list(prefix + "Command"), args: c.list(prefix + "Arg"),
+		workingDir: c.params[prefix+"WorkingDir"], pullPolicy: c.params[prefix+"ImagePullPolicy"],
+		stdin: c.boolean(prefix + "Stdin"), once: c.boolean(prefix + "StdinOnce"), tty: c.boolean(prefix + "Tty"),
+		readiness:      c.hasPrefix(prefix + "ReadinessProbe."),
+		readinessDelay: time.Duration(c.number(prefix+"ReadinessProbe.InitialDelaySeconds") * float64(time.Second)),
+		preStop:        c.hasPrefix(prefix + "LifecyclePreStopHandler"),
+	}
+	if x.name == "" {
+		return x, missing(prefix + "Name")
+	}
+	if x.image == "" || len(x.image) > 255 {
+		return x, badRequest("InvalidParameter", "The parameter "+prefix+"Image must have 1 to 255 characters.")
+	}
+	for i := range c.count(prefix + "EnvironmentVar") {
+		p := fmt.Sprintf("%sEnvironmentVar.%d.", prefix, i+1)
+		v := variable{Key: c.params[p+"Key"], Value: c.params[p+"Value"], FieldPath: c.params[p+"FieldRef.FieldPath"]}
+		if v.Key == "" || len(v.Key) > 128 {
+			return x, badRequest("InvalidParameter", "The parameter "+p+"Key must have 1 to 128 characters.")
+		}
+		if len(v.Value) > 256 {
+			return x, badRequest("InvalidParameter.LengthExceeded", "The parameter "+p+"Value has more than 256 characters.")
+		}
+		if v.FieldPath != "" && v.FieldPath != "status.podIP" {
+			return x, badRequest("InvalidParameter", "The parameter "+p+"FieldRef.FieldPath can only be status.podIP.")
+		}
+		x.env = append(x.env, v)
+	}
+	for i := range c.count(prefix + "Port") {
+		p := fmt.Sprintf("%sPort.%d.", prefix, i+1)
+		x.ports = append(x.ports, port{c.integer(p + "Port"), c.params[p+"Protocol"]})
+	}
+	for i := range c.count(prefix + "VolumeMount") {
+		p := fmt.Sprintf("%sVolumeMount.%d.", prefix, i+1)
+		x.mounts = append(x.mounts, mount{Name: c.params[p+"Name"], MountPath: c.params[p+"MountPath"], SubPath: c.params[p+"SubPath"],
+			MountPropagation: c.params[p+"MountPropagation"], ReadOnly: c.boolean(p + "ReadOnly")})
+	}
+	return x, nil
+}
+
+func (c *call) hasPrefix(prefix string) bool {
+	for name := range c.params {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// The API's limits for config files.
+const (
+	maxFile  = 32 << 10
+	maxFiles = 60 << 10
+)
+
+func readVolumes(c *call, g *group) *refusal {
+	total := 0
+	for i := range c.count("Volume") {
+		prefix := fmt.Sprintf("Volume.%d.", i+1)
+		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"]}
+		if slices.ContainsFunc(g.volumes, func(o volume) bool { return o.Name == v.Name }) {
+			return badRequest("InvalidParameter.DuplicatedVolumeName", "The specified parameter Volume.Name is duplicated: "+v.Name+".")
+		}
+		switch v.Type {
+		case "EmptyDirVolume", "NFSVolume", "ConfigFileVolume", "FlexVolume", "DiskVolume":
+		case "HostPathVolume":
+			return badRequest("InvalidParameter", "The volume type HostPathVolume is for whitelisted accounts only.")
+		default:
+			return badRequest("InvalidParameter", fmt.Sprintf("The parameter %sType has no value %q.", prefix, v.Type))
+		}
+		for j := range c.count(prefix + "ConfigFileVolume.ConfigFileToPath") {
+			content, err := base64.StdEncoding.DecodeString(c.params[fmt.Sprintf("%sConfigFileVolume.ConfigFileToPath.%d.Content", prefix, j+1)])
+			if err != nil || len(content) > maxFile {
+				return badRequest("InvalidParameter", "A file of the volume "+v.Name+" is not base64 or has more than 32 KB.")
+			}
+			total += len(content)
+		}
+		g.volumes = append(g.volumes, v)
+	}
+	if len(g.volumes) > 20 {
+		return badRequest("InvalidParameter", "A container group has at most 20 volumes.")
+	}
+	if total > maxFiles {
+		return badRequest("InvalidParameter.ValueExceeded", "The config files of a container group have at most 60 KB.")
+	}
+	for _, list := range [][]container{g.inits, g.containers} {
+		for _, x := range list {
+			for _, m := range x.mounts {
+				if !slices.ContainsFunc(g.volumes, func(v volume) bool { return v.Name == m.Name }) {
+					return badRequest("InvalidParameter", "The container "+x.name+" mounts the volume "+m.Name+", which the group doesn't have.")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// size rounds what was asked for up to what is sold, and billed.
+func (e *Emulator) size(c *call, g *group) *refusal {
+	cpu, memory := c.number("Cpu"), c.number("Memory")
+	if cpu == 0 && memory == 0 {
+		for _, x := range g.containers {
+			cpu, memory = cpu+x.cpu, memory+x.memory
+		}
+	}
+	first, _, _ := strings.Cut(g.instanceType, ",")
+	if given, ok := parseSpec(first); ok {
+		cpu, memory = given.CPU, given.Memory
+	} else if first != "" {
+		ecs, ok := ecsSize(first)
+		if !ok {
+			return badRequest("InvalidParameter", "The instance type "+first+" is not known.")
+		}
+		g.cpu, g.memory = ecs.CPU, ecs.Memory
+		return nil
+	}
+	spot := g.spotStrategy != "NoSpot"
+	billed, err := spec.Round(cpu, memory, e.options.Region, spot)
+	if err != nil {
+		if spot && cpu < 2 {
+			return badRequest("InvalidSpotCpuMemorySpec", "The specified cpu and memory are not allowed for spot instances: "+err.Error()+".")
+		}
+		return badRequest("InvalidParameter.CPU.Memory", "The specified cpu and memory are not allowed: "+err.Error()+".")
+	}
+	g.cpu, g.memory = billed.CPU, billed.Memory
+	return nil
+}
+
+// parseSpec reads 2-4Gi.
+func parseSpec(s string) (spec.Spec, bool) {
+	cpu, memory, ok := strings.Cut(s, "-")
+	memory, gi := strings.CutSuffix(memory, "Gi")
+	if !ok || !gi {
+		return spec.Spec{}, false
+	}
+	c, err1 := strconv.ParseFloat(cpu, 64)
+	m, err2 := strconv.ParseFloat(memory, 64)
+	return spec.Spec{CPU: c, Memory: m}, err1 == nil && err2 == nil
+}
+
+// ecsSize is the size of an ECS type by its name: the families c, g and r have 2, 4 and 8
+// GiB a vCPU, and large, xlarge, 2xlarge … have 2, 4, 8 … vCPU.
+func ecsSize(name string) (spec.Spec, bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || parts[0] != "ecs" || parts[1] == "" {
+		return spec.Spec{}, false
+	}
+	ratio := map[byte]float64{'c': 2, 'g': 4, 'r': 8}[parts[1][0]]
+	if ratio == 0 {
+		ratio = 4
+	}
+	cpu := 0.0
+	switch {
+	case parts[2] == "large":
+		cpu = 2
+	case parts[2] == "xlarge":
+		cpu = 4
+	case strings.HasSuffix(parts[2], "xlarge"):
+		n, err := strconv.Atoi(strings.TrimSuffix(parts[2], "xlarge"))
+		if err != nil || n < 2 {
+			return spec.Spec{}, false
+		}
+		cpu = float64(4 * n)
+	default:
+		return spec.Spec{}, false
+	}
+	return spec.Spec{CPU: cpu, Memory: cpu * ratio}, true
+}
+
+// place picks the zone: the first of the vSwitches that has stock, in the order given, or
+// in any order with VSwitchRandom.
+func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
+	var ids []string
+	for id := range strings.SplitSeq(c.params["VSwitchId"], ",") {
+		if id = strings.TrimSpace(id); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		ids = slices.Sorted(maps.Keys(e.options.VSwitches))[:1]
+	}
+	if len(ids) > 10 {
+		return badRequest("InvalidParameter", "At most 10 vSwitches can be given.")
+	}
+	switch c.params["ScheduleStrategy"] {
+	case "", "VSwitchOrdered":
+	case "VSwitchRandom":
+		e.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	default:
+		return badRequest("InvalidParameter", "The parameter ScheduleStrategy must be VSwitchOrdered or VSwitchRandom.")
+	}
+	for _, id := range ids {
+		zone, ok := e.options.VSwitches[id]
+		if !ok {
+			return &refusal{http.StatusNotFound, "InvalidVSwitchId.NotFound", "The vSwitch " + id + " does not exist."}
+		}
+		if want := c.params["ZoneId"]; want != "" && want != zone {
+			return forbidden("OperationDenied.VswZoneMisMatch", "The vSwitch "+id+" is not in the zone "+want+".")
+		}
+	}
+	for _, id := range ids {
+		zone := e.options.VSwitches[id]
+		none, later := e.stock(now, zone)
+		if none {
+			continue
+		}
+		g.vswitch, g.zone, g.noStock = id, zone, later
+		return nil
+	}
+	return forbidden("OperationDenied.NoStock", "Sales of this resource are temporarily suspended in the specified zone. We recommend that you use the multi-zone creation function to avoid the risk of insufficient resource.")
+}
+
+// usedCPU is the vCPU of all groups that are not over.
+func (e *Emulator) usedCPU(now time.Time) float64 {
+	used := 0.0
+	for _, g := range e.order {
+		if !g.at(now, e.timing).status.Ended() {
+			used += g.cpu
+		}
+	}
+	return used
+}

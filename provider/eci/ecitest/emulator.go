@@ -1,0 +1,341 @@
+package ecitest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options describe the account and region that an Emulator plays. The zero value is an
+// account without limits in cn-hangzhou with two vSwitches.
+type Options struct {
+	Region                       string // "": cn-hangzhou
+	AccessKeyID, AccessKeySecret string // "": DefaultAccessKeyID and DefaultAccessKeySecret
+	// VSwitches maps a vSwitch id to its zone. nil: vsw-h and vsw-i, in zones h and i.
+	VSwitches map[string]string
+	// MaxCPU is the account's quota in vCPU; 0: 1000.
+	MaxCPU float64
+
+	Timing Timing
+	// Instant makes every duration of Timing zero: a group runs as soon as it exists.
+	Instant bool
+	// Latency is how long every call takes, in real time.
+	Latency time.Duration
+	// Clock is the emulator's time. nil: real time, made faster by Speed.
+	Clock func() time.Time
+	// Speed is how many emulated seconds pass in a real one; 0: 1.
+	Speed float64
+	// Seed makes ids and chances repeatable; 0: they differ with every Emulator.
+	Seed uint64
+	// NoRateLimits switches the API's calls per minute off.
+	NoRateLimits bool
+}
+
+// The access key of an Emulator that was given none.
+const (
+	DefaultAccessKeyID     = "LTAIecitest"
+	DefaultAccessKeySecret = "ecitest-secret"
+)
+
+// Timing says how long the steps of a group's life take, in emulated time. A zero takes
+// the default in parentheses; Options.Instant makes all zero.
+type Timing struct {
+	Schedule time.Duration // Scheduling, until the resources are there (1 s)
+	Pull     time.Duration // pulling one image (1.5 s)
+	Stop     time.Duration // Terminating, for containers that stop when told (500 ms)
+	Restart  time.Duration // Restarting (1 s)
+	NoStock  time.Duration // Scheduling, until an asynchronous lack of stock shows (1 s)
+}
+
+func (t Timing) withDefaults(instant bool) Timing {
+	if instant {
+		return Timing{}
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Schedule, time.Second},
+		{&t.Pull, 1500 * time.Millisecond},
+		{&t.Stop, 500 * time.Millisecond},
+		{&t.Restart, time.Second},
+		{&t.NoStock, time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return t
+}
+
+// An Emulator answers the API's calls. It is safe for concurrent use and needs no closing.
+type Emulator struct {
+	options Options
+	timing  Timing
+	schema  *Schema
+	start   time.Time // real time
+
+	mu       sync.Mutex // guards everything below
+	random   *rand.Rand
+	groups   map[string]*group // by id
+	order    []*group          // by seq, ascending
+	seq      int
+	tokens   map[string]tokenUse // by ClientToken
+	nonces   [2]map[string]bool  // this half hour's and the one before
+	rotated  time.Time
+	faults   []*Fault
+	faultID  int
+	minute   time.Time      // the calendar minute that rates counts
+	rates    map[string]int // action -> calls this minute
+	calls    map[string]int // action -> calls ever
+	swept    time.Time
+	nextGone time.Time // when the next deleted group leaves; zero: none
+}
+
+// New makes an Emulator. It panics when the embedded schemas are damaged, which the
+// package's own tests exclude.
+func New(o Options) *Emulator {
+	if o.Region == "" {
+		o.Region = "cn-hangzhou"
+	}
+	if o.AccessKeyID == "" {
+		o.AccessKeyID, o.AccessKeySecret = DefaultAccessKeyID, DefaultAccessKeySecret
+	}
+	if o.VSwitches == nil {
+		o.VSwitches = map[string]string{"vsw-h": o.Region + "-h", "vsw-i": o.Region + "-i"}
+	}
+	if o.MaxCPU == 0 {
+		o.MaxCPU = 1000
+	}
+	if o.Speed == 0 {
+		o.Speed = 1
+	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
+	schema, err := LoadSchema()
+	if err != nil {
+		panic(err)
+	}
+	return &Emulator{
+		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
+		random: rand.New(rand.NewPCG(o.Seed, 1)),
+		groups: map[string]*group{}, tokens: map[string]tokenUse{},
+		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
+	}
+}
+
+// Region is the region that the emulator plays.
+func (e *Emulator) Region() string { return e.options.Region }
+
+// Zones are the region's zones, sorted.
+func (e *Emulator) Zones() []string {
+	return slices.Compact(slices.Sorted(maps.Values(e.options.VSwitches)))
+}
+
+// Now is the emulated time.
+func (e *Emulator) Now() time.Time {
+	if e.options.Clock != nil {
+		return e.options.Clock().UTC()
+	}
+	elapsed := time.Duration(float64(time.Since(e.start)) * e.options.Speed)
+	return e.start.Add(elapsed).UTC()
+}
+
+// Calls is how many calls of an action arrived with a valid signature.
+func (e *Emulator) Calls(action string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls[action]
+}
+
+// maxBody is the largest request that is read.
+const maxBody = 4 << 20
+
+// ServeHTTP answers one call, of the API or of the admin path.
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, adminPrefix) {
+		e.serveAdmin(w, r)
+		return
+	}
+	if e.options.Latency > 0 && !pause(r.Context(), e.options.Latency) {
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		e.refuse(w, "", badRequest("InvalidParameter", "The request body can't be read: "+err.Error()))
+		return
+	}
+	call, refusal := e.parse(r, body)
+	if refusal != nil {
+		e.refuse(w, "", refusal)
+		return
+	}
+	answer, after, refusal := e.answer(call)
+	switch {
+	case after == neverAnswer:
+		// What a client sees when the gateway accepted a call and died: nothing, until one
+		// of the two gives up.
+		pause(r.Context(), time.Minute)
+		panic(http.ErrAbortHandler)
+	case refusal != nil:
+		e.refuse(w, call.action, refusal)
+	default:
+		writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+// aftermath is what a fault does to an answer that is ready.
+type aftermath int
+
+const (
+	nothingMore aftermath = iota
+	neverAnswer
+)
+
+// answer runs a verified call under the lock.
+func (e *Emulator) answer(c *call) (any, aftermath, *refusal) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls[c.action]++
+	now := e.Now()
+	e.sweep(now)
+	if r := e.countRate(c.action); r != nil {
+		return nil, nothingMore, r
+	}
+	handler := e.handler(c.action)
+	if handler == nil {
+		return nil, nothingMore, &refusal{http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."}
+	}
+	if r := e.checkParams(c); r != nil {
+		return nil, nothingMore, r
+	}
+	empty := false
+	for _, f := range e.firing(now, c.action) {
+		switch f.Kind {
+		case FaultThrottling:
+			return nil, nothingMore, badRequest("Throttling", "You have made too many requests within a short time; your request is denied due to request throttling.")
+		case FaultError500:
+			return nil, nothingMore, &refusal{http.StatusInternalServerError, "InternalError", "The request processing has failed due to some unknown error, exception or failure."}
+		case FaultDenied:
+			return nil, nothingMore, &refusal{http.StatusForbidden, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
+		case FaultEmptyList:
+			empty = true
+		case FaultTimeoutAfterAccept:
+			handler(c, now)
+			return nil, neverAnswer, nil
+		}
+	}
+	if empty {
+		if list := emptyAnswer(c.action, e.requestID()); list != nil {
+			return list, nothingMore, nil
+		}
+	}
+	answer, refusal := handler(c, now)
+	return answer, nothingMore, refusal
+}
+
+type handler func(c *call, now time.Time) (any, *refusal)
+
+// handler is the emulator's method for an action; nil: none.
+func (e *Emulator) handler(action string) handler {
+	switch action {
+	case "CreateContainerGroup":
+		return e.createGroup
+	case "DescribeContainerGroups":
+		return e.describeGroups
+	case "DescribeContainerGroupStatus":
+		return e.describeStatus
+	case "DescribeContainerGroupEvents":
+		return e.describeEvents
+	case "DeleteContainerGroup":
+		return e.deleteGroup
+	case "RestartContainerGroup":
+		return e.restartGroup
+	case "DescribeContainerLog":
+		return e.describeLog
+	case "DescribeRegions":
+		return e.describeRegions
+	case "ListUsage":
+		return e.listUsage
+	}
+	return nil
+}
+
+// requestID is a new id of an answer. The caller holds the lock.
+func (e *Emulator) requestID() string {
+	return fmt.Sprintf("%08X-%04X-%04X-%04X-%012X", e.random.Uint32(), e.random.Uint32()&0xffff,
+		e.random.Uint32()&0xffff, e.random.Uint32()&0xffff, e.random.Uint64()&0xffffffffffff)
+}
+
+// pause waits in real time; false: ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// digest is a short name made of parts.
+func digest(parts ...any) string {
+	sum := sha256.Sum256(fmt.Append(nil, parts...))
+	return hex.EncodeToString(sum[:])
+}
+
+// Transport is a round tripper that calls the emulator without a socket, for clients in
+// the same process and in synctest bubbles. A request whose context ends gets its error at
+// once, as over a network.
+func (e *Emulator) Transport() http.RoundTripper { return transport{e} }
+
+type transport struct{ handler http.Handler }
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	type outcome struct {
+		recorder *httptest.ResponseRecorder
+		aborted  bool
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		o := outcome{recorder: httptest.NewRecorder(), aborted: true}
+		defer func() {
+			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+				panic(cause)
+			}
+			done <- o
+		}()
+		server := r.Clone(r.Context())
+		if server.Body == nil {
+			server.Body = http.NoBody
+		}
+		if server.Host == "" {
+			server.Host = server.URL.Host
+		}
+		t.handler.ServeHTTP(o.recorder, server)
+		o.aborted = false
+	}()
+	select {
+	case o := <-done:
+		if o.aborted {
+			return nil, io.ErrUnexpectedEOF
+		}
+		response := o.recorder.Result()
+		response.Request = r
+		return response, nil
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+}

@@ -1,0 +1,149 @@
+package ecitest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// A group is what was asked for and what was done to it since. What it is at a moment is
+// computed from that: see at. The Emulator's lock guards it.
+type group struct {
+	id, name                     string
+	seq                          int
+	zone, vswitch, securityGroup string
+	resourceGroup, ramRole       string
+	restartPolicy                string
+	cpu, memory                  float64 // as billed
+	instanceType, spotStrategy   string
+	ip                           string
+	tags                         []tag
+	volumes                      []volume
+	grace                        time.Duration
+	deadline                     time.Duration // 0: none
+	containers, inits            []container
+	created                      time.Time
+	noStock                      bool       // it will end in ScheduleFailed
+	restarted                    time.Time  // zero: never
+	deleted, gone                time.Time  // zero: not deleted; gone: when it leaves the list
+	pinned                       eci.Status // "": lives on the clock
+	pinnedSince                  time.Time
+	dnsPolicy                    string
+
+	cached *view
+}
+
+type tag struct{ Key, Value string }
+
+type volume struct{ Name, Type string }
+
+// A container is one of a group's, as asked for.
+type container struct {
+	name, image      string
+	cpu, memory      float64
+	command, args    []string
+	env              []variable
+	ports            []port
+	mounts           []mount
+	workingDir       string
+	pullPolicy       string
+	readiness        bool
+	readinessDelay   time.Duration
+	preStop          bool
+	init             bool
+	stdin, tty, once bool
+}
+
+type variable struct{ Key, Value, FieldPath string }
+
+type port struct {
+	Port     int
+	Protocol string
+}
+
+type mount struct {
+	Name, MountPath, SubPath, MountPropagation string
+	ReadOnly                                   bool
+}
+
+// lookup is the value of an environment variable.
+func (c *container) lookup(key string) string {
+	for _, v := range c.env {
+		if v.Key == key {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// A view is a group at a moment. It is not changed once it is made.
+type view struct {
+	from, until time.Time // true from from up to until; until zero: until the group is changed
+	status      eci.Status
+	phase       string // Kubernetes' pod phase
+	changed     time.Time
+	started     time.Time // when it left Scheduling
+	ended       time.Time
+	containers  []run
+	inits       []run
+	events      []event
+	message     string
+	initialized bool
+}
+
+// A run is a container at a moment.
+type run struct {
+	state, previous state
+	ready           bool
+	restarts        int
+	final           bool // it will not run again
+	endedAt         time.Time
+}
+
+type state struct {
+	name            string // Waiting, Running, Terminated; "": none
+	reason, message string
+	exitCode        int
+	started         time.Time
+	finished        time.Time
+	number          int // which run of the container, from 0
+}
+
+type event struct {
+	typ, reason, message string
+	count                int
+	first, last          time.Time
+}
+
+// at is the group at now. Times before one that was asked for may be asked for too, as a
+// clock that is injected can be set back.
+func (g *group) at(now time.Time, t Timing) *view {
+	if v := g.cached; v != nil && !now.Before(v.from) && (v.until.IsZero() || now.Before(v.until)) {
+		return v
+	}
+	g.cached = g.compute(now, t)
+	return g.cached
+}
+
+// changed forgets what was computed, after something was done to the group.
+func (g *group) touch() { g.cached = nil }
+
+// tag is the value of a tag and whether the group has it.
+func (g *group) tag(key string) (string, bool) {
+	for _, t := range g.tags {
+		if t.Key == key {
+			return t.Value, true
+		}
+	}
+	return "", false
+}
+
+// script is the last element of the image's path, without tag and digest: the behaviours
+// are named so.
+func (c *container) script() string {
+	image, _, _ := strings.Cut(c.image, "@")
+	image = image[strings.LastIndexByte(image, '/')+1:]
+	name, _, _ := strings.Cut(image, ":")
+	return name
+}

@@ -1,0 +1,292 @@
+package ecitest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// A timeline is now, and what it learned on the way there: the last change before it and
+// the first one after.
+type timeline struct {
+	now           time.Time
+	last, next    time.Time
+	events        []event
+	eventsByText  map[string]int
+	groupID, name string
+}
+
+// reached reports that t is not in the future.
+func (l *timeline) reached(t time.Time) bool {
+	if !t.After(l.now) {
+		if t.After(l.last) {
+			l.last = t
+		}
+		return true
+	}
+	if l.next.IsZero() || t.Before(l.next) {
+		l.next = t
+	}
+	return false
+}
+
+// event records what happened at t, which was reached; the same text again only counts.
+func (l *timeline) event(t time.Time, typ, reason, message string) {
+	key := reason + "\x00" + message
+	if i, ok := l.eventsByText[key]; ok {
+		l.events[i].count++
+		l.events[i].last = t
+		return
+	}
+	l.eventsByText[key] = len(l.events)
+	l.events = append(l.events, event{typ: typ, reason: reason, message: message, count: 1, first: t, last: t})
+}
+
+// compute is a group's life up to now, from its request.
+// https://help.aliyun.com/zh/eci/user-guide/lifecycle-of-an-elastic-container-instance
+func (g *group) compute(now time.Time, t Timing) *view {
+	l := &timeline{now: now, last: g.created, eventsByText: map[string]int{}}
+	v := g.life(l, t)
+	l.now = now // a deadline may have set it back
+	if v.status.Ended() && !v.ended.IsZero() {
+		l.next = time.Time{} // whatever its containers had planned
+	}
+	if !g.deleted.IsZero() && l.reached(g.deleted) {
+		v.status = eci.Terminating
+		for i := range v.containers {
+			v.containers[i].ready = false
+		}
+		l.event(g.deleted, "Normal", "Killing", "Stopping container")
+		l.reached(g.gone)
+	}
+	v.phase = phaseOf(v.status)
+	v.changed, v.from, v.until = l.last, l.last, l.next
+	if v.from.After(now) {
+		v.from = now
+	}
+	slices.SortStableFunc(l.events, func(a, b event) int { return a.first.Compare(b.first) })
+	if over := len(l.events) - 50; over > 0 {
+		l.events = l.events[over:]
+	}
+	v.events = l.events
+	return v
+}
+
+// phaseOf is the pod phase that the vendor's table gives a status.
+func phaseOf(s eci.Status) string {
+	switch s {
+	case eci.Running, eci.Terminating:
+		return "Running"
+	case eci.Succeeded:
+		return "Succeeded"
+	case eci.Failed, eci.Expired, eci.ScheduleFailed:
+		return "Failed"
+	}
+	return "Pending"
+}
+
+func (g *group) life(l *timeline, t Timing) *view {
+	if g.pinned != "" {
+		return g.pinnedLife(l)
+	}
+	v := &view{containers: waiting(len(g.containers), "ContainerCreating"), inits: waiting(len(g.inits), "PodInitializing")}
+	if g.noStock {
+		v.status = eci.Scheduling
+		if failed := g.created.Add(t.NoStock); l.reached(failed) {
+			v.status, v.ended = eci.ScheduleFailed, failed
+			v.message = "Create ECI failed because the specified instance is out of stock. Zone " + g.zone
+			l.event(failed, "Warning", "NoStock", v.message)
+		}
+		return v
+	}
+	begin, pull := g.created.Add(t.Schedule), t.Pull
+	if !g.restarted.IsZero() && l.reached(g.restarted) {
+		again := g.restarted.Add(t.Restart)
+		if !l.reached(again) {
+			v.status, v.started = eci.Restarting, begin
+			return v
+		}
+		begin, pull = again, 0 // the images are there
+	}
+	if !l.reached(begin) {
+		v.status = eci.Scheduling
+		return v
+	}
+	v.status, v.started = eci.Pending, begin
+	overdue := false
+	if g.deadline > 0 {
+		if end := begin.Add(g.deadline); l.reached(end) {
+			overdue = true
+			l.now = end // nothing happens after it
+		}
+	}
+	g.runAll(l, v, begin, pull)
+	if overdue && !v.status.Ended() {
+		g.killOverdue(l, v)
+	}
+	return v
+}
+
+// runAll runs the init containers one after the other and then the others at once.
+func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration) {
+	at := begin
+	for i := range g.inits {
+		policy := g.restartPolicy
+		if policy == "Always" {
+			policy = "OnFailure" // an init container that succeeded is done
+		}
+		v.inits[i] = g.inits[i].live(l, at, pull, policy)
+		if !v.inits[i].final {
+			v.containers = waiting(len(g.containers), "PodInitializing")
+			return
+		}
+		at = v.inits[i].endedAt
+		if v.inits[i].state.exitCode != 0 {
+			v.containers = waiting(len(g.containers), "PodInitializing")
+			v.status, v.ended = eci.Failed, at
+			return
+		}
+	}
+	v.initialized = true
+	running, failed, ended := false, false, at
+	for i := range g.containers {
+		r := g.containers[i].live(l, at, pull, g.restartPolicy)
+		v.containers[i] = r
+		running = running || r.state.name == "Running" || r.previous.name != ""
+		if r.final {
+			failed = failed || r.state.exitCode != 0
+			running = true
+			if r.endedAt.After(ended) {
+				ended = r.endedAt
+			}
+		}
+	}
+	over := !slices.ContainsFunc(v.containers, func(r run) bool { return !r.final })
+	switch {
+	case over && failed:
+		v.status, v.ended = eci.Failed, ended
+	case over:
+		v.status, v.ended = eci.Succeeded, ended
+	case running:
+		v.status = eci.Running
+	}
+}
+
+// killOverdue ends a group whose ActiveDeadlineSeconds have passed.
+func (g *group) killOverdue(l *timeline, v *view) {
+	v.status, v.ended = eci.Failed, l.now
+	v.message = "The container group was active on the node longer than the specified deadline"
+	for i := range v.containers {
+		r := &v.containers[i]
+		if r.state.name == "Running" {
+			r.state.name, r.state.reason, r.state.exitCode, r.state.finished = "Terminated", "DeadlineExceeded", 137, l.now
+		}
+		r.ready = false
+	}
+	l.event(l.now, "Warning", "DeadlineExceeded", v.message)
+}
+
+func waiting(n int, reason string) []run {
+	runs := make([]run, n)
+	for i := range runs {
+		runs[i].state = state{name: "Waiting", reason: reason}
+	}
+	return runs
+}
+
+// The kubelet's back-off between the restarts of a container. The first restart is at once
+// there; a second keeps a script of no length from running without end at one moment.
+const (
+	firstRestart = time.Second
+	backOff      = 10 * time.Second
+	mostBackOff  = 5 * time.Minute
+	resetBackOff = 10 * time.Minute // a run as long as this starts anew
+)
+
+// live is a container's life from when its image may be pulled up to now.
+func (c *container) live(l *timeline, begin time.Time, pull time.Duration, policy string) run {
+	r := run{state: state{name: "Waiting", reason: "ContainerCreating"}}
+	l.event(begin, "Normal", "Pulling", fmt.Sprintf("Pulling image %q", c.image))
+	start, quick := begin.Add(pull), 0 // quick: restarts since the last long run
+	for n := 0; ; n++ {
+		if !l.reached(start) {
+			return r
+		}
+		if n == 0 {
+			l.event(start, "Normal", "Pulled", fmt.Sprintf("Successfully pulled image %q", c.image))
+		} else {
+			l.event(start, "Normal", "Pulled", fmt.Sprintf("Container image %q already present on machine", c.image))
+		}
+		l.event(start, "Normal", "Created", "Created container "+c.name)
+		l.event(start, "Normal", "Started", "Started container "+c.name)
+		length, exitCode, forever := c.behaviour()
+		r.restarts = n
+		end := start.Add(length)
+		if forever || !l.reached(end) {
+			r.state = state{name: "Running", reason: "Started", started: start, number: n}
+			readyAt, everReady := c.readyAt(start)
+			r.ready = everReady && l.reached(readyAt)
+			return r
+		}
+		over := state{name: "Terminated", reason: "Completed", exitCode: exitCode, started: start, finished: end, number: n}
+		if exitCode != 0 {
+			over.reason = "Error"
+		}
+		if policy == "Never" || policy == "OnFailure" && exitCode == 0 {
+			r.state, r.final, r.endedAt = over, true, end
+			return r
+		}
+		if length >= resetBackOff {
+			quick = 0
+		}
+		delay := restartDelay(quick)
+		quick++
+		r.previous = over
+		r.state = state{name: "Waiting", reason: "CrashLoopBackOff", message: fmt.Sprintf("Back-off %v restarting failed container=%s", delay, c.name)}
+		if delay >= backOff {
+			l.event(end, "Warning", "BackOff", "Back-off restarting failed container "+c.name)
+		}
+		start = end.Add(delay)
+	}
+}
+
+// restartDelay is the wait before a restart that quick restarts came before.
+func restartDelay(quick int) time.Duration {
+	switch {
+	case quick == 0:
+		return firstRestart
+	case quick > 5:
+		return mostBackOff
+	}
+	return min(backOff<<(quick-1), mostBackOff)
+}
+
+// pinnedLife is a group that was seeded with a status: it keeps it.
+func (g *group) pinnedLife(l *timeline) *view {
+	since := g.pinnedSince
+	v := &view{status: g.pinned, started: since, initialized: true,
+		containers: waiting(len(g.containers), "ContainerCreating"), inits: make([]run, len(g.inits))}
+	l.reached(since)
+	if g.pinned.Ended() {
+		v.ended = since
+	}
+	for i := range v.containers {
+		r := &v.containers[i]
+		switch g.pinned {
+		case eci.Running, eci.Terminating, eci.Updating:
+			r.state, r.ready = state{name: "Running", reason: "Started", started: since}, g.pinned == eci.Running
+		case eci.Succeeded, eci.Failed, eci.Expired:
+			r.state = state{name: "Terminated", reason: "Completed", started: g.created, finished: since}
+			if g.pinned != eci.Succeeded {
+				r.state.reason, r.state.exitCode = "Error", 1
+			}
+		}
+	}
+	if g.pinned == eci.ScheduleFailed {
+		v.message = "Create ECI failed because the specified instance is out of stock. Zone " + g.zone
+		l.event(since, "Warning", "NoStock", v.message)
+	}
+	return v
+}

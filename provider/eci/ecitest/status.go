@@ -1,0 +1,184 @@
+package ecitest
+
+import (
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+type statusAnswer struct {
+	RequestId, NextToken string
+	TotalCount           int
+	Data                 []wireStatus
+}
+
+// A wireStatus has the key casing of the vendor's schema, which is of both kinds.
+type wireStatus struct {
+	ContainerGroupId, Name, Namespace, Status, Annotations string
+	UUID                                                   string `json:"uuid"`
+	PodStatus                                              wirePodStatus
+}
+
+type wirePodStatus struct {
+	Phase, PodIp, HostIp, QosClass, StartTime string
+	PodIps                                    []wireIP
+	Conditions                                []wireCondition
+	ContainerStatuses                         []wireContainerStatus
+}
+
+type wireIP struct{ Ip string }
+
+type wireCondition struct {
+	Type               string `json:"type"`
+	Status             string `json:"status"`
+	Reason, Message    string
+	LastTransitionTime string `json:"lastTransitionTime"`
+}
+
+type wireContainerStatus struct {
+	Name, Image, ImageID string
+	Ready, Started       bool
+	RestartCount         int
+	State, LastState     wirePodState
+}
+
+type wirePodState struct {
+	Waiting    *wireWaiting    `json:",omitempty"`
+	Running    *wireRunning    `json:",omitempty"`
+	Terminated *wireTerminated `json:",omitempty"`
+}
+
+type wireWaiting struct{ Reason, Message string }
+
+type wireRunning struct {
+	StartedAt string `json:"StartedAtstartedAt"` // the vendor's schema really says so
+}
+
+type wireTerminated struct {
+	ContainerID, Reason, Message, StartedAt, FinishedAt string
+	ExitCode, Signal                                    int
+}
+
+func (e *Emulator) describeStatus(c *call, now time.Time) (any, *refusal) {
+	l, refusal := e.list(c, now, 200, 200)
+	if refusal != nil {
+		return nil, refusal
+	}
+	answer := statusAnswer{RequestId: e.requestID(), NextToken: l.next, TotalCount: l.total, Data: []wireStatus{}}
+	for _, g := range l.groups {
+		answer.Data = append(answer.Data, g.wireStatus(g.at(now, e.timing)))
+	}
+	return answer, nil
+}
+
+func (g *group) wireStatus(v *view) wireStatus {
+	w := wireStatus{ContainerGroupId: g.id, Name: g.name, Namespace: "default", Status: string(v.status), Annotations: "{}", UUID: g.id,
+		PodStatus: wirePodStatus{Phase: v.phase, QosClass: "Guaranteed", StartTime: stamp(v.started), Conditions: g.conditions(v),
+			PodIps: []wireIP{}, ContainerStatuses: []wireContainerStatus{}}}
+	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
+		w.PodStatus.PodIp, w.PodStatus.HostIp, w.PodStatus.PodIps = g.ip, g.ip, []wireIP{{g.ip}}
+	}
+	for i, c := range g.containers {
+		r := v.containers[i]
+		w.PodStatus.ContainerStatuses = append(w.PodStatus.ContainerStatuses, wireContainerStatus{
+			Name: c.name, Image: c.image, ImageID: c.image, Ready: r.ready, Started: r.state.name == "Running", RestartCount: r.restarts,
+			State: r.state.podState(), LastState: r.previous.podState()})
+	}
+	return w
+}
+
+func (s state) podState() wirePodState {
+	switch s.name {
+	case "Waiting":
+		return wirePodState{Waiting: &wireWaiting{s.reason, s.message}}
+	case "Running":
+		return wirePodState{Running: &wireRunning{stamp(s.started)}}
+	case "Terminated":
+		return wirePodState{Terminated: &wireTerminated{Reason: s.reason, Message: s.message, StartedAt: stamp(s.started),
+			FinishedAt: stamp(s.finished), ExitCode: s.exitCode}}
+	}
+	return wirePodState{}
+}
+
+// conditions are the pod's, with ECI's own among them.
+// https://help.aliyun.com/zh/eci/user-guide/eci-custom-condition
+func (g *group) conditions(v *view) []wireCondition {
+	at := stamp(v.changed)
+	condition := func(typ string, is bool, reason, message string) wireCondition {
+		c := wireCondition{Type: typ, Status: "False", Reason: reason, Message: message, LastTransitionTime: at}
+		if is {
+			c.Status = "True"
+		}
+		return c
+	}
+	if v.status == eci.ScheduleFailed {
+		return []wireCondition{
+			condition("PodScheduled", false, "Unschedulable", v.message),
+			condition("ContainerInstanceCreated", false, "ContainerGroup.NoStock", v.message),
+		}
+	}
+	ready := v.status == eci.Running
+	for _, r := range v.containers {
+		ready = ready && r.ready
+	}
+	created := v.status != eci.Scheduling
+	return []wireCondition{
+		condition("PodScheduled", created, "", ""),
+		condition("ContainerInstanceCreated", created, "", ""),
+		condition("Initialized", v.initialized, "", ""),
+		condition("ContainersReady", ready, "", ""),
+		condition("Ready", ready, "", ""),
+	}
+}
+
+type eventsAnswer struct {
+	RequestId, NextToken string
+	TotalCount           int
+	Data                 []wireGroupEvents
+}
+
+type wireGroupEvents struct {
+	ContainerGroupId, Name, Namespace string
+	UUID                              string `json:"uuid"`
+	Events                            []wirePodEvent
+}
+
+// A wirePodEvent has the lower camel case of the vendor's sample, where its schema has
+// upper: readers have to take both.
+type wirePodEvent struct {
+	Type           string            `json:"type"`
+	Count          int               `json:"count"`
+	FirstTimestamp string            `json:"firstTimestamp"`
+	LastTimestamp  string            `json:"lastTimestamp"`
+	Message        string            `json:"message"`
+	Reason         string            `json:"reason"`
+	Source         map[string]string `json:"source"`
+	InvolvedObject map[string]string `json:"involvedObject"`
+	Metadata       map[string]string `json:"metadata"`
+}
+
+func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
+	l, refusal := e.list(c, now, 50, 200)
+	if refusal != nil {
+		return nil, refusal
+	}
+	answer := eventsAnswer{RequestId: e.requestID(), NextToken: l.next, TotalCount: l.total, Data: []wireGroupEvents{}}
+	for _, g := range l.groups {
+		w := wireGroupEvents{ContainerGroupId: g.id, Name: g.name, Namespace: "default", UUID: g.id, Events: []wirePodEvent{}}
+		for i, ev := range g.at(now, e.timing).events {
+			component := "kubelet"
+			if ev.reason == "NoStock" {
+				component = "EciService"
+			}
+			if want := c.params["EventSource"]; want != "" && (want == "EciService") != (component == "EciService") {
+				continue
+			}
+			w.Events = append(w.Events, wirePodEvent{Type: ev.typ, Count: ev.count, FirstTimestamp: stamp(ev.first), LastTimestamp: stamp(ev.last),
+				Message: ev.message, Reason: ev.reason, Source: map[string]string{"component": component},
+				InvolvedObject: map[string]string{"kind": "Pod", "apiVersion": "v1", "name": g.name, "namespace": "default", "uid": g.id},
+				Metadata:       map[string]string{"name": g.name + "." + digest(g.id, "/", i)[:16], "namespace": "default"}})
+		}
+		answer.Data = append(answer.Data, w)
+	}
+	return answer, nil
+}

@@ -1,0 +1,149 @@
+// Package spec is the sizes that ECI sells, as data. A group's request is rounded up to one
+// of them, and the rounded size is what is paid.
+//
+// https://help.aliyun.com/zh/eci/user-guide/specify-the-number-of-vcpus-and-memory-size-to-create-an-elastic-container-instance
+//
+// Who calls it: the virtual node, to say before the call what a pod will cost, and the
+// emulator. It calls nobody.
+package spec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// A Spec is one size.
+type Spec struct {
+	CPU    float64 // vCPU
+	Memory float64 // GiB
+}
+
+// String is the spec as annotations and InstanceType write it: 2.0-4.0Gi.
+func (s Spec) String() string { return decimal(s.CPU) + "-" + decimal(s.Memory) + "Gi" }
+
+func decimal(f float64) string {
+	if f == math.Trunc(f) {
+		return strconv.FormatFloat(f, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+// Default is the size of a group that asks for nothing.
+func Default() Spec { return Spec{CPU: 2, Memory: 4} }
+
+// A row is the memory sizes, in GiB and ascending, that one number of vCPU comes with.
+type row struct {
+	cpu    float64
+	memory []float64
+}
+
+// general is sold in every region.
+func general() []row {
+	return []row{
+		{0.25, []float64{0.5, 1}},
+		{0.5, []float64{1, 2}},
+		{1, []float64{2, 4, 8}},
+		{2, []float64{1, 2, 4, 8, 16}},
+		{4, []float64{2, 4, 8, 16, 32}},
+		{8, []float64{4, 8, 16, 32, 64}},
+		{12, []float64{12, 24, 48, 96}},
+		{16, []float64{16, 32, 64, 128}},
+		{24, []float64{24, 48, 96, 192}},
+		{32, []float64{32, 64, 128, 256}},
+		{52, []float64{96, 192, 384}},
+		{64, []float64{128, 256, 512}},
+	}
+}
+
+// fine is sold in some regions besides, and not as spot instances.
+func fine() []row {
+	return []row{
+		{2, []float64{6, 10, 12, 14}},
+		{4, []float64{6, 10, 12, 14, 18, 20, 22, 24, 26, 28, 30}},
+		{6, []float64{6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48}},
+		{8, []float64{10, 12, 14, 18, 20, 22, 24, 26, 28, 30, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62}},
+	}
+}
+
+// spotRows are the sizes of spot instances.
+func spotRows() []row {
+	return []row{
+		{2, []float64{2, 4, 8, 16}},
+		{4, []float64{4, 8, 16, 32}},
+		{8, []float64{8, 16, 32, 64}},
+		{12, []float64{12, 24, 48, 96}},
+		{16, []float64{16, 32, 64, 128}},
+		{24, []float64{24, 48, 96, 192}},
+		{32, []float64{32, 64, 128, 256}},
+		{52, []float64{96, 192, 384}},
+		{64, []float64{128, 256, 512}},
+	}
+}
+
+// sellsFine reports that a region sells the fine-grained sizes.
+func sellsFine(region string) bool {
+	switch region {
+	case "cn-hangzhou", "cn-shanghai", "cn-qingdao", "cn-beijing", "cn-zhangjiakou", "cn-huhehaote", "cn-wulanchabu",
+		"cn-shenzhen", "cn-heyuan", "cn-guangzhou", "cn-chengdu", "ap-southeast-1":
+		return true
+	}
+	return false
+}
+
+// Specs are the sizes that a region sells, smallest first: by vCPU, then by memory.
+func Specs(region string, spot bool) []Spec {
+	rows := general()
+	switch {
+	case spot:
+		rows = spotRows()
+	case sellsFine(region):
+		rows = append(rows, fine()...)
+	}
+	var specs []Spec
+	for _, r := range rows {
+		for _, memory := range r.memory {
+			specs = append(specs, Spec{r.cpu, memory})
+		}
+	}
+	slices.SortFunc(specs, func(a, b Spec) int {
+		if a.CPU != b.CPU {
+			return compare(a.CPU, b.CPU)
+		}
+		return compare(a.Memory, b.Memory)
+	})
+	return specs
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Round is the size that a request for cpu vCPU and memory GiB becomes: the fewest vCPU
+// that come with enough memory, and the least such memory. A zero is "not said"; two zeros
+// are the Default. A request that no size holds, or one for less than 2 vCPU as a spot
+// instance, is an error: the API refuses it too.
+func Round(cpu, memory float64, region string, spot bool) (Spec, error) {
+	if cpu < 0 || memory < 0 || math.IsNaN(cpu) || math.IsNaN(memory) {
+		return Spec{}, fmt.Errorf("a size of %g vCPU and %g GiB makes no sense", cpu, memory)
+	}
+	if cpu == 0 && memory == 0 {
+		return Default(), nil
+	}
+	if spot && cpu < 2 {
+		return Spec{}, fmt.Errorf("spot instances start at 2 vCPU, %g were asked for", cpu)
+	}
+	for _, s := range Specs(region, spot) {
+		if s.CPU >= cpu && s.Memory >= memory {
+			return s, nil
+		}
+	}
+	return Spec{}, fmt.Errorf("no size in %s holds %g vCPU and %g GiB: the largest are 64 vCPU and 512 GiB", region, cpu, memory)
+}
