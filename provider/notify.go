@@ -26,6 +26,9 @@ const (
 	// secondsPerPage spaces full listings: 2,000 groups are listed every 100 seconds.
 	secondsPerPage = time.Second
 	minFull        = 5 * time.Second
+	// vanishedAfter is how long after the grace period a group counts as gone whose delete
+	// was accepted and that no answer shows, though nothing else proves it.
+	vanishedAfter = 30 * time.Second
 )
 
 // Recover finds the groups of pods that run already. It returns when a full listing
@@ -285,9 +288,11 @@ func (p *Provider) settleAbsent(ctx context.Context, ids []string) error {
 			} else {
 				failed = append(failed, e)
 			}
-		case e.deleting && e.accepted && time.Now().After(e.deleteBy):
-			// ECI accepted the delete, the grace period is over, and no answer shows the
-			// group: delete once more, which says NotFound where it is gone.
+		case e.deleting && e.accepted && time.Now().After(e.deleteBy.Add(vanishedAfter)):
+			e.gone = true // deletes are accepted, no answer shows it, and its time is long over
+			p.queue.Add(uid)
+		case e.deleting && e.accepted:
+			// Delete once more, which says NotFound where it is gone.
 			e.accepted = false
 			p.queue.Add(uid)
 		}

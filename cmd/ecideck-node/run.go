@@ -10,8 +10,6 @@ import (
 	"runtime/debug"
 	"strconv"
 
-	"github.com/virtual-kubelet/virtual-kubelet/log"
-	vkslog "github.com/virtual-kubelet/virtual-kubelet/log/slog"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -34,7 +32,7 @@ func run(ctx context.Context, f *flags) error {
 	if err != nil {
 		return err
 	}
-	ctx = log.WithLogger(ctx, vkslog.FromSlog(logger))
+	ctx = provider.WithLogger(ctx, logger)
 	metrics := provider.NewMetrics()
 	cloud, err := setup.Cloud(f.region, f.endpoint, logger, func(o *eci.Options) { o.Observe = metrics.Observe })
 	if err != nil {
