@@ -383,8 +383,10 @@ func setCondition(status *corev1.PodStatus, c corev1.PodCondition) {
 // failed pods without back-off.
 func refusedStatus(pod *corev1.Pod, why *Refusal, now time.Time) corev1.PodStatus {
 	status := waitingStatus(pod, ReasonNotSupported, why.Error(), now)
-	if failsWhenRefused(pod) {
-		status = failedStatus(pod, ReasonNotSupported, why.Error(), now)
+	if failsWhenRefused(pod) && !finished(status.Phase) {
+		// As after a kubelet's refusal: no container was ever made, and kubectl shows the reason.
+		status.Phase, status.ContainerStatuses, status.InitContainerStatuses = corev1.PodFailed, nil, nil
+		setConditions(&status, pod, &eci.Group{}, false, false, nil, now)
 	}
 	return status
 }
