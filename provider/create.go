@@ -56,9 +56,13 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	// An attempt that another process announced, or whose call had no answer, may have made
 	// a group.
 	search := e.dead == "" && (e.request != nil || e.mismatches > 0 || e.attempt > 0 && !e.ours)
-	attempt, dead, request := e.attempt, e.dead, e.request
+	attempt, dead, request, pause := e.attempt, e.dead, e.request, time.Until(e.pause)
 	p.mu.Unlock()
 	if done {
+		return nil
+	}
+	if pause > 0 {
+		p.queue.AddAfter(pod.UID, pause)
 		return nil
 	}
 	if search {

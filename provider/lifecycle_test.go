@@ -276,6 +276,9 @@ func TestATransientFailureNeverFailsAJobsPod(t *testing.T) {
 				if n := b.events.count("job " + got.Reason); n > 40 {
 					t.Errorf("%d events in half an hour", n)
 				}
+				if n := b.cloud.Calls("CreateContainerGroup"); n > 60 {
+					t.Errorf("%d creates in half an hour", n)
+				}
 				clear()
 				b.until("the job done", 10*time.Minute, func() bool { return b.get(pod).Status.Phase == corev1.PodSucceeded })
 				if term := b.get(pod).Status.ContainerStatuses[0].State.Terminated; term == nil || term.ExitCode != 0 || term.FinishedAt.IsZero() {

@@ -29,6 +29,9 @@ const (
 	// vanishedAfter is how long after the grace period a group counts as gone whose delete
 	// was accepted and that no answer shows, though nothing else proves it.
 	vanishedAfter = 30 * time.Second
+	// Between attempts whose groups could not be scheduled, which a create does not show.
+	firstPause = 5 * time.Second
+	maxPause   = 3 * time.Minute
 )
 
 // Recover finds the groups of pods that run already. It returns when a full listing
@@ -255,11 +258,14 @@ func (p *Provider) see(groups []eci.Group) {
 		case e.deleting:
 			p.queue.Add(uid)
 		case g.Status == eci.ScheduleFailed:
-			// Nothing ran and nothing is paid: the next attempt follows with a pause.
+			// Nothing ran and nothing is paid: the next attempt follows after a pause.
 			_, reason, message := phase(e.pod, g)
 			e.waiting = &Note{reason, message}
 			e.dead, e.groupID, e.group = g.ID, "", nil
-			p.queue.AddRateLimited(uid)
+			e.deaths++
+			wait := min(firstPause<<min(e.deaths-1, 10), maxPause)
+			e.pause = time.Now().Add(wait)
+			p.queue.AddAfter(uid, wait)
 		}
 		p.outbox.Add(uid)
 	}

@@ -70,6 +70,8 @@ type entry struct {
 	group   *eci.Group // as last seen
 	born    time.Time  // when groupID was learned: older listings say nothing about it
 	dead    string     // a group that failed to be scheduled and is to be deleted
+	deaths  int        // groups that failed to be scheduled, one after the other
+	pause   time.Time  // no create before
 	busy    bool       // a worker is at it
 	ours    bool       // this process wrote the attempt: no group of it can be unknown
 
