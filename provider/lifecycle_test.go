@@ -503,3 +503,25 @@ func TestGetPodAnswersNotFoundForAnotherUID(t *testing.T) {
 		}
 	})
 }
+
+func TestEverythingThatBuildSendsIsAcceptedOnTheWire(t *testing.T) {
+	inBed(t, func(b *bed) {
+		data := testData()
+		for _, name := range []string{"settings"} {
+			if _, err := b.client.CoreV1().ConfigMaps("default").Create(b.ctx, data.ConfigMaps[name], metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"login", "pull", "oldpull"} {
+			if _, err := b.client.CoreV1().Secrets("default").Create(b.ctx, data.Secrets[name], metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pod := goldenPods()["full"]
+		delete(pod.Annotations, annotationVSwitch) // the emulator has no such vSwitch
+		b.until("running", time.Minute, func() func() bool {
+			b.create(pod)
+			return func() bool { return b.get(pod).Status.Phase == corev1.PodRunning }
+		}())
+	})
+}

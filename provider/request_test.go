@@ -56,9 +56,10 @@ func testData() Data {
 
 func uid(pod *corev1.Pod) { pod.UID = "uid-1" }
 
-func TestBuildGoldens(t *testing.T) {
+// goldenPods are the pods whose requests are kept as golden files.
+func goldenPods() map[string]*corev1.Pod {
 	one, no, user, mode := int64(600), false, int64(1000), int32(0o400)
-	cases := map[string]*corev1.Pod{
+	return map[string]*corev1.Pod{
 		"default": healthyPod("web", uid),
 		"full": healthyPod("web.full", uid, func(p *corev1.Pod) {
 			p.Annotations = map[string]string{annotationVSwitch: "vsw-z", "k8s.aliyun.com/eci-spot-strategy": "SpotAsPriceGo"}
@@ -96,6 +97,10 @@ func TestBuildGoldens(t *testing.T) {
 				corev1.Volume{Name: "share", VolumeSource: corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: "nas.example.com", Path: "/a", ReadOnly: true}}})
 		}),
 	}
+}
+
+func TestBuildGoldens(t *testing.T) {
+	cases := goldenPods()
 	for name, pod := range cases {
 		t.Run(name, func(t *testing.T) {
 			before := pod.DeepCopy()
