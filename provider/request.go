@@ -161,6 +161,8 @@ func refuseShape(pod *corev1.Pod) *Refusal {
 			"merge config volumes into one projected volume"}
 	case spec.OS != nil && spec.OS.Name == corev1.Windows:
 		return &Refusal{"spec.os.name", "this virtual node runs Linux groups", "keep the pod on Windows nodes"}
+	case spec.SecurityContext != nil && len(spec.SecurityContext.Sysctls) > 0:
+		return &Refusal{"spec.securityContext.sysctls", "kernel parameters are not set on this virtual node", "remove them, or keep the pod on real nodes"}
 	case len(spec.ResourceClaims) > 0:
 		return &Refusal{"spec.resourceClaims", "dynamically allocated devices do not exist on a virtual node", "keep the pod on real nodes"}
 	}
@@ -291,9 +293,6 @@ func (b *builder) podHardening() {
 		}
 		if sc.SELinuxOptions != nil {
 			ignored = append(ignored, "seLinuxOptions")
-		}
-		if len(sc.Sysctls) > 0 {
-			ignored = append(ignored, "sysctls")
 		}
 	}
 	if len(ignored) > 0 {

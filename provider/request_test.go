@@ -189,7 +189,10 @@ func TestBuildRefusesWithTheFieldAndARemedy(t *testing.T) {
 		return volume(corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}})
 	}
 	for field, change := range map[string]func(*corev1.Pod){
-		"spec.hostNetwork":                              func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		"spec.hostNetwork": func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		"spec.securityContext.sysctls": func(p *corev1.Pod) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "1024"}}}
+		},
 		"spec.hostPID":                                  func(p *corev1.Pod) { p.Spec.HostPID = true },
 		"spec.hostIPC":                                  func(p *corev1.Pod) { p.Spec.HostIPC = true },
 		"metadata.ownerReferences":                      ownedBy("DaemonSet"),
