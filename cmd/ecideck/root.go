@@ -82,5 +82,6 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // cloud is the ECI client, or why there is none and what to do.
 func (o *options) cloud() (*eci.Client, error) {
-	return setup.Cloud(o.region, o.endpoint, slog.New(slog.DiscardHandler))
+	// A person waits for the answer: say soon what is wrong, the next poll tries again.
+	return setup.Cloud(o.region, o.endpoint, slog.New(slog.DiscardHandler), func(e *eci.Options) { e.Attempts = 3 })
 }

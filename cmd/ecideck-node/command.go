@@ -1,0 +1,115 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+)
+
+// flags are what the command line says; credentials are not among them, because `ps` shows
+// flags.
+type flags struct {
+	kubeconfig, nodeName               string
+	region, endpoint, zone             string
+	vswitches                          []string
+	strategy, securityGroup            string
+	listen, nodeIP, healthListen       string
+	clusterDNS                         []string
+	clusterDomain, apiserver           string
+	cpu, memory, pods                  string
+	clusterID                          string
+	pollMin, pollMax                   time.Duration
+	hostnameLabel, noTaints, anonymous bool
+	certFile, keyFile, clientCA        string
+	logLevel, logFormat                string
+}
+
+func command() *cobra.Command {
+	f := &flags{}
+	c := &cobra.Command{
+		Use:   "ecideck-node",
+		Short: "Run the pods of a virtual node as Alibaba Cloud ECI container groups",
+		Long: `ecideck-node registers a virtual node in a Kubernetes cluster and runs every pod that is
+bound to it as an Alibaba Cloud ECI container group.
+
+Credentials come from the SDK's chain, never from flags: ALIBABA_CLOUD_ACCESS_KEY_ID and
+ALIBABA_CLOUD_ACCESS_KEY_SECRET, OIDC (RRSA), a CLI profile, a credentials file, or the
+instance's role.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: false,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.complete(); err != nil {
+				return err
+			}
+			return run(c.Context(), f)
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, or the pod's service account)")
+	s.StringVar(&f.nodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
+	s.StringVar(&f.region, "region", "", "ECI region, such as cn-hangzhou (env "+setup.EnvRegion+")")
+	s.StringVar(&f.endpoint, "endpoint", "", "ECI endpoint, host[:port] or URL (env "+setup.EnvEndpoint+"; default: the region's public one)")
+	s.StringVar(&f.zone, "zone", "", "topology zone label of the node; only where real nodes have that zone too")
+	s.StringSliceVar(&f.vswitches, "vswitch-ids", nil, "vSwitches for new groups, at most ten")
+	s.StringVar(&f.strategy, "schedule-strategy", "", "order of the vSwitches: VSwitchOrdered or VSwitchRandom")
+	s.StringVar(&f.securityGroup, "security-group-id", "", "security group of new groups")
+	s.StringVar(&f.listen, "listen", ":10250", "address of the kubelet port (logs)")
+	s.StringVar(&f.nodeIP, "node-ip", "", "address at which the API server reaches the kubelet port (env POD_IP)")
+	s.StringVar(&f.healthListen, "health-listen", ":10255", "address of /healthz, /readyz and /metrics; empty: none")
+	s.StringSliceVar(&f.clusterDNS, "cluster-dns", nil, "DNS servers of the cluster that the vSwitch can reach; not a ClusterIP (default: the VPC's DNS)")
+	s.StringVar(&f.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
+	s.StringVar(&f.apiserver, "apiserver-address", "", "host:port of the API server as pods reach it, instead of its ClusterIP")
+	s.StringVar(&f.cpu, "cpu", "1000", "vCPUs that the node offers")
+	s.StringVar(&f.memory, "memory", "8000Gi", "memory that the node offers")
+	s.StringVar(&f.pods, "pods", "2000", "pods that the node takes")
+	s.StringVar(&f.clusterID, "cluster-id", "", "id of the cluster in the groups' tags (default: the UID of the namespace kube-system)")
+	s.DurationVar(&f.pollMin, "poll-min", time.Second, "pause between looks at ECI while something changes")
+	s.DurationVar(&f.pollMax, "poll-max", 10*time.Second, "pause between looks at ECI while nothing changes")
+	s.BoolVar(&f.hostnameLabel, "hostname-label", false, "label the node with kubernetes.io/hostname; it then counts as one more host in every spread")
+	s.BoolVar(&f.noTaints, "no-taints", false, "register the node without taints, such as for conformance tests")
+	s.BoolVar(&f.anonymous, "kubelet-anonymous", false, "serve the kubelet port to everyone; for tests only")
+	s.StringVar(&f.certFile, "tls-cert-file", "", "serving certificate of the kubelet port (default: self-signed)")
+	s.StringVar(&f.keyFile, "tls-private-key-file", "", "key of --tls-cert-file")
+	s.StringVar(&f.clientCA, "client-ca-file", "", "CA of client certificates (default: what the cluster publishes in kube-system/extension-apiserver-authentication)")
+	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	return c
+}
+
+// complete fills in what the environment says and refuses what can't be.
+func (f *flags) complete() error {
+	f.region = cmp.Or(f.region, os.Getenv(setup.EnvRegion))
+	f.nodeIP = cmp.Or(f.nodeIP, os.Getenv("POD_IP"))
+	if f.nodeName == "" && f.region != "" {
+		f.nodeName = "virtual-kubelet-" + f.region
+	}
+	if (f.certFile == "") != (f.keyFile == "") {
+		return errors.New("--tls-cert-file and --tls-private-key-file go together")
+	}
+	if len(f.vswitches) > 10 {
+		return fmt.Errorf("--vswitch-ids: ECI takes at most 10, these are %d", len(f.vswitches))
+	}
+	switch f.strategy {
+	case "", "VSwitchOrdered", "VSwitchRandom":
+	default:
+		return fmt.Errorf("--schedule-strategy %q: use VSwitchOrdered or VSwitchRandom", f.strategy)
+	}
+	if f.apiserver != "" && !strings.Contains(f.apiserver, ":") {
+		return fmt.Errorf("--apiserver-address %q: give host:port", f.apiserver)
+	}
+	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods} {
+		if _, err := resource.ParseQuantity(value); err != nil {
+			return fmt.Errorf("%s %q: not a quantity such as 1000 or 8000Gi", name, value)
+		}
+	}
+	return nil
+}

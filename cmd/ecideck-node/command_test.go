@@ -1,0 +1,47 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--tls-cert-file=a", "go together"},
+		{"--schedule-strategy=x", "VSwitchOrdered"},
+		{"--cpu=many", "--cpu"},
+		{"--apiserver-address=host", "host:port"},
+		{"--vswitch-ids=" + strings.Repeat("v,", 10) + "v", "at most 10"},
+		{"--log-level=loud", "debug, info, warn or error"},
+		{"--log-format=xml", "text or json"},
+		{"extra", "extra"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			command := command()
+			command.SetArgs([]string{c.args})
+			command.SetOut(io.Discard)
+			command.SetErr(io.Discard)
+			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestNoFlagTakesACredential(t *testing.T) {
+	command().Flags().VisitAll(func(f *pflag.Flag) {
+		if strings.Contains(f.Name, "secret") || strings.Contains(f.Name, "access-key") {
+			t.Errorf("--%s would be shown by ps", f.Name)
+		}
+	})
+}
+
+func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
+	f := &flags{region: "cn-hangzhou", cpu: "1", memory: "1", pods: "1"}
+	if err := f.complete(); err != nil || f.nodeName != "virtual-kubelet-cn-hangzhou" {
+		t.Errorf("%q, %v", f.nodeName, err)
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider"
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// run serves the node until the context ends.
+func run(ctx context.Context, f *flags) error {
+	logger, err := newLogger(f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	ctx = provider.WithLogger(ctx, logger)
+	metrics := provider.NewMetrics()
+	cloud, err := setup.Cloud(f.region, f.endpoint, logger, func(o *eci.Options) { o.Observe = metrics.Observe })
+	if err != nil {
+		return err
+	}
+	client, err := kubernetesClient(f.kubeconfig)
+	if err != nil {
+		return err
+	}
+	if f.clusterID == "" {
+		namespace, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("reading the cluster's id (the UID of namespace kube-system; or give --cluster-id): %w", err)
+		}
+		f.clusterID = string(namespace.UID)
+	}
+	if len(f.clusterDNS) == 0 {
+		logger.Warn("no --cluster-dns: pods with dnsPolicy ClusterFirst get the VPC's DNS and do not resolve Services")
+	}
+	kubelet, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("opening the kubelet port (--listen): %w", err)
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	defer broadcaster.Shutdown()
+
+	v := provider.NewVirtualNode(provider.Config{
+		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
+		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
+		Placement: f.placement(),
+		PollMin:   f.pollMin, PollMax: f.pollMax,
+	}, f.nodeSpec(kubelet.Addr()))
+	return serve(ctx, f, v, client, metrics, kubelet, logger)
+}
+
+// serve runs the node and its two ports; the first to fail ends all.
+func serve(ctx context.Context, f *flags, v *provider.VirtualNode, client kubernetes.Interface, metrics *provider.Metrics, kubelet net.Listener, logger *slog.Logger) error {
+	cert, err := provider.ServingCertificate(f.certFile, f.keyFile, f.nodeName, f.nodeIP)
+	if err != nil {
+		return err
+	}
+	var handler http.Handler = v.OpenKubeletHandler()
+	if !f.anonymous {
+		ca, err := provider.ClientCA(ctx, client, f.clientCA)
+		if err != nil {
+			logger.Warn("kubectl logs may be refused: client certificates can't be verified", "err", err)
+		}
+		if handler, err = v.KubeletHandler(ca); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if f.healthListen != "" {
+		health, err := net.Listen("tcp", f.healthListen)
+		if err != nil {
+			return fmt.Errorf("opening the health port (--health-listen): %w", err)
+		}
+		group.Go(func() error { return provider.Serve(ctx, health, v.HealthHandler(metrics), nil) })
+	}
+	group.Go(func() error { return provider.Serve(ctx, kubelet, handler, &cert) })
+	group.Go(func() error {
+		err := v.Run(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = fmt.Errorf("the node's controllers ended by themselves")
+		}
+		if ctx.Err() != nil {
+			return nil // asked to stop
+		}
+		return err
+	})
+	group.Go(func() error {
+		select {
+		case <-v.Ready():
+			logger.Info("the node is registered", "node", f.nodeName, "cluster", f.clusterID)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	err = group.Wait()
+	logger.Info("stopped; container groups keep running")
+	return err
+}
+
+func (f *flags) placement() provider.Placement {
+	p := provider.Placement{
+		ClusterID: f.clusterID, NodeName: f.nodeName, VSwitchIDs: f.vswitches, ScheduleStrategy: f.strategy,
+		SecurityGroupID: f.securityGroup, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
+	}
+	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
+		p.APIServerHost, p.APIServerPort = host, port
+	}
+	return p
+}
+
+func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
+	_, port, _ := net.SplitHostPort(kubelet.String()) // a listener's address has a port
+	number, _ := strconv.Atoi(port)
+	return provider.NodeSpec{
+		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
+		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints,
+		CPU: resource.MustParse(f.cpu), Memory: resource.MustParse(f.memory), Pods: resource.MustParse(f.pods),
+	}
+}
+
+// version is shown where a kubelet's is: the Kubernetes version of the libraries, then ours.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "v0.0.0-ecideck"
+	}
+	for _, m := range info.Deps {
+		if m.Path == "k8s.io/client-go" && len(m.Version) > 2 {
+			return "v1" + m.Version[2:] + "-ecideck"
+		}
+	}
+	return "v0.0.0-ecideck"
+}
+
+// kubernetesClient raises client-go's limit of five calls a second, which would be the
+// node's pace: every pod costs a status, two annotations and a few events.
+func kubernetesClient(file string) (kubernetes.Interface, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = file
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster (give --kubeconfig, set KUBECONFIG, or run in a pod): %w", err)
+	}
+	config.QPS, config.Burst = 500, 1000
+	config.UserAgent = rest.DefaultKubernetesUserAgent()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return client, nil
+}
+
+func newLogger(level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", level)
+	}
+	options := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: use text or json", format)
+}

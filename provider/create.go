@@ -1,0 +1,336 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// sync brings one pod's group to what is wanted. The queue runs it for a pod in one
+// goroutine at a time.
+func (p *Provider) sync(ctx context.Context, uid types.UID) error {
+	p.mu.Lock()
+	e := p.entries[uid]
+	if e == nil {
+		p.mu.Unlock()
+		return nil
+	}
+	e.busy = true
+	deleting := e.deleting
+	p.mu.Unlock()
+
+	var err error
+	if deleting {
+		err = p.syncDelete(ctx, e)
+	} else {
+		err = p.syncCreate(ctx, e)
+	}
+
+	p.mu.Lock()
+	e.busy = false
+	if e.deleting && !deleting {
+		p.queue.Add(uid) // it was deleted while its create was in flight
+		err = nil
+	}
+	p.mu.Unlock()
+	return err
+}
+
+// syncCreate makes the pod's group, unless there is one or may be one.
+func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
+	pod := p.current(e)
+	if pod == nil || pod.DeletionTimestamp != nil || finished(pod.Status.Phase) {
+		return nil // the informer and Virtual Kubelet tell what becomes of it
+	}
+	p.mu.Lock()
+	done := e.groupID != "" || e.refusal != nil || e.failure != nil
+	// An attempt that another process announced, or whose call had no answer, may have made
+	// a group.
+	search := e.dead == "" && (e.request != nil || e.mismatches > 0 || e.attempt > 0 && !e.ours)
+	attempt, dead, request, pause := e.attempt, e.dead, e.request, time.Until(e.pause)
+	p.mu.Unlock()
+	if done {
+		return nil
+	}
+	if pause > 0 {
+		p.queue.AddAfter(pod.UID, pause)
+		return nil
+	}
+	if search {
+		found, err := p.search(ctx, e, pod)
+		if found || err != nil {
+			return err
+		}
+	}
+	if attempt == 0 || dead != "" || p.giveUpToken(e) {
+		attempt++
+		request = nil
+	}
+	if request == nil {
+		var err error
+		if request, err = p.request(ctx, e, pod, attempt); request == nil {
+			return err
+		}
+	}
+	if err := p.announce(ctx, e, pod, attempt); err != nil {
+		return err
+	}
+	if dead != "" {
+		if err := p.Cloud.DeleteGroup(ctx, dead); err != nil && !eci.IsNotFound(err) {
+			return fmt.Errorf("deleting group %s, which could not be scheduled: %w", dead, err)
+		}
+		p.mu.Lock()
+		e.dead = ""
+		p.mu.Unlock()
+	}
+	return p.create(ctx, e, request)
+}
+
+// maxMismatches is how often ECI may say that a token was used with other parameters while
+// no group with the pod's tags is to be found, before the token is given up: the group of
+// that token has ended and been deleted.
+const maxMismatches = 3
+
+func (p *Provider) giveUpToken(e *entry) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.mismatches < maxMismatches {
+		return false
+	}
+	e.mismatches = 0
+	return true
+}
+
+// request builds the create request; nil without an error means that the pod was refused.
+func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
+	data, err := p.resolver.resolve(ctx, pod)
+	if err != nil {
+		if !apierrors.IsNotFound(err) { // such as a service account that is about to be made
+			return nil, err
+		}
+		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
+		return nil, err
+	}
+	request, notes, err := Build(pod, data, p.Placement, attempt)
+	for _, n := range notes {
+		p.say(e, n)
+	}
+	var refusal *Refusal
+	var missing *Missing
+	switch {
+	case errors.As(err, &refusal):
+		p.refuse(e, refusal)
+		return nil, nil
+	case errors.As(err, &missing):
+		p.say(e, Note{missing.EventReason, missing.Message})
+		p.wait(e, Note{"CreateContainerConfigError", missing.Message})
+		return nil, err
+	}
+	return request, err
+}
+
+// announce writes the attempt on the pod before the call, so that whoever comes after this
+// process repeats the same token.
+func (p *Provider) announce(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) error {
+	if attemptOf(pod) != attempt || pod.Annotations[eci.AnnotationInstanceID] != "" {
+		err := patchAnnotations(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, map[string]string{
+			eci.AnnotationAttempt: strconv.Itoa(attempt), eci.AnnotationInstanceID: ""})
+		if err != nil {
+			return fmt.Errorf("announcing attempt %d: %w", attempt, err)
+		}
+	}
+	p.mu.Lock()
+	e.attempt, e.ours = attempt, true
+	p.mu.Unlock()
+	return nil
+}
+
+// create makes the call and weighs its answer.
+func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequest) error {
+	p.mu.Lock()
+	if e.deleting {
+		p.mu.Unlock()
+		return nil
+	}
+	e.request = request // from here on a group may exist
+	p.mu.Unlock()
+
+	id, err := p.Cloud.CreateGroup(ctx, request)
+	if err == nil {
+		p.adopt(e, &eci.Group{ID: id, Status: eci.Scheduling})
+		p.log.InfoContext(ctx, "group created", "pod", e.pod.Namespace+"/"+e.pod.Name, "group", id)
+		return nil
+	}
+	why, fate := weigh(err)
+	p.mu.Lock()
+	switch fate {
+	case noGroup, never:
+		e.request = nil
+	case otherParameters:
+		e.request = nil
+		e.mismatches++
+	}
+	p.mu.Unlock()
+	if fate == never {
+		p.refuse(e, &Refusal{"CreateContainerGroup", why.Message, "correct the pod or the node's settings and create it again"})
+		return nil
+	}
+	p.say(e, Note{why.Reason, why.Message})
+	p.wait(e, why)
+	return err
+}
+
+// A fate is what a failed create leaves behind.
+type fate int
+
+const (
+	unknownFate     fate = iota // perhaps a group
+	noGroup                     // certainly none; the same call may succeed later
+	never                       // certainly none; the same call will never succeed
+	otherParameters             // the token was used before, with other parameters
+)
+
+// weigh puts a failed create into words and says what it leaves behind.
+func weigh(err error) (Note, fate) {
+	var api *eci.Error
+	if !errors.As(err, &api) || api.Code == "" {
+		return Note{"CloudUnreachable", "ECI gave no answer, the create is repeated: " + err.Error()}, unknownFate
+	}
+	words := api.Message + " (" + api.Code + ")"
+	switch {
+	case eci.IsNoStock(err):
+		return Note{ReasonNoStock, "no capacity in the zones asked for, it is tried again: " + words}, noGroup
+	case eci.IsQuotaExceeded(err):
+		return Note{"QuotaExceeded", "the account's quota is used up, it is tried again; ask for more in the quota center: " + words}, noGroup
+	case strings.HasPrefix(api.Code, "InvalidVSwitchId.IpNotEnough"), strings.HasPrefix(api.Code, "QuotaExceeded.PrivateIp"):
+		return Note{"NoAddress", "the vSwitch has no free address, it is tried again; add a vSwitch to --vswitch-ids: " + words}, noGroup
+	case eci.IsThrottled(err):
+		return Note{"Throttled", "ECI limits the rate of calls, it is tried again: " + words}, noGroup
+	case eci.IsForbidden(err):
+		return Note{"Forbidden", "the credentials lack a right, it is tried again; grant eci:CreateContainerGroup: " + words}, noGroup
+	case strings.HasPrefix(api.Code, "Account.Arrearage"), strings.HasSuffix(api.Code, "InsufficientBalance"):
+		return Note{"Arrears", "the account can't pay, it is tried again: " + words}, noGroup
+	case strings.HasPrefix(api.Code, "IdempotentParameterMismatch"):
+		return Note{"TokenReused", "an earlier create of this pod is looked for: " + words}, otherParameters
+	case strings.HasPrefix(api.Code, "InvalidParameter"), strings.HasPrefix(api.Code, "MissingParameter"):
+		return Note{ReasonNotSupported, words}, never
+	case eci.IsRetryable(err):
+		return Note{"CloudUnreachable", "ECI failed, the create is repeated: " + words}, unknownFate
+	}
+	return Note{"CreateFailed", "ECI refused the group, it is tried again: " + words}, noGroup
+}
+
+// search looks for a group with the pod's tags. found also means that the search decided
+// otherwise about the pod: it must not be created.
+func (p *Provider) search(ctx context.Context, e *entry, pod *corev1.Pod) (found bool, err error) {
+	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(pod.UID), WithEvents: true})
+	if err != nil {
+		return false, fmt.Errorf("looking for the pod's group: %w", err)
+	}
+	var best *eci.Group
+	for i := range groups {
+		g := &groups[i]
+		if !p.owns(g) || g.Tags[eci.TagPodUID] != string(pod.UID) {
+			continue
+		}
+		if best == nil || eci.IdentityOf(g.Tags).Attempt > eci.IdentityOf(best.Tags).Attempt {
+			best = g
+		}
+	}
+	switch {
+	case best != nil && best.Status == eci.ScheduleFailed:
+		p.mu.Lock()
+		e.dead, e.request = best.ID, nil
+		p.mu.Unlock()
+		p.queue.AddAfter(pod.UID, time.Second)
+		return true, nil
+	case best != nil:
+		p.adopt(e, best)
+		return true, nil
+	}
+	// No group. If the pod had one, it is gone or can't be seen; it is never run again.
+	id := pod.Annotations[eci.AnnotationInstanceID]
+	if id == "" {
+		return false, nil
+	}
+	gone, err := p.provenGone(ctx, []string{id})
+	if err != nil {
+		return true, err
+	}
+	if !gone[id] {
+		return true, fmt.Errorf("group %s is not in ECI's answer, which does not prove that it is gone: is a RAM right missing?", id)
+	}
+	p.fail(e, goneNote(id))
+	return true, nil
+}
+
+func goneNote(id string) Note {
+	return Note{ReasonGroupGone, "the container group " + id + " no longer exists; it was deleted outside of Kubernetes or released by ECI"}
+}
+
+// adopt makes the group the pod's own.
+func (p *Provider) adopt(e *entry, g *eci.Group) {
+	p.mu.Lock()
+	e.groupID, e.group, e.born, e.changed = g.ID, g, time.Now(), time.Now()
+	e.request, e.waiting, e.gone, e.mismatches = nil, nil, false, 0
+	p.mu.Unlock()
+	p.outbox.Add(e.pod.UID)
+	p.look()
+}
+
+func (p *Provider) refuse(e *entry, why *Refusal) {
+	p.mu.Lock()
+	e.refusal = why
+	p.mu.Unlock()
+	p.say(e, Note{ReasonNotSupported, why.Error()})
+	p.outbox.Add(e.pod.UID)
+}
+
+func (p *Provider) fail(e *entry, why Note) {
+	p.mu.Lock()
+	e.failure = &why
+	p.mu.Unlock()
+	p.say(e, why)
+	p.outbox.Add(e.pod.UID)
+}
+
+func (p *Provider) wait(e *entry, why Note) {
+	p.mu.Lock()
+	e.waiting = &why
+	p.mu.Unlock()
+	p.outbox.Add(e.pod.UID)
+}
+
+// tags select the groups of this node in this cluster; owns checks the same on an answer,
+// because nothing may be deleted on the word of a filter that was not applied.
+func (p *Provider) tags() map[string]string {
+	return map[string]string{
+		eci.TagManagedBy: eci.ManagedBy,
+		eci.TagClusterID: eci.TagValue(p.Placement.ClusterID),
+		eci.TagNodeName:  eci.TagValue(p.Placement.NodeName),
+	}
+}
+
+func (p *Provider) podTags(uid types.UID) map[string]string {
+	tags := p.tags()
+	tags[eci.TagPodUID] = string(uid)
+	return tags
+}
+
+func (p *Provider) owns(g *eci.Group) bool {
+	for key, value := range p.tags() {
+		if value == "" || g.Tags[key] != value {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,181 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// syncDelete deletes the pod's group, waits until its containers have ended, then removes
+// the pod's object. The poll loop calls it again whenever the group changes.
+func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
+	if err := p.findUnknown(ctx, e); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	id, accepted, gone := e.groupID, e.accepted, e.gone || e.groupID == "" && e.dead == ""
+	if id == "" {
+		id = e.dead
+	}
+	ended := e.group != nil && (e.group.Status.Ended() || len(e.group.Containers) > 0 && allEnded(e.group))
+	p.mu.Unlock()
+
+	var failed error
+	if !gone && !accepted {
+		err := p.Cloud.DeleteGroup(ctx, id)
+		switch {
+		case err == nil:
+			p.mu.Lock()
+			e.accepted = true
+			p.mu.Unlock()
+			p.look()
+		case eci.IsNotFound(err):
+			gone = true
+		default:
+			failed = fmt.Errorf("deleting group %s: %w", id, err)
+			p.say(e, Note{"DeleteFailed", "the container group can't be deleted, it is tried again: " + err.Error()})
+		}
+	}
+	p.mu.Lock()
+	e.gone = gone
+	p.mu.Unlock()
+	if gone || ended {
+		if err := p.finish(ctx, e); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.gone && e.removed && p.entries[e.pod.UID] == e {
+		delete(p.entries, e.pod.UID)
+	}
+	return failed
+}
+
+// findUnknown looks for the group of a create whose fate is unknown. What turns up later
+// is collected as an orphan.
+func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
+	p.mu.Lock()
+	needed := e.groupID == "" && (e.request != nil || e.attempt > 0 && !e.ours)
+	p.mu.Unlock()
+	if !needed {
+		return nil
+	}
+	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(e.pod.UID)})
+	if err != nil {
+		return fmt.Errorf("looking for the group of a deleted pod: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.request = nil
+	for i := range groups {
+		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.pod.UID) {
+			e.groupID, e.group = groups[i].ID, &groups[i]
+		}
+	}
+	return nil
+}
+
+// finish writes how the pod ended and removes its object: what waits for the pod (a
+// StatefulSet, kubectl delete) goes on now, not when the grace period is over.
+func (p *Provider) finish(ctx context.Context, e *entry) error {
+	p.mu.Lock()
+	removed, group := e.removed, e.group
+	p.mu.Unlock()
+	pod := p.current(e)
+	if removed || pod == nil {
+		p.mu.Lock()
+		e.removed = true
+		p.mu.Unlock()
+		return nil
+	}
+	if pod.DeletionTimestamp == nil {
+		return nil // deleted by name while the informer still shows it; it comes again
+	}
+	client := p.Client.CoreV1().Pods(pod.Namespace)
+	if group != nil && !finished(pod.Status.Phase) {
+		last := *group
+		last.Status = eci.Failed
+		if len(last.Containers) > 0 && allEnded(&last) && endPhase(&last) == corev1.PodSucceeded {
+			last.Status = eci.Succeeded
+		}
+		status := Status(pod, &last, time.Now())
+		status.Reason, status.Message = "", ""
+		if _, err := patchStatus(ctx, client, pod, status); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("writing how the pod ended: %w", err)
+		}
+	}
+	if err := removePod(ctx, client, pod); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("removing the pod's object: %w", err)
+	}
+	p.mu.Lock()
+	e.removed = true
+	p.mu.Unlock()
+	return nil
+}
+
+// orphanAge is how long a group must have been without a pod, seen in two listings at
+// least, before it is deleted.
+const orphanAge = 30 * time.Second
+
+// collectOrphans deletes groups of this cluster and node whose pods are gone. It never acts
+// on one sight alone, and asks the API server itself, not the cache.
+func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
+	now := time.Now()
+	seen := map[string]bool{}
+	for i := range groups {
+		g := &groups[i]
+		if !p.owns(g) || g.Status == eci.Terminating || !p.orphaned(g) {
+			continue
+		}
+		seen[g.ID] = true
+		p.mu.Lock()
+		first, known := p.orphans[g.ID]
+		if !known {
+			p.orphans[g.ID] = now
+		}
+		p.mu.Unlock()
+		if !known || now.Sub(first) < orphanAge {
+			continue
+		}
+		id := eci.IdentityOf(g.Tags)
+		pod, err := p.Client.CoreV1().Pods(id.Namespace).Get(ctx, id.PodName, metav1.GetOptions{})
+		if err == nil && string(pod.UID) == id.PodUID && pod.Annotations[eci.AnnotationInstanceID] == g.ID || err != nil && !apierrors.IsNotFound(err) {
+			continue
+		}
+		p.log.WarnContext(ctx, "deleting a group whose pod is gone", "group", g.ID, "pod", id.Namespace+"/"+id.PodName, "uid", id.PodUID)
+		if err := p.Cloud.DeleteGroup(ctx, g.ID); err != nil && !eci.IsNotFound(err) {
+			p.log.WarnContext(ctx, "deleting an orphan", "group", g.ID, "err", err)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.orphans {
+		if !seen[id] {
+			delete(p.orphans, id)
+		}
+	}
+}
+
+// orphaned tells that no pod claims the group, or another group runs its pod already.
+func (p *Provider) orphaned(g *eci.Group) bool {
+	id := eci.IdentityOf(g.Tags)
+	if id.PodUID == "" || id.Namespace == "" || id.PodName == "" {
+		return false // without a name it can't be proven that the pod is gone
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for uid, e := range p.entries {
+		if string(uid) == id.PodUID {
+			return e.groupID != "" && e.groupID != g.ID && e.dead != g.ID && !e.busy
+		}
+	}
+	pod, err := p.Pods.Pods(id.Namespace).Get(id.PodName)
+	return err != nil || string(pod.UID) != id.PodUID
+}

@@ -1,0 +1,112 @@
+package provider
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the virtual node's own numbers, in a registry of their own.
+type Metrics struct {
+	Registry *prometheus.Registry
+	calls    *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+}
+
+// NewMetrics registers the numbers that exist before a Provider does.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecideck_cloud_calls_total", Help: "Calls of the ECI API, by action and error code (empty: it went well)."}, []string{"action", "code"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ecideck_cloud_call_seconds", Help: "How long calls of the ECI API took.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"action"}),
+	}
+	m.Registry.MustRegister(m.calls, m.took)
+	return m
+}
+
+// Observe counts one call; it fits eci.Options.Observe.
+func (m *Metrics) Observe(action, code string, took time.Duration) {
+	m.calls.WithLabelValues(action, code).Inc()
+	m.took.WithLabelValues(action).Observe(took.Seconds())
+}
+
+// watch adds the numbers that are read from a Provider when they are asked for.
+func (m *Metrics) watch(p *Provider) {
+	gauge := func(name, help string, labels prometheus.Labels, read func() float64) {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, read))
+	}
+	const depth, depthHelp = "ecideck_queue_depth", "Pods that wait for a worker."
+	gauge(depth, depthHelp, prometheus.Labels{"queue": "groups"}, func() float64 { return float64(p.queue.Len()) })
+	gauge(depth, depthHelp, prometheus.Labels{"queue": "statuses"}, func() float64 { return float64(p.outbox.Len()) })
+	for _, state := range []string{stateCreating, stateStarting, stateRunning, stateEnded, stateDeleting, stateRefused} {
+		gauge("ecideck_pods", "Pods of this node by state.", prometheus.Labels{"state": state}, func() float64 { return float64(p.count(state)) })
+	}
+	gauge("ecideck_cloud_healthy", "1 while the ECI API answers.", nil, func() float64 {
+		if _, err := p.CloudHealth(); err != nil {
+			return 0
+		}
+		return 1
+	})
+}
+
+const (
+	stateCreating = "creating"
+	stateStarting = "starting"
+	stateRunning  = "running"
+	stateEnded    = "ended"
+	stateDeleting = "deleting"
+	stateRefused  = "refused"
+)
+
+func (p *Provider) count(state string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.entries {
+		if e.state() == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (e *entry) state() string {
+	switch {
+	case e.deleting:
+		return stateDeleting
+	case e.refusal != nil:
+		return stateRefused
+	case e.failure != nil || e.group != nil && e.group.Status.Ended():
+		return stateEnded
+	case e.group == nil:
+		return stateCreating
+	case e.group.Status == "Running":
+		return stateRunning
+	}
+	return stateStarting
+}
+
+// health remembers whether the last call was answered.
+type health struct {
+	mu   sync.Mutex
+	when time.Time
+	err  error
+}
+
+func (h *health) note(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if (err == nil) != (h.err == nil) || h.when.IsZero() {
+		h.when = time.Now()
+	}
+	h.err = err
+}
+
+// CloudHealth is the last listing's error, or nil, and since when it is so.
+func (p *Provider) CloudHealth() (since time.Time, err error) {
+	p.health.mu.Lock()
+	defer p.health.mu.Unlock()
+	return p.health.when, p.health.err
+}

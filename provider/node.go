@@ -1,0 +1,174 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/virtual-kubelet/virtual-kubelet/node"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/informers"
+	corev1informers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	corev1listers "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// A VirtualNode is a Provider wired to Virtual Kubelet's pod and node controllers. The
+// library's own constructor stacks three throttles, watches every Secret of the cluster and
+// hides its queues; this wiring has none of that.
+type VirtualNode struct {
+	Provider *Provider
+	client   kubernetes.Interface
+	spec     NodeSpec
+	pods     corev1informers.PodInformer
+	factory  informers.SharedInformerFactory
+	unused   informers.SharedInformerFactory
+	ready    chan struct{}
+}
+
+// leaseSeconds is a kubelet's own lease duration.
+const leaseSeconds = 40
+
+// NewVirtualNode wires a node; it makes no call. Pods of the config is set by it.
+func NewVirtualNode(c Config, spec NodeSpec) *VirtualNode {
+	v := &VirtualNode{client: c.Client, spec: spec, ready: make(chan struct{})}
+	selector := fields.OneTermEqualSelector("spec.nodeName", spec.Name).String()
+	// The resync repeats what a lost notification would have told.
+	v.factory = informers.NewSharedInformerFactoryWithOptions(c.Client, time.Minute,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = selector }),
+		informers.WithTransform(withoutManagedFields))
+	v.pods = v.factory.Core().V1().Pods()
+	v.pods.Informer() // registers it with the factory
+	// Virtual Kubelet wants informers of Secrets, ConfigMaps and Services. It uses them for
+	// what SkipDownwardAPIResolution switches off, so they are never started.
+	v.unused = informers.NewSharedInformerFactory(c.Client, 0)
+	c.Pods = v.pods.Lister()
+	c.Placement.NodeName = spec.Name
+	v.Provider = New(c)
+	return v
+}
+
+func withoutManagedFields(object any) (any, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		pod.ManagedFields = nil
+	}
+	return object, nil
+}
+
+// Pods lists the node's pods; it is filled while Run runs.
+func (v *VirtualNode) Pods() corev1listers.PodLister { return v.pods.Lister() }
+
+// Ready is closed when the node is registered and its pods are being served.
+func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
+
+// Run serves the node until the context ends or a controller fails. It registers the node
+// only after every group was listed. Groups are left as they are when it returns.
+func (v *VirtualNode) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v.factory.Start(ctx.Done())
+	defer v.factory.Shutdown()
+	defer cancel() // before Shutdown, which waits for the informers
+	if !cache.WaitForCacheSync(ctx.Done(), v.pods.Informer().HasSynced) {
+		return fmt.Errorf("reading the node's pods: %w", context.Cause(ctx))
+	}
+	if err := v.Provider.Recover(ctx); err != nil {
+		return err
+	}
+	if _, err := v.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(old, current any) { v.Provider.PodChanged(old.(*corev1.Pod), current.(*corev1.Pod)) },
+		DeleteFunc: v.removed,
+	}); err != nil {
+		return fmt.Errorf("watching the node's pods: %w", err)
+	}
+	pods, err := v.podController()
+	if err != nil {
+		return err
+	}
+	status := &nodeStatus{spec: v.spec, provider: v.Provider, started: time.Now()}
+	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
+		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
+		node.WithNodeStatusUpdateInterval(30*time.Second),
+		node.WithNodeStatusUpdateErrorHandler(status.recreate(v.client.CoreV1().Nodes())))
+	if err != nil {
+		return fmt.Errorf("wiring the node controller: %w", err)
+	}
+
+	ended := make(chan error, 3)
+	go func() { v.Provider.Run(ctx); ended <- nil }()
+	go func() { ended <- pods.Run(ctx, v.Provider.Workers) }()
+	running := 2
+	select {
+	case <-pods.Ready():
+		if err := correctNode(ctx, v.client.CoreV1().Nodes(), v.spec); err != nil {
+			v.Provider.log.DebugContext(ctx, "no node to correct yet", "err", err)
+		}
+		go func() { ended <- nodes.Run(ctx) }()
+		running++
+		go status.keepSpec(ctx, v.client.CoreV1().Nodes(), v.Provider.log)
+		go v.announceReady(ctx, nodes)
+	case <-pods.Done():
+	case <-ctx.Done():
+	}
+	var failures []error
+	for range running {
+		failures = append(failures, <-ended) // the first to end, for whatever reason, ends all
+		cancel()
+	}
+	return errors.Join(failures...)
+}
+
+func (v *VirtualNode) announceReady(ctx context.Context, nodes *node.NodeController) {
+	select {
+	case <-nodes.Ready():
+		close(v.ready)
+	case <-ctx.Done():
+	}
+}
+
+func (v *VirtualNode) podController() (*node.PodController, error) {
+	limiter := func() workqueue.TypedRateLimiter[any] {
+		return workqueue.NewTypedItemExponentialFailureRateLimiter[any](5*time.Millisecond, 30*time.Second)
+	}
+	pods, err := node.NewPodController(node.PodControllerConfig{
+		PodClient:         podClient{v.client.CoreV1(), v.pods.Lister(), v.Provider.held},
+		PodInformer:       v.pods,
+		EventRecorder:     v.Provider.Recorder,
+		Provider:          v.Provider,
+		ConfigMapInformer: v.unused.Core().V1().ConfigMaps(),
+		SecretInformer:    v.unused.Core().V1().Secrets(),
+		ServiceInformer:   v.unused.Core().V1().Services(),
+
+		SyncPodsFromKubernetesRateLimiter:        limiter(),
+		SyncPodsFromKubernetesShouldRetryFunc:    retryForEver,
+		DeletePodsFromKubernetesRateLimiter:      limiter(),
+		DeletePodsFromKubernetesShouldRetryFunc:  retryForEver,
+		SyncPodStatusFromProviderRateLimiter:     limiter(),
+		SyncPodStatusFromProviderShouldRetryFunc: retryForEver,
+		SkipDownwardAPIResolution:                true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wiring the pod controller: %w", err)
+	}
+	return pods, nil
+}
+
+// retryForEver replaces the library's twenty tries, after which a pod was forgotten.
+func retryForEver(context.Context, string, int, time.Time, error) (*time.Duration, error) {
+	return nil, nil
+}
+
+// removed is told of a pod, or of a tombstone where the watch missed its end.
+func (v *VirtualNode) removed(object any) {
+	if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		v.Provider.PodRemoved(pod)
+	}
+}

@@ -1,0 +1,236 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// ConditionCloudAPI is the node condition that tells whether ECI answers. It is not Ready:
+// a node that is not ready loses its pods, and a cloud outage must not cost any.
+const ConditionCloudAPI corev1.NodeConditionType = "CloudAPIReachable"
+
+// The taints that the node carries: only pods meant for ECI come here, and among those the
+// ones that fit on real nodes stay there.
+const (
+	taintProvider   = "virtual-kubelet.io/provider"
+	taintPreferReal = "ecideck.io/prefer-real"
+)
+
+// NodeSpec describes the node object.
+type NodeSpec struct {
+	Name    string
+	Region  string
+	Zone    string // "": no zone label
+	Address string // where the API server reaches the kubelet port; "": none is announced
+	Port    int32  // of the kubelet
+	Version string // kubelet version shown on the node
+	// HostnameLabel adds kubernetes.io/hostname, which makes the node one more domain for
+	// every spread over hosts in the cluster, and strands pods that do not tolerate it.
+	HostnameLabel     bool
+	CPU, Memory, Pods resource.Quantity
+	NoTaints          bool // leave the taints out, such as for conformance tests
+}
+
+// Node is the node object as it shall be; cloud is nil while ECI answers, and since says
+// since when it is as it is.
+func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
+	labels := map[string]string{
+		"type":                          "virtual-kubelet",
+		"kubernetes.io/os":              "linux",
+		"kubernetes.io/arch":            "amd64",
+		"kubernetes.io/role":            "agent",
+		"node-role.kubernetes.io/agent": "",
+		"node.kubernetes.io/exclude-from-external-load-balancers": "true",
+	}
+	if s.Region != "" {
+		labels[corev1.LabelTopologyRegion] = s.Region
+	}
+	if s.Zone != "" {
+		labels[corev1.LabelTopologyZone] = s.Zone
+	}
+	if s.HostnameLabel {
+		labels[corev1.LabelHostname] = s.Name
+	}
+	capacity := corev1.ResourceList{corev1.ResourceCPU: s.CPU, corev1.ResourceMemory: s.Memory, corev1.ResourcePods: s.Pods,
+		corev1.ResourceEphemeralStorage: resource.MustParse("100Ti")}
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: labels},
+		Spec:       corev1.NodeSpec{Taints: nodeTaints(s)},
+		Status: corev1.NodeStatus{
+			Phase: corev1.NodeRunning, Capacity: capacity, Allocatable: maps.Clone(capacity),
+			Conditions: nodeConditions(cloud, since, now),
+			NodeInfo: corev1.NodeSystemInfo{KubeletVersion: s.Version, OperatingSystem: "linux", Architecture: "amd64",
+				ContainerRuntimeVersion: "eci://2018-08-08", OSImage: "Alibaba Cloud ECI"},
+			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: s.Port}},
+		},
+	}
+	if s.Address != "" {
+		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: s.Address}}
+	}
+	return node
+}
+
+func nodeTaints(s NodeSpec) []corev1.Taint {
+	if s.NoTaints {
+		return nil
+	}
+	return []corev1.Taint{
+		{Key: taintProvider, Value: "alibabacloud", Effect: corev1.TaintEffectNoSchedule},
+		{Key: taintPreferReal, Value: "true", Effect: corev1.TaintEffectPreferNoSchedule},
+	}
+}
+
+func nodeConditions(cloud error, since, now time.Time) []corev1.NodeCondition {
+	if since.IsZero() {
+		since = now
+	}
+	condition := func(kind corev1.NodeConditionType, on bool, reason, message string) corev1.NodeCondition {
+		c := corev1.NodeCondition{Type: kind, Status: corev1.ConditionFalse, Reason: reason, Message: message,
+			LastHeartbeatTime: metav1.NewTime(now.Truncate(time.Second)), LastTransitionTime: metav1.NewTime(since.Truncate(time.Second))}
+		if on {
+			c.Status = corev1.ConditionTrue
+		}
+		return c
+	}
+	api := condition(ConditionCloudAPI, true, "CloudAPIAnswers", "the ECI API answers")
+	if cloud != nil {
+		api = condition(ConditionCloudAPI, false, "CloudAPIFails", "new pods wait and statuses are old: "+cloud.Error())
+	}
+	return []corev1.NodeCondition{
+		condition(corev1.NodeReady, true, "VirtualNodeReady", "pods run as ECI container groups"),
+		condition(corev1.NodeMemoryPressure, false, "GroupsHaveTheirOwn", "every group has its own memory"),
+		condition(corev1.NodeDiskPressure, false, "GroupsHaveTheirOwn", "every group has its own disk"),
+		condition(corev1.NodePIDPressure, false, "GroupsHaveTheirOwn", "every group has its own processes"),
+		condition(corev1.NodeNetworkUnavailable, false, "VPC", "every group has its own address in the VPC"),
+		api,
+	}
+}
+
+// nodeStatus is Virtual Kubelet's node.NodeProvider.
+type nodeStatus struct {
+	spec     NodeSpec
+	provider *Provider
+	started  time.Time
+}
+
+// Ping never fails: a failing one stops the lease, and Kubernetes then evicts every pod.
+func (n *nodeStatus) Ping(context.Context) error { return nil }
+
+// NotifyNodeStatus tells the whole node whenever the cloud's health changed.
+func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Node)) {
+	go func() {
+		ticker := time.NewTicker(5 * time.Second)
+		defer ticker.Stop()
+		var told string
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			_, err := n.provider.CloudHealth()
+			if text := fmt.Sprint(err); text != told && (err == nil || !errors.Is(err, context.Canceled)) {
+				told = text
+				tell(n.node())
+			}
+		}
+	}()
+}
+
+func (n *nodeStatus) node() *corev1.Node {
+	since, err := n.provider.CloudHealth()
+	node := Node(n.spec, err, n.started, time.Now())
+	for i := range node.Status.Conditions {
+		if c := &node.Status.Conditions[i]; c.Type == ConditionCloudAPI && !since.IsZero() {
+			c.LastTransitionTime = metav1.NewTime(since.Truncate(time.Second))
+		}
+	}
+	return node
+}
+
+// recreate answers an error of a status update: a node deleted by hand comes back.
+func (n *nodeStatus) recreate(nodes corev1client.NodeInterface) func(context.Context, error) error {
+	return func(ctx context.Context, err error) error {
+		if !apierrors.IsNotFound(err) {
+			return err
+		}
+		if _, err := nodes.Create(ctx, n.node(), metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating the node again: %w", err)
+		}
+		return nil
+	}
+}
+
+// keepSpec puts back what Virtual Kubelet writes at creation only: our taints and labels.
+// Taints and labels of others stay.
+func (n *nodeStatus) keepSpec(ctx context.Context, nodes corev1client.NodeInterface, log *slog.Logger) {
+	for pauseFor(ctx, 30*time.Second) {
+		if err := correctNode(ctx, nodes, n.spec); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+			log.WarnContext(ctx, "correcting the node's taints and labels", "err", err)
+		}
+	}
+}
+
+// correctNode patches the node's taints and labels if they are not as they shall be.
+func correctNode(ctx context.Context, nodes corev1client.NodeInterface, s NodeSpec) error {
+	current, err := nodes.Get(ctx, s.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	want := nodeTaints(s)
+	for _, taint := range current.Spec.Taints {
+		if taint.Key != taintProvider && taint.Key != taintPreferReal {
+			want = append(want, taint)
+		}
+	}
+	labels := map[string]any{}
+	for key, value := range Node(s, nil, time.Time{}, time.Now()).Labels {
+		if have, ok := current.Labels[key]; !ok || have != value {
+			labels[key] = value
+		}
+	}
+	if _, there := current.Labels[corev1.LabelHostname]; there && !s.HostnameLabel {
+		labels[corev1.LabelHostname] = nil
+	}
+	if _, there := current.Labels[corev1.LabelTopologyZone]; there && s.Zone == "" {
+		labels[corev1.LabelTopologyZone] = nil
+	}
+	if len(labels) == 0 && sameTaints(current.Spec.Taints, want) {
+		return nil
+	}
+	// The resource version keeps a taint that somebody adds meanwhile.
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"labels": labels, "resourceVersion": current.ResourceVersion},
+		"spec":     map[string]any{"taints": want},
+	})
+	if err != nil {
+		return fmt.Errorf("encoding the node's taints: %w", err)
+	}
+	_, err = nodes.Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
+
+func sameTaints(a, b []corev1.Taint) bool {
+	set := func(list []corev1.Taint) map[corev1.Taint]bool {
+		m := map[corev1.Taint]bool{}
+		for _, t := range list {
+			t.TimeAdded = nil
+			m[t] = true
+		}
+		return m
+	}
+	return reflect.DeepEqual(set(a), set(b))
+}

@@ -1,0 +1,439 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// What one look at ECI costs: a page of the full listing has 20 groups, of the statuses 200.
+const (
+	idsPerQuery   = 20
+	groupsPerPage = 20
+	sinceSeconds  = 60  // the least that DescribeContainerGroupStatus takes
+	maxDetails    = 200 // groups whose details are fetched a look, beyond those whose status changed
+	// secondsPerPage spaces full listings: 2,000 groups are listed every 100 seconds.
+	secondsPerPage = time.Second
+	minFull        = 5 * time.Second
+	// vanishedAfter is how long after the grace period a group counts as gone whose delete
+	// was accepted and that no answer shows, though nothing else proves it.
+	vanishedAfter = 30 * time.Second
+	// Between attempts whose groups could not be scheduled, which a create does not show.
+	firstPause = 5 * time.Second
+	maxPause   = 3 * time.Minute
+)
+
+// Recover finds the groups of pods that run already. It returns when a full listing
+// succeeded, and tries until then: starting from a failed listing would create every pod a
+// second time.
+func (p *Provider) Recover(ctx context.Context) error {
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		groups, err := p.list(ctx)
+		if err == nil {
+			p.recover(groups)
+			return nil
+		}
+		p.log.WarnContext(ctx, "the node starts when its groups could be listed", "err", err, "pause", pause)
+		if !pauseFor(ctx, pause) {
+			return fmt.Errorf("listing the node's groups before the start: %w", err)
+		}
+	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// recover joins the groups with the pods of the lister. A pod with two groups keeps the one
+// of its annotation, else the newest attempt; the other becomes an orphan.
+func (p *Provider) recover(groups []eci.Group) {
+	byUID := map[types.UID][]*eci.Group{}
+	for i := range groups {
+		if g := &groups[i]; p.owns(g) {
+			uid := types.UID(g.Tags[eci.TagPodUID])
+			byUID[uid] = append(byUID[uid], g)
+		}
+	}
+	pods, _ := p.Pods.List(labels.Everything()) // a lister's List has no error of its own
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pod := range pods {
+		var best *eci.Group
+		for _, g := range byUID[pod.UID] {
+			if best == nil || g.ID == pod.Annotations[eci.AnnotationInstanceID] ||
+				best.ID != pod.Annotations[eci.AnnotationInstanceID] && eci.IdentityOf(g.Tags).Attempt > eci.IdentityOf(best.Tags).Attempt {
+				best = g
+			}
+		}
+		if best == nil {
+			continue
+		}
+		e := p.newEntry(pod)
+		e.attempt = max(e.attempt, eci.IdentityOf(best.Tags).Attempt)
+		if best.Status == eci.ScheduleFailed {
+			e.dead, e.ours = best.ID, true
+			p.queue.Add(pod.UID)
+		} else {
+			e.groupID, e.group, e.born = best.ID, best, time.Now()
+		}
+		p.outbox.Add(pod.UID)
+	}
+	p.log.Info("groups found", "groups", len(groups), "pods", len(p.entries))
+}
+
+func (p *Provider) list(ctx context.Context) ([]eci.Group, error) {
+	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.tags(), WithEvents: true})
+	p.health.note(err)
+	return groups, err
+}
+
+// poll looks at ECI: every second while something is about to change, else ever less often.
+func (p *Provider) poll(ctx context.Context) {
+	interval := p.PollMin
+	var nextFull, lastLook time.Time
+	for {
+		timer := time.NewTimer(interval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-p.kick:
+			timer.Stop()
+			// Kicks come in bursts; one look serves them all.
+			if since := time.Since(lastLook); since < p.PollMin && !pauseFor(ctx, p.PollMin-since) {
+				return
+			}
+		case <-timer.C:
+		}
+		start := time.Now()
+		var err error
+		if start.After(nextFull) || start.Sub(lastLook) > (sinceSeconds-10)*time.Second {
+			var pages int
+			pages, err = p.lookAtAll(ctx)
+			nextFull = time.Now().Add(max(minFull, time.Duration(pages)*secondsPerPage))
+			if err != nil {
+				nextFull = time.Time{}
+			}
+		} else {
+			err = p.lookAtChanges(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "looking at ECI", "err", err)
+		}
+		if err == nil {
+			lastLook = start
+		}
+		if err == nil && p.unsettled() {
+			interval = p.PollMin
+		} else {
+			interval = min(2*interval, p.PollMax)
+		}
+	}
+}
+
+// unsettled tells that something is expected to change, or changed lately.
+func (p *Provider) unsettled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.entries {
+		if !e.settled() || time.Since(e.changed) < 15*time.Second {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAtAll reads every group of the node: the whole truth, and the only look that can
+// tell that a group is missing.
+func (p *Provider) lookAtAll(ctx context.Context) (pages int, err error) {
+	start := time.Now()
+	groups, err := p.list(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("listing the node's groups: %w", err)
+	}
+	p.see(groups)
+	present := map[string]bool{}
+	for i := range groups {
+		present[groups[i].ID] = true
+	}
+	var absent []string
+	p.mu.Lock()
+	for _, e := range p.entries {
+		missing := e.groupID != "" && !e.gone && !present[e.groupID] && e.born.Before(start)
+		e.doubtful = missing
+		if missing && (e.deleting || e.failure == nil && !e.group.Status.Ended()) {
+			absent = append(absent, e.groupID)
+		}
+	}
+	p.mu.Unlock()
+	p.collectOrphans(ctx, groups)
+	return (len(groups) + groupsPerPage - 1) / groupsPerPage, p.settleAbsent(ctx, absent)
+}
+
+// lookAtChanges reads which groups changed in the last minute, then those in detail.
+func (p *Provider) lookAtChanges(ctx context.Context) error {
+	rows, err := p.Cloud.GroupStatuses(ctx, eci.StatusQuery{Tags: p.tags(), SinceSeconds: sinceSeconds})
+	p.health.note(err)
+	if err != nil {
+		return fmt.Errorf("reading what changed: %w", err)
+	}
+	var ids []string
+	p.mu.Lock()
+	byGroup := map[string]*entry{}
+	for _, e := range p.entries {
+		if e.groupID == "" || e.gone {
+			continue
+		}
+		byGroup[e.groupID] = e
+		if e.deleting {
+			ids = append(ids, e.groupID)
+		}
+	}
+	var recent []string
+	for _, row := range rows {
+		e := byGroup[row.ID]
+		switch {
+		case e == nil || e.deleting:
+		case !reflect.DeepEqual(e.lastState, row):
+			e.lastState = row
+			ids = append(ids, row.ID)
+		default:
+			recent = append(recent, row.ID) // its containers may have changed
+		}
+	}
+	p.mu.Unlock()
+	ids = append(ids, recent[:min(len(recent), maxDetails)]...)
+
+	var absent []string
+	for chunk := range slices.Chunk(ids, idsPerQuery) {
+		groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{IDs: chunk, WithEvents: true})
+		p.health.note(err)
+		if err != nil {
+			return fmt.Errorf("reading changed groups: %w", err)
+		}
+		p.see(groups)
+		for _, id := range chunk {
+			if !slices.ContainsFunc(groups, func(g eci.Group) bool { return g.ID == id }) {
+				absent = append(absent, id)
+			}
+		}
+	}
+	return p.settleAbsent(ctx, absent)
+}
+
+// see takes in what ECI says about groups of ours.
+func (p *Provider) see(groups []eci.Group) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range groups {
+		g := &groups[i]
+		uid := types.UID(g.Tags[eci.TagPodUID])
+		e := p.entries[uid]
+		if e == nil || e.groupID != g.ID || !p.owns(g) {
+			continue
+		}
+		if e.group != nil && reflect.DeepEqual(e.group, g) {
+			continue
+		}
+		e.group, e.changed, e.doubtful = g, time.Now(), false
+		switch {
+		case e.deleting:
+			p.queue.Add(uid)
+		case g.Status == eci.ScheduleFailed:
+			// Nothing ran and nothing is paid: the next attempt follows after a pause.
+			_, reason, message := phase(e.pod, g)
+			e.waiting = &Note{reason, message}
+			e.dead, e.groupID, e.group = g.ID, "", nil
+			e.deaths++
+			wait := min(firstPause<<min(e.deaths-1, 10), maxPause)
+			e.pause = time.Now().Add(wait)
+			p.queue.AddAfter(uid, wait)
+		}
+		p.outbox.Add(uid)
+	}
+}
+
+// settleAbsent decides about groups that an answer did not contain.
+func (p *Provider) settleAbsent(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	gone, err := p.provenGone(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var failed []*entry
+	p.mu.Lock()
+	for uid, e := range p.entries {
+		if !slices.Contains(ids, e.groupID) || e.gone {
+			continue
+		}
+		switch {
+		case gone[e.groupID]:
+			e.gone = true
+			if e.deleting {
+				p.queue.Add(uid)
+			} else {
+				failed = append(failed, e)
+			}
+		case e.deleting && e.accepted && time.Now().After(e.deleteBy.Add(vanishedAfter)):
+			e.gone = true // deletes are accepted, no answer shows it, and its time is long over
+			p.queue.Add(uid)
+		case e.deleting && e.accepted:
+			// Delete once more, which says NotFound where it is gone.
+			e.accepted = false
+			p.queue.Add(uid)
+		}
+	}
+	p.mu.Unlock()
+	for _, e := range failed {
+		p.fail(e, goneNote(e.groupID))
+	}
+	return nil
+}
+
+// provenGone asks for the groups by id, each time together with another group that is
+// known to be there. ECI answers an unknown id and a missing right alike, with nothing:
+// only an answer that shows the witness proves that the others are gone.
+func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]bool, error) {
+	gone := map[string]bool{}
+	for chunk := range slices.Chunk(ids, idsPerQuery-1) {
+		witness := p.witness(ids)
+		if witness == "" {
+			return gone, nil
+		}
+		groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{IDs: append(slices.Clone(chunk), witness)})
+		if err != nil {
+			return nil, fmt.Errorf("asking for groups by id: %w", err)
+		}
+		present := map[string]bool{}
+		for i := range groups {
+			present[groups[i].ID] = true
+		}
+		if !present[witness] {
+			continue
+		}
+		for _, id := range chunk {
+			gone[id] = !present[id]
+		}
+	}
+	return gone, nil
+}
+
+// witness is a group of ours that was seen lately and is not one of ids.
+func (p *Provider) witness(ids []string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	best := ""
+	for _, e := range p.entries {
+		if e.groupID == "" || e.gone || e.doubtful || e.deleting || slices.Contains(ids, e.groupID) || e.group.Status == "" {
+			continue
+		}
+		if e.group.Status == eci.Running {
+			return e.groupID
+		}
+		best = e.groupID
+	}
+	return best
+}
+
+// tell writes the pod's annotations and hands its status to Virtual Kubelet, if it differs
+// from what the API server has.
+func (p *Provider) tell(ctx context.Context, uid types.UID) error {
+	p.mu.Lock()
+	e, notify := p.entries[uid], p.notify
+	if e == nil || notify == nil || e.removed {
+		p.mu.Unlock()
+		return nil
+	}
+	group, refusal, failure, waiting := e.group, e.refusal, e.failure, e.waiting
+	p.mu.Unlock()
+	pod := p.current(e)
+	if pod == nil {
+		return nil
+	}
+	if group != nil {
+		if err := p.annotate(ctx, pod, group); err != nil {
+			return err
+		}
+	}
+	var status corev1.PodStatus
+	switch now := time.Now(); {
+	case refusal != nil:
+		status = refusedStatus(pod, refusal, now)
+	case failure != nil:
+		status = failedStatus(pod, failure.Reason, failure.Message, now)
+	case waiting != nil && pod.Status.Phase != corev1.PodRunning:
+		status = waitingStatus(pod, waiting.Reason, waiting.Message, now)
+	case group != nil || pod.Status.Phase != corev1.PodRunning:
+		status = Status(pod, group, now)
+	default:
+		return nil // it ran, and its group is being looked for
+	}
+	if apiequality.Semantic.DeepEqual(pod.Status, status) {
+		return nil
+	}
+	told := pod.DeepCopy()
+	told.Status = status
+	notify(told)
+	return nil
+}
+
+// annotate writes which group runs the pod and what it was rounded up to.
+func (p *Provider) annotate(ctx context.Context, pod *corev1.Pod, g *eci.Group) error {
+	want := map[string]string{eci.AnnotationInstanceID: g.ID}
+	if g.ZoneID != "" {
+		want[eci.AnnotationZone] = g.ZoneID
+	}
+	if g.CPU > 0 && g.Memory > 0 {
+		cpu, memory := decimal(g.CPU), decimal(g.Memory)
+		want[annotationInstanceCPU], want[annotationInstanceMemory] = cpu, memory
+		want[eci.AnnotationInstanceSpec] = cpu + "-" + memory + "Gi"
+	}
+	if g.InstanceType != "" {
+		want[eci.AnnotationInstanceSpec] = g.InstanceType
+	}
+	for key, value := range want {
+		if pod.Annotations[key] == value {
+			delete(want, key)
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	err := patchAnnotations(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, want)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // another pod has the name by now
+	}
+	if err != nil {
+		return fmt.Errorf("writing the group's id on the pod: %w", err)
+	}
+	return nil
+}
+
+// decimal writes 2 as 2.0, as ACK does.
+func decimal(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if v == float64(int64(v)) {
+		s += ".0"
+	}
+	return s
+}

@@ -1,0 +1,408 @@
+package provider
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/virtual-kubelet/virtual-kubelet/errdefs"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	corev1listers "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// Cloud is what the virtual node asks of ECI; *eci.Client is one.
+type Cloud interface {
+	CreateGroup(context.Context, *eci.CreateRequest) (string, error)
+	DeleteGroup(ctx context.Context, id string) error
+	Groups(context.Context, eci.GroupQuery) ([]eci.Group, error)
+	GroupStatuses(context.Context, eci.StatusQuery) ([]eci.GroupStatus, error)
+	Log(context.Context, eci.LogRequest) (string, error)
+}
+
+// Config is what a Provider needs. All fields but the last four are required.
+type Config struct {
+	Cloud     Cloud
+	Client    kubernetes.Interface
+	Pods      corev1listers.PodLister // the node's pods; synced before Recover is called
+	Recorder  record.EventRecorder
+	Placement Placement
+
+	PollMin, PollMax time.Duration // between looks at ECI; 0: 1 and 10 seconds
+	Workers          int           // creates and deletes at the same time; 0: 20
+	Logger           *slog.Logger  // nil: silent
+	Metrics          *Metrics      // nil: none
+}
+
+// A Provider runs pods as container groups. It implements Virtual Kubelet's
+// node.PodLifecycleHandler and node.PodNotifier: these methods only note what is wanted and
+// return at once; the work is done by Run's goroutines, which never give up on a pod.
+type Provider struct {
+	Config
+	log      *slog.Logger
+	resolver *resolver
+	queue    workqueue.TypedRateLimitingInterface[types.UID] // groups to create or delete
+	outbox   workqueue.TypedRateLimitingInterface[types.UID] // statuses to tell
+	kick     chan struct{}                                   // look at ECI now
+
+	mu      sync.Mutex
+	entries map[types.UID]*entry
+	orphans map[string]time.Time // group id → when first seen without a pod
+	notify  func(*corev1.Pod)
+	health  health
+}
+
+// An entry is a pod that is or was bound to the node, for as long as its group may exist.
+// Provider.mu guards all of it; the pod, the group and the request are never changed in
+// place.
+type entry struct {
+	pod     *corev1.Pod // as Virtual Kubelet handed it over last
+	attempt int         // the attempt whose annotation is written; 0: none yet
+
+	groupID string
+	group   *eci.Group // as last seen
+	born    time.Time  // when groupID was learned: older listings say nothing about it
+	dead    string     // a group that failed to be scheduled and is to be deleted
+	deaths  int        // groups that failed to be scheduled, one after the other
+	pause   time.Time  // no create before
+	busy    bool       // a worker is at it
+	ours    bool       // this process wrote the attempt: no group of it can be unknown
+
+	// request was sent and its fate is unknown. It must be repeated unchanged: the same
+	// token with other parameters (a fresh service account token) is an error.
+	request    *eci.CreateRequest
+	mismatches int
+
+	refusal *Refusal
+	failure *Note // the pod failed for this reason
+	waiting *Note // the pod waits for this reason
+
+	deleting  bool      // the group has to go
+	deleteBy  time.Time // when the grace period ends
+	accepted  bool      // ECI accepted the delete
+	gone      bool      // the group is proven gone
+	removed   bool      // the pod's object is gone
+	noted     map[Note]bool
+	changed   time.Time // when its group last changed
+	doubtful  bool      // its group was not in the last listing, without a proof
+	lastState eci.GroupStatus
+}
+
+// mayRun tells that a group of this entry exists or may come to exist.
+func (e *entry) mayRun() bool {
+	return e.groupID != "" && !e.gone || e.dead != "" || e.busy || e.request != nil
+}
+
+// settled tells that nothing about the entry is expected to change soon.
+func (e *entry) settled() bool {
+	if e.deleting {
+		return false
+	}
+	if e.refusal != nil || e.failure != nil || e.group != nil && e.group.Status.Ended() {
+		return true
+	}
+	if e.group == nil || e.group.Status != eci.Running {
+		return false
+	}
+	for i := range e.group.Containers {
+		if !e.group.Containers[i].Ready {
+			return false
+		}
+	}
+	return true
+}
+
+// New makes a Provider; it makes no call. Call Recover, then Run.
+func New(c Config) *Provider {
+	if c.PollMin <= 0 {
+		c.PollMin = time.Second
+	}
+	if c.PollMax < c.PollMin {
+		c.PollMax = max(10*time.Second, c.PollMin)
+	}
+	if c.Workers <= 0 {
+		c.Workers = 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Placement.ClusterDomain == "" {
+		c.Placement.ClusterDomain = "cluster.local"
+	}
+	p := &Provider{
+		Config: c, log: c.Logger, resolver: newResolver(c.Client),
+		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
+		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
+		kick:   make(chan struct{}, 1), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
+	}
+	if c.Metrics != nil {
+		c.Metrics.watch(p)
+	}
+	return p
+}
+
+// CreatePod notes that the pod shall run. It never fails: Virtual Kubelet would make a
+// failed pod of a throttled call, and give up after twenty tries.
+func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[pod.UID]
+	if e == nil {
+		e = p.newEntry(pod)
+	}
+	if !finished(pod.Status.Phase) {
+		p.queue.Add(pod.UID)
+	}
+	return nil
+}
+
+// newEntry needs p.mu.
+func (p *Provider) newEntry(pod *corev1.Pod) *entry {
+	e := &entry{pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[Note]bool{}}
+	p.entries[pod.UID] = e
+	return e
+}
+
+// attemptOf reads the annotation; what is not a number counts as none.
+func attemptOf(pod *corev1.Pod) int {
+	n, _ := strconv.Atoi(pod.Annotations[eci.AnnotationAttempt])
+	return max(n, 0)
+}
+
+// UpdatePod is called when images, ephemeral containers, the deadline or tolerations
+// changed. A running group keeps what it was created with, which is said on the pod.
+func (p *Provider) UpdatePod(_ context.Context, pod *corev1.Pod) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[pod.UID]
+	if e == nil {
+		return nil
+	}
+	if len(pod.Spec.EphemeralContainers) > len(e.pod.Spec.EphemeralContainers) {
+		p.Recorder.Event(pod, corev1.EventTypeWarning, "EphemeralContainersIgnored",
+			"ephemeral containers can't be added to a container group; use kubectl logs, or debug a copy of the pod on a real node")
+	}
+	if imagesDiffer(pod, e.pod) {
+		p.Recorder.Event(pod, corev1.EventTypeWarning, "ImageChangeIgnored",
+			"a running container group keeps its images; delete the pod to run the new image")
+	}
+	e.pod = pod.DeepCopy()
+	return nil
+}
+
+func imagesDiffer(a, b *corev1.Pod) bool {
+	for i := range a.Spec.Containers {
+		if i >= len(b.Spec.Containers) || a.Spec.Containers[i].Image != b.Spec.Containers[i].Image {
+			return true
+		}
+	}
+	return false
+}
+
+// DeletePod notes that the pod's group shall go. The pod's object follows when its
+// containers have ended.
+func (p *Provider) DeletePod(_ context.Context, pod *corev1.Pod) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[pod.UID]
+	if e == nil {
+		return errdefs.NotFoundf("pod %s/%s is not on this node", pod.Namespace, pod.Name)
+	}
+	p.startDelete(e, pod)
+	return nil
+}
+
+// startDelete needs p.mu.
+func (p *Provider) startDelete(e *entry, pod *corev1.Pod) {
+	if !e.deleting {
+		e.deleting = true
+		e.deleteBy = time.Now().Add(gracePeriod(pod))
+	}
+	p.queue.Forget(pod.UID) // do not wait out a create's backoff
+	p.queue.Add(pod.UID)
+}
+
+func gracePeriod(pod *corev1.Pod) time.Duration {
+	seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
+	if s := pod.DeletionGracePeriodSeconds; s != nil {
+		seconds = *s
+	} else if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		seconds = *s
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// held is asked before Virtual Kubelet removes a pod's object. While its group may run it
+// answers yes, and sees to the group's deletion; the object goes afterwards.
+func (p *Provider) held(uid types.UID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[uid]
+	if e == nil {
+		return false
+	}
+	if !e.mayRun() {
+		delete(p.entries, uid)
+		return false
+	}
+	p.startDelete(e, e.pod)
+	return true
+}
+
+// GetPod answers from memory, and only for the pod that has this name now: a predecessor
+// of the same name must not be taken for it. It returns the pod as the group was made from
+// it, with the newest labels and annotations, so that only changes which matter to a group
+// look like changes.
+func (p *Provider) GetPod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
+	current, err := p.Pods.Pods(namespace).Get(name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		e := p.entries[current.UID]
+		if e == nil {
+			return nil, errdefs.NotFoundf("pod %s/%s is not on this node", namespace, name)
+		}
+		pod := e.pod.DeepCopy()
+		pod.Labels, pod.Annotations, pod.Spec.Tolerations = current.Labels, current.Annotations, current.Spec.Tolerations
+		pod.Status = *current.Status.DeepCopy()
+		return pod, nil
+	}
+	for _, e := range p.entries {
+		if e.pod.Namespace == namespace && e.pod.Name == name && !e.gone {
+			return e.pod.DeepCopy(), nil
+		}
+	}
+	return nil, errdefs.NotFoundf("pod %s/%s is not on this node", namespace, name)
+}
+
+// GetPodStatus answers what was last told.
+func (p *Provider) GetPodStatus(ctx context.Context, namespace, name string) (*corev1.PodStatus, error) {
+	pod, err := p.GetPod(ctx, namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	return &pod.Status, nil
+}
+
+// GetPods returns the pods that exist both here and in Kubernetes. Groups without a pod are
+// no business of Virtual Kubelet's, which would delete them at first sight.
+func (p *Provider) GetPods(ctx context.Context) ([]*corev1.Pod, error) {
+	p.mu.Lock()
+	known := make([]*corev1.Pod, 0, len(p.entries))
+	for _, e := range p.entries {
+		if !e.gone && e.refusal == nil && e.failure == nil {
+			known = append(known, e.pod)
+		}
+	}
+	p.mu.Unlock()
+	var pods []*corev1.Pod
+	for _, k := range known {
+		if current, err := p.Pods.Pods(k.Namespace).Get(k.Name); err == nil && current.UID == k.UID {
+			pods = append(pods, current.DeepCopy())
+		}
+	}
+	return pods, nil
+}
+
+// NotifyPods keeps the callback by which statuses are told.
+func (p *Provider) NotifyPods(_ context.Context, tell func(*corev1.Pod)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notify = tell
+	for uid := range p.entries {
+		p.outbox.Add(uid)
+	}
+}
+
+// PodChanged is called by the informer. Virtual Kubelet misses a pod that was replaced by
+// one of the same name while the watch was closed.
+func (p *Provider) PodChanged(old, current *corev1.Pod) {
+	if old.UID != current.UID {
+		p.PodRemoved(old)
+		if current.DeletionTimestamp == nil {
+			_ = p.CreatePod(context.Background(), current) // never fails
+		}
+		return
+	}
+	p.outbox.Add(current.UID)
+}
+
+// PodRemoved is called by the informer when the object is gone, also when only that is
+// known of it (a tombstone, which Virtual Kubelet ignores).
+func (p *Provider) PodRemoved(pod *corev1.Pod) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.entries[pod.UID]; e != nil {
+		e.removed = true
+		p.startDelete(e, pod)
+	}
+}
+
+// current is the pod as the API server has it now, or nil when that one is gone.
+func (p *Provider) current(e *entry) *corev1.Pod {
+	pod, err := p.Pods.Pods(e.pod.Namespace).Get(e.pod.Name)
+	if err != nil || pod.UID != e.pod.UID {
+		return nil
+	}
+	return pod
+}
+
+// say emits an event once a pod and message.
+func (p *Provider) say(e *entry, n Note) {
+	p.mu.Lock()
+	known := e.noted[n]
+	e.noted[n] = true
+	p.mu.Unlock()
+	if !known {
+		p.Recorder.Event(e.pod, corev1.EventTypeWarning, n.Reason, n.Message)
+	}
+}
+
+// look makes the poll loop look at ECI now.
+func (p *Provider) look() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until the context ends, then returns; groups are left as they are.
+func (p *Provider) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range p.Workers {
+		wg.Go(func() { work(ctx, p.queue, p.sync, p.log, "pod") })
+	}
+	for range min(p.Workers, 8) {
+		wg.Go(func() { work(ctx, p.outbox, p.tell, p.log, "status") })
+	}
+	wg.Go(func() { p.poll(ctx) })
+	<-ctx.Done()
+	p.queue.ShutDown()
+	p.outbox.ShutDown()
+	wg.Wait()
+}
+
+// work takes keys until the queue is shut down. A key whose work failed comes back later,
+// for as long as it takes.
+func work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[types.UID], do func(context.Context, types.UID) error, log *slog.Logger, what string) {
+	for {
+		uid, done := queue.Get()
+		if done {
+			return
+		}
+		if err := do(ctx, uid); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "will be tried again", "what", what, "uid", uid, "tries", queue.NumRequeues(uid)+1, "err", err)
+			queue.AddRateLimited(uid)
+		} else {
+			queue.Forget(uid)
+		}
+		queue.Done(uid)
+	}
+}

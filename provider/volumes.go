@@ -1,0 +1,245 @@
+package provider
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// Limits of config files. https://help.aliyun.com/zh/eci/user-guide/mount-a-configfile-volume
+const (
+	maxFileBytes  = 32 << 10
+	maxFilesBytes = 60 << 10
+	maxPaths      = 90
+)
+
+const defaultFileMode int32 = 0o644
+
+// files collects what one volume will contain.
+type files struct {
+	list  []eci.ConfigFile
+	field string
+	bytes *int // shared by all volumes of the pod
+}
+
+func (f *files) add(path string, content []byte, mode *int32) error {
+	if len(content) > maxFileBytes {
+		return &Refusal{f.field, fmt.Sprintf("the file %s has %d bytes, and ECI takes %d a file", path, len(content), maxFileBytes), "split it, or put it on an NFS volume"}
+	}
+	if *f.bytes += len(content); *f.bytes > maxFilesBytes {
+		return &Refusal{f.field, fmt.Sprintf("with the file %s the pod's config files have %d bytes, and ECI takes %d a pod", path, *f.bytes, maxFilesBytes),
+			"select the keys that the pod needs with items, or use an NFS volume"}
+	}
+	file := eci.ConfigFile{Path: path, Content: base64.StdEncoding.EncodeToString(content)}
+	if mode != nil {
+		file.Mode = octal(*mode)
+	}
+	// A later source of a projected volume wins, as on a real node.
+	for i := range f.list {
+		if f.list[i].Path == path {
+			f.list[i] = file
+			return nil
+		}
+	}
+	f.list = append(f.list, file)
+	if len(f.list) > maxPaths {
+		return &Refusal{f.field, fmt.Sprintf("more than %d files in one volume", maxPaths), "select keys with items, or split the volume"}
+	}
+	return nil
+}
+
+func octal(mode int32) string { return fmt.Sprintf("%04o", mode) }
+
+// volumes translates the pod's volumes; a volume that no container mounts is sent too, so
+// that a missing object is found as on a real node.
+func (b *builder) volumes(req *eci.CreateRequest) error {
+	for i := range b.pod.Spec.Volumes {
+		v := &b.pod.Spec.Volumes[i]
+		field := fmt.Sprintf("spec.volumes[%d]", i)
+		out := eci.Volume{Name: v.Name}
+		switch {
+		case v.EmptyDir != nil:
+			out.Type, out.EmptyDirVolume = "EmptyDirVolume", &eci.EmptyDirVolume{}
+			switch v.EmptyDir.Medium {
+			case corev1.StorageMediumDefault, corev1.StorageMediumMemory:
+				out.EmptyDirVolume.Medium = string(v.EmptyDir.Medium)
+			default:
+				return &Refusal{field + ".emptyDir.medium", fmt.Sprintf("%q is not available on ECI", v.EmptyDir.Medium), `use "" or Memory`}
+			}
+			if v.EmptyDir.SizeLimit != nil && !v.EmptyDir.SizeLimit.IsZero() {
+				out.EmptyDirVolume.SizeLimit = v.EmptyDir.SizeLimit.String()
+			}
+		case v.NFS != nil:
+			out.Type = "NFSVolume"
+			out.NFSVolume = &eci.NFSVolume{Server: v.NFS.Server, Path: v.NFS.Path, ReadOnly: v.NFS.ReadOnly}
+		default:
+			config, err := b.configFiles(v, field)
+			if err != nil {
+				return err
+			}
+			if len(config.ConfigFileToPath) == 0 {
+				// ECI has no config volume without files; an empty directory looks the same.
+				out.Type, out.EmptyDirVolume = "EmptyDirVolume", &eci.EmptyDirVolume{}
+			} else {
+				out.Type, out.ConfigFileVolume = "ConfigFileVolume", config
+			}
+		}
+		req.Volume = append(req.Volume, out)
+	}
+	return nil
+}
+
+// configFiles turns the volumes whose content Kubernetes knows into files.
+func (b *builder) configFiles(v *corev1.Volume, field string) (*eci.ConfigFileVolume, error) {
+	f := &files{field: field, bytes: &b.files}
+	mode := defaultFileMode
+	set := func(m *int32) {
+		if m != nil {
+			mode = *m
+		}
+	}
+	var err error
+	switch {
+	case v.ConfigMap != nil:
+		set(v.ConfigMap.DefaultMode)
+		err = b.configMapFiles(f, v.ConfigMap.Name, v.ConfigMap.Items, v.ConfigMap.Optional)
+	case v.Secret != nil:
+		set(v.Secret.DefaultMode)
+		err = b.secretFiles(f, v.Secret.SecretName, v.Secret.Items, v.Secret.Optional)
+	case v.DownwardAPI != nil:
+		set(v.DownwardAPI.DefaultMode)
+		err = b.downwardFiles(f, v.DownwardAPI.Items)
+	case v.Projected != nil:
+		set(v.Projected.DefaultMode)
+		err = b.projectedFiles(f, v.Name, v.Projected)
+	default:
+		kind, remedy := volumeKind(v)
+		return nil, &Refusal{field + "." + kind, "volumes of this kind are not available on this virtual node", remedy}
+	}
+	return &eci.ConfigFileVolume{DefaultMode: octal(mode), ConfigFileToPath: f.list}, err
+}
+
+func volumeKind(v *corev1.Volume) (kind, remedy string) {
+	const keep = "keep the pod on real nodes"
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return "persistentVolumeClaim", "mount NFS directly, or keep the pod on real nodes"
+	case v.HostPath != nil:
+		return "hostPath", "use an emptyDir or a ConfigMap, or keep the pod on real nodes"
+	case v.CSI != nil:
+		return "csi", keep
+	case v.Ephemeral != nil:
+		return "ephemeral", "use an emptyDir, or keep the pod on real nodes"
+	case v.Image != nil:
+		return "image", "copy the files with an init container"
+	case v.ISCSI != nil:
+		return "iscsi", keep
+	}
+	return "volumeSource", keep
+}
+
+func (b *builder) projectedFiles(f *files, volume string, projected *corev1.ProjectedVolumeSource) error {
+	base := f.field
+	for i, source := range projected.Sources {
+		f.field = fmt.Sprintf("%s.projected.sources[%d]", base, i)
+		var err error
+		switch {
+		case source.ConfigMap != nil:
+			err = b.configMapFiles(f, source.ConfigMap.Name, source.ConfigMap.Items, source.ConfigMap.Optional)
+		case source.Secret != nil:
+			err = b.secretFiles(f, source.Secret.Name, source.Secret.Items, source.Secret.Optional)
+		case source.DownwardAPI != nil:
+			err = b.downwardFiles(f, source.DownwardAPI.Items)
+		case source.ServiceAccountToken != nil:
+			token := b.data.Tokens[tokenKey{volume, source.ServiceAccountToken.Path}]
+			if token.fixed {
+				b.note("TokenNotRenewed", "%s: a file of a running group can't be renewed; the service account token ends at %s",
+					f.field, token.expires.UTC().Format("2006-01-02T15:04:05Z"))
+			}
+			err = f.add(source.ServiceAccountToken.Path, []byte(token.value), nil)
+		default:
+			err = &Refusal{f.field, "this kind of projected source is not available on this virtual node", "keep the pod on real nodes"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) configMapFiles(f *files, name string, items []corev1.KeyToPath, optional *bool) error {
+	object, err := b.configMap(name, optional)
+	if err != nil || object == nil {
+		return err
+	}
+	content := map[string][]byte{}
+	for key, value := range object.Data {
+		content[key] = []byte(value)
+	}
+	for key, value := range object.BinaryData {
+		content[key] = value
+	}
+	return b.keyFiles(f, "ConfigMap", name, content, items, optional)
+}
+
+func (b *builder) secretFiles(f *files, name string, items []corev1.KeyToPath, optional *bool) error {
+	object, err := b.secret(name, optional)
+	if err != nil || object == nil {
+		return err
+	}
+	return b.keyFiles(f, "Secret", name, object.Data, items, optional)
+}
+
+// keyFiles adds all keys, or those that items select under the paths they name.
+func (b *builder) keyFiles(f *files, kind, name string, content map[string][]byte, items []corev1.KeyToPath, optional *bool) error {
+	if len(items) == 0 {
+		for _, key := range sortedKeys(content) {
+			if err := f.add(key, content[key], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, item := range items {
+		value, ok := content[item.Key]
+		if !ok {
+			if err := b.missingKey(kind, name, item.Key, optional); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.add(item.Path, value, item.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// downwardFiles writes fields of the pod. The pod's address is not known before the group
+// exists, and a file can't refer to it as a variable can.
+func (b *builder) downwardFiles(f *files, items []corev1.DownwardAPIVolumeFile) error {
+	for i := range items {
+		item := &items[i]
+		var value string
+		var err error
+		switch {
+		case item.FieldRef != nil && strings.HasPrefix(item.FieldRef.FieldPath, "status."):
+			err = &Refusal{f.field, fmt.Sprintf("the field %s has no value before the group exists", item.FieldRef.FieldPath), "use an environment variable"}
+		case item.FieldRef != nil:
+			value, err = b.podField(item.FieldRef.FieldPath, f.field)
+		case item.ResourceFieldRef != nil:
+			value, err = b.resourceField(item.ResourceFieldRef, &b.pod.Spec.Containers[0], f.field)
+		}
+		if err == nil {
+			err = f.add(item.Path, []byte(value), item.Mode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
