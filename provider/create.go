@@ -167,7 +167,7 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 	id, err := p.Cloud.CreateGroup(ctx, request)
 	if err == nil {
 		p.adopt(e, &eci.Group{ID: id, Status: eci.Scheduling})
-		p.log.InfoContext(ctx, "group created", "pod", e.pod.Namespace+"/"+e.pod.Name, "group", id)
+		p.log.InfoContext(ctx, "group created", "pod", e.namespace+"/"+e.name, "group", id)
 		return nil
 	}
 	why, fate := weigh(err)
@@ -283,7 +283,7 @@ func (p *Provider) adopt(e *entry, g *eci.Group) {
 	e.groupID, e.group, e.born, e.changed = g.ID, g, time.Now(), time.Now()
 	e.request, e.waiting, e.gone, e.mismatches = nil, nil, false, 0
 	p.mu.Unlock()
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 	p.look()
 }
 
@@ -292,7 +292,7 @@ func (p *Provider) refuse(e *entry, why *Refusal) {
 	e.refusal = why
 	p.mu.Unlock()
 	p.say(e, Note{ReasonNotSupported, why.Error()})
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 func (p *Provider) fail(e *entry, why Note) {
@@ -300,14 +300,14 @@ func (p *Provider) fail(e *entry, why Note) {
 	e.failure = &why
 	p.mu.Unlock()
 	p.say(e, why)
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 func (p *Provider) wait(e *entry, why Note) {
 	p.mu.Lock()
 	e.waiting = &why
 	p.mu.Unlock()
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 // tags select the groups of this node in this cluster; owns checks the same on an answer,

@@ -52,8 +52,8 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.gone && e.removed && p.entries[e.pod.UID] == e {
-		delete(p.entries, e.pod.UID)
+	if e.gone && e.removed && p.entries[e.uid] == e {
+		delete(p.entries, e.uid)
 	}
 	return failed
 }
@@ -67,7 +67,7 @@ func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
 	if !needed {
 		return nil
 	}
-	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(e.pod.UID)})
+	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(e.uid)})
 	if err != nil {
 		return fmt.Errorf("looking for the group of a deleted pod: %w", err)
 	}
@@ -75,7 +75,7 @@ func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
 	defer p.mu.Unlock()
 	e.request = nil
 	for i := range groups {
-		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.pod.UID) {
+		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.uid) {
 			e.groupID, e.group = groups[i].ID, &groups[i]
 		}
 	}

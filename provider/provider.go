@@ -63,6 +63,10 @@ type Provider struct {
 // Provider.mu guards all of it; the pod, the group and the request are never changed in
 // place.
 type entry struct {
+	// Whose entry this is never changes, so it may be read without the lock.
+	uid             types.UID
+	namespace, name string
+
 	pod     *corev1.Pod // as Virtual Kubelet handed it over last
 	attempt int         // the attempt whose annotation is written; 0: none yet
 
@@ -165,7 +169,7 @@ func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 
 // newEntry needs p.mu.
 func (p *Provider) newEntry(pod *corev1.Pod) *entry {
-	e := &entry{pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[Note]bool{}}
+	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[Note]bool{}}
 	p.entries[pod.UID] = e
 	return e
 }
@@ -275,7 +279,7 @@ func (p *Provider) GetPod(_ context.Context, namespace, name string) (*corev1.Po
 		return pod, nil
 	}
 	for _, e := range p.entries {
-		if e.pod.Namespace == namespace && e.pod.Name == name && !e.gone {
+		if e.namespace == namespace && e.name == name && !e.gone {
 			return e.pod.DeepCopy(), nil
 		}
 	}
@@ -347,8 +351,8 @@ func (p *Provider) PodRemoved(pod *corev1.Pod) {
 
 // current is the pod as the API server has it now, or nil when that one is gone.
 func (p *Provider) current(e *entry) *corev1.Pod {
-	pod, err := p.Pods.Pods(e.pod.Namespace).Get(e.pod.Name)
-	if err != nil || pod.UID != e.pod.UID {
+	pod, err := p.Pods.Pods(e.namespace).Get(e.name)
+	if err != nil || pod.UID != e.uid {
 		return nil
 	}
 	return pod
@@ -357,11 +361,11 @@ func (p *Provider) current(e *entry) *corev1.Pod {
 // say emits an event once a pod and message.
 func (p *Provider) say(e *entry, n Note) {
 	p.mu.Lock()
-	known := e.noted[n]
+	known, pod := e.noted[n], e.pod
 	e.noted[n] = true
 	p.mu.Unlock()
 	if !known {
-		p.Recorder.Event(e.pod, corev1.EventTypeWarning, n.Reason, n.Message)
+		p.Recorder.Event(pod, corev1.EventTypeWarning, n.Reason, n.Message)
 	}
 }
 

@@ -80,6 +80,7 @@ func (s *Terminal) Type(text string) {
 // Until waits until what is shown holds.
 func (s *Terminal) Until(within time.Duration, what string, holds func(screen string) bool) {
 	s.t.Helper()
+	begin := time.Now()
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -87,6 +88,7 @@ func (s *Terminal) Until(within time.Duration, what string, holds func(screen st
 	for {
 		text := s.Text()
 		if holds(text) {
+			s.t.Logf("a screen that %s after %.1f s", what, time.Since(begin).Seconds())
 			return
 		}
 		select {
