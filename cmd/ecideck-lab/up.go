@@ -115,8 +115,11 @@ func (l *lab) upDetached(ctx context.Context, scenarioName string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the lab in the background: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended stands in its log
+		close(ended)
+	}()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

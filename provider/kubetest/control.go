@@ -187,7 +187,10 @@ func (r *Remote) Down(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the lab's end: %w", err)
 	}
-	release()
+	defer release()
+	if err := os.Remove(r.dir + ".up.log"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the lab's log: %w", err)
+	}
 	return nil
 }
 

@@ -146,7 +146,7 @@ func buildControlPlane(ctx context.Context, source, dir string, w io.Writer) err
 		return err
 	}
 	unfinished := filepath.Join(dir, "unfinished")
-	defer os.Remove(unfinished)
+	defer func() { _ = os.Remove(unfinished) }() // gone already when it became the binary
 	args := append([]string{"build", "-v", "-o", unfinished}, buildFlags...)
 	cmd := goCommand(ctx, source, append(args, ".")...)
 	stderr, err := cmd.StderrPipe()

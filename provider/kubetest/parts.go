@@ -58,11 +58,11 @@ func (l layout) path(elements ...string) string {
 }
 func (l layout) pki(file string) string        { return l.path("pki", file) }
 func (l layout) kubeconfig(part string) string { return l.path("kubeconfigs", part) }
-func (l layout) server() string                { return loopbackURL("https", l.apiPort) }
+func (l layout) server() string                { return loopbackURL(l.apiPort) }
 func (l layout) eciEndpoint() string           { return loopback(l.eciPort) }
 
-func loopback(port int) string                   { return "127.0.0.1:" + strconv.Itoa(port) }
-func loopbackURL(scheme string, port int) string { return scheme + "://" + loopback(port) }
+func loopback(port int) string    { return "127.0.0.1:" + strconv.Itoa(port) }
+func loopbackURL(port int) string { return "https://" + loopback(port) }
 
 // part makes a part that runs an applet of the control plane, or where applet is empty, argv.
 func (l layout) part(name, applet string, argv []string, env ...string) *part {
@@ -76,11 +76,11 @@ func (l layout) etcd() *part {
 	return l.part(Etcd, "etcd", []string{
 		"--name=lab",
 		"--data-dir=" + l.path("etcd"),
-		"--listen-client-urls=" + loopbackURL("https", l.etcdPort),
-		"--advertise-client-urls=" + loopbackURL("https", l.etcdPort),
-		"--listen-peer-urls=" + loopbackURL("https", l.etcdPeerPort),
-		"--initial-advertise-peer-urls=" + loopbackURL("https", l.etcdPeerPort),
-		"--initial-cluster=lab=" + loopbackURL("https", l.etcdPeerPort),
+		"--listen-client-urls=" + loopbackURL(l.etcdPort),
+		"--advertise-client-urls=" + loopbackURL(l.etcdPort),
+		"--listen-peer-urls=" + loopbackURL(l.etcdPeerPort),
+		"--initial-advertise-peer-urls=" + loopbackURL(l.etcdPeerPort),
+		"--initial-cluster=lab=" + loopbackURL(l.etcdPeerPort),
 		"--cert-file=" + l.pki("etcd.crt"), "--key-file=" + l.pki("etcd.key"),
 		"--trusted-ca-file=" + l.pki("ca.crt"), "--client-cert-auth",
 		"--peer-cert-file=" + l.pki("etcd.crt"), "--peer-key-file=" + l.pki("etcd.key"),
@@ -93,7 +93,7 @@ func (l layout) etcd() *part {
 
 func (l layout) apiServer() *part {
 	return l.part(APIServer, "kube-apiserver", []string{
-		"--etcd-servers=" + loopbackURL("https", l.etcdPort),
+		"--etcd-servers=" + loopbackURL(l.etcdPort),
 		"--etcd-cafile=" + l.pki("ca.crt"), "--etcd-certfile=" + l.pki("apiserver.crt"), "--etcd-keyfile=" + l.pki("apiserver.key"),
 		"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(l.apiPort),
 		// Where there is no default route the API server can't guess an address to announce;
