@@ -27,8 +27,8 @@ func programs(t *testing.T) (bin string) {
 	if _, err := kubetest.ControlPlane(t.Context(), t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	bin = t.TempDir()
-	if err := kubetest.Build(t.Context(), bin, false); err != nil {
+	bin, err := kubetest.Programs(t.Context(), false)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_STATE_HOME", t.TempDir())

@@ -36,8 +36,8 @@ type cluster struct {
 // shipped scenario without its traffic: these tests scale by hand.
 func startLab(t *testing.T, name string) *cluster {
 	t.Helper()
-	bin := t.TempDir()
-	if err := kubetest.Build(t.Context(), bin, raceEnabled); err != nil {
+	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	if err != nil {
 		t.Fatal(err)
 	}
 	raw, err := testdata.Scenarios.ReadFile("scenarios/" + name + ".txtar")

@@ -259,12 +259,34 @@ func (l *Lab) Kill(name string) error {
 }
 
 // StartPart starts a part that was killed or ended, with the same command line.
+//
+// With the API server come its clients: in a real cluster the controllers and the scheduler
+// lose their leader leases in an outage and are started anew. Here they have none, and after
+// an outage of 20 s client-go's back-off would keep them blind for up to a minute more.
 func (l *Lab) StartPart(name string) error {
 	part, err := l.part(name)
 	if err != nil {
 		return err
 	}
-	return part.start(l.spawn)
+	if err := part.start(l.spawn); err != nil || name != APIServer {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("it did not answer within a minute"))
+	defer cancel()
+	if err := l.wait(ctx, "the API server", l.apiServerReady); err != nil {
+		return err
+	}
+	for _, name := range []string{Controllers, Scheduler, Kwok} {
+		client := l.parts[name]
+		if state, _, _ := client.status(); state != Running {
+			continue // somebody wants it away
+		}
+		client.stop(0)
+		if err := client.start(l.spawn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Lab) part(name string) (*part, error) {
