@@ -111,7 +111,10 @@ func (l *Lab) Serve(ctx context.Context, down func()) error {
 	}
 	l.work.Go(func() {
 		<-ctx.Done()
-		_ = server.Close()
+		// Who asked for the end must still hear that it was heard.
+		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = server.Shutdown(last) // Close would do no better
 	})
 	l.work.Go(func() { _ = server.Serve(listener) }) // ends with Close
 	return nil
