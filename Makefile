@@ -37,8 +37,8 @@ test: controlplane ## run all tests, the lab's too
 	@.ci/test $(RACE)
 
 .PHONY: e2e
-e2e: controlplane ## run only the tests that need the lab
-	$(GO) test $(RACE) -count=1 -timeout 30m ./provider/kubetest/... ./cmd/...
+e2e: controlplane ## run only the tests that start labs
+	$(GO) test $(RACE) -count=1 -p 1 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -163,6 +163,7 @@ func kubernetesClient(file string) (kubernetes.Interface, error) {
 	}
 	config.QPS, config.Burst = 500, 1000
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
+	config.Wrap(setup.PatientWatches)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
