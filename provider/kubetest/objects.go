@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -163,6 +164,21 @@ func (l *Lab) nodesReady(ctx context.Context) error {
 		return fmt.Errorf("node %s is not Ready", name)
 	}
 	return nil
+}
+
+// Settle waits until no pod is Pending any more, or for that long: some scenarios have pods
+// that never start.
+func (l *Lab) Settle(ctx context.Context, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	// What it waited for in vain is there to be seen.
+	_ = l.wait(ctx, "the pods to start", func(ctx context.Context) error {
+		pods, err := l.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "status.phase=Pending"})
+		if err == nil && len(pods.Items) > 0 {
+			err = fmt.Errorf("%d pods are Pending", len(pods.Items))
+		}
+		return err
+	})
 }
 
 // metricsReady asks whether the aggregated metrics API answers.
