@@ -183,7 +183,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown format", nil, []string{"get", "pods", "-o", "xml"}, 2, "", "table, wide, json, yaml, csv"},
 		{"an unknown flag", nil, []string{"get", "pods", "--nope"}, 2, "", "--nope"},
 		{"an unknown command", nil, []string{"gett"}, 2, "", "gett"},
-		{"no region", func(t *testing.T, _ *lab) { t.Setenv("ECIDECK_REGION", "") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: no region: set --region or ECIDECK_REGION"},
+		{"no region", func(t *testing.T, _ *lab) { t.Setenv("ECIDECK_REGION", "") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: no region: give --region, or set ECIDECK_REGION"},
 		{"wrong credentials", func(t *testing.T, _ *lab) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: "},
 		{"nodes may not be read", func(_ *testing.T, l *lab) { l.denied["/api/v1/nodes"] = true }, []string{"get", "pods"}, 3, "web-5d8f-x", "may not list and watch nodes"},
 		{"pods may not be read in all namespaces", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"get", "pods", "-A"}, 1, "", "choose a namespace with -n"},
