@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,14 +69,28 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 	return part, nil
 }
 
+// explainGroups says first what is wrong and what to do, because a line of 80 cells has no
+// room for the road there; ECI's own words stand behind it.
 func explainGroups(err error) error {
+	var e *eci.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("reading container groups: %w", err)
+	}
 	switch {
 	case eci.IsForbidden(err):
-		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", err)
+		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", e)
 	case eci.IsThrottled(err):
-		return fmt.Errorf("ECI refuses more calls this minute: %w", err)
+		return fmt.Errorf("ECI refuses more calls this minute: %w", e)
+	case e.HTTPStatus == 0 && e.Code == "" && e.Err != nil:
+		return fmt.Errorf("ECI does not answer: %w (check the network, a proxy, --region and --endpoint)", e.Err)
+	case e.HTTPStatus == 0:
+		return errors.New(e.Message) // no call was made: the message says why and what to do
+	case e.Code == "SignatureDoesNotMatch", strings.HasPrefix(e.Code, "InvalidAccessKeyId."), strings.HasPrefix(e.Code, "InvalidSecurityToken."):
+		return fmt.Errorf("ECI does not accept the access key (check its id and secret, or log in again where they are temporary): %w", e)
+	case strings.HasPrefix(e.Code, "InvalidRegionId"):
+		return fmt.Errorf("ECI does not know the region (check --region or ECIDECK_REGION): %w", e)
 	}
-	return fmt.Errorf("reading container groups: %w", err)
+	return fmt.Errorf("reading container groups: %w", e)
 }
 
 // part makes the compact records. A group that says the same as before is the same pointer,
