@@ -271,6 +271,15 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	})
 }
 
+func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
+	s := sample()
+	s.Placements[0].Reason = "OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h, choose another zone or another instance type"
+	d := open(t, 80, 24, s, nil)
+	d.See("OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h,\n choose another zone or another instance type\n l logs")
+	d.Resize(80, 12) // rows are worth more there
+	d.See("zone cn-hangzhou-h,…\n l logs")
+}
+
 func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("4", "j", "Enter", "/")
