@@ -277,7 +277,7 @@ func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
 	d := open(t, 80, 24, s, nil)
 	d.See("OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h,\n choose another zone or another instance type\n l logs")
 	d.Resize(80, 12) // rows are worth more there
-	d.See("zone cn-hangzhou-h,…\n l logs")
+	d.See("zone cn-hangzhou-h, …\n l logs")
 }
 
 func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
@@ -347,6 +347,27 @@ func TestDescribeShowsWhatFailedBesideWhatWorked(t *testing.T) {
 	})
 	d.Press("j", "j", "d")
 	d.See(`can't be read: pods "ledger-2" is forbidden`)
+}
+
+func TestErrorOfAReadIsReadWholeAt80Columns(t *testing.T) {
+	long := `previous terminated container "app" in pod "report-28491-4kx2l" not found, because the container has not been restarted yet: LASTWORD`
+	d := open(t, 80, 24, sample(), func(o *Options) {
+		o.Objects, o.Logs = library{fail: errors.New(long)}, refusal(long)
+	})
+	d.Press("d")
+	d.See("LASTWORD")
+	d.Press("Esc", "p")
+	d.See("LASTWORD")
+	if n := strings.Count(d.Text(), "can't be read"); n != 1 {
+		t.Errorf("the screen says %d times that the log can't be read:\n%s", n, d.Text())
+	}
+}
+
+// A refusal is Logs that always fails.
+type refusal string
+
+func (r refusal) Log(context.Context, LogRequest) (io.ReadCloser, error) {
+	return nil, errors.New(string(r))
 }
 
 func TestEscCancelsARead(t *testing.T) {
