@@ -280,6 +280,29 @@ func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
 	d.See("zone cn-hangzhou-h, …\n l logs")
 }
 
+func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
+	s := sample()
+	s.Placements[0].Node.Name = "a-node-with-a-long-name"
+	for _, p := range s.Placements[:2] {
+		p.Place, p.Pod.NodeName, p.Pod.Name = fleet.PlaceECS, "a-node-with-a-long-name", "the-same-name-in-two-namespaces-0"
+	}
+	d := open(t, 80, 24, s, nil)
+	d.See("\n batch/the-same-name-in-two-namespaces-0: group eci-bp1fe")
+	d.Resize(160, 24)
+	d.See("\n group eci-bp1fe0040000e004 is gone")
+}
+
+func TestTroubleIsOneKeyAway(t *testing.T) {
+	d := open(t, 80, 24, sample(), nil)
+	d.Press("j")
+	d.See("5 of the rows need a look: Shift-S brings them to the top")
+	d.Press("g", "Shift-S")
+	d.See("AGE\n ✗ batch     report-28491-4kx2l         0/1 Lost")
+	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
+		t.Errorf("the orphan stands below what is fine:\n%s", text)
+	}
+}
+
 func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("4", "j", "Enter", "/")
