@@ -28,17 +28,21 @@ type groupLister interface {
 	Groups(context.Context, eci.GroupQuery) ([]eci.Group, error)
 }
 
-// Groups polls the container groups of a region, with their events: every 5 seconds, or as
-// often as the quota allows where there are many. latest is the newest Snapshot; from it
+// Groups polls the container groups of a region, with their events: every pause (0: 5
+// seconds), or as often as the quota allows where there are many. latest is the newest Snapshot; from it
 // comes which groups pods name, so that one missing in the list is looked for by its id.
-func Groups(client groupLister, latest func() *fleet.Snapshot) Collector {
-	c := &groupSweep{client: client, latest: latest, every: sweepPause}
+func Groups(client groupLister, latest func() *fleet.Snapshot, pause time.Duration) Collector {
+	if pause == 0 {
+		pause = sweepPause
+	}
+	c := &groupSweep{client: client, latest: latest, pause: pause, every: pause}
 	return poll{every: func() time.Duration { return c.every }, fetch: c.sweep}
 }
 
 type groupSweep struct {
 	client groupLister
 	latest func() *fleet.Snapshot
+	pause  time.Duration // between sweeps of a small fleet
 	every  time.Duration // until the next sweep
 
 	sweeps int
@@ -62,7 +66,7 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 		return nil, explainGroups(err)
 	}
 	pages := (len(listed) + groupsPerCall - 1) / groupsPerCall
-	c.every = max(sweepPause, time.Duration(pages)*time.Minute/callsPerMinute)
+	c.every = max(c.pause, time.Duration(pages)*time.Minute/callsPerMinute)
 	c.sweeps++
 	part.Sweep, part.Every = c.sweeps, c.every
 	c.last = part

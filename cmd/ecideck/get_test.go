@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/google/go-cmp/cmp"
@@ -224,6 +225,39 @@ func TestUnreadIsNull(t *testing.T) {
 	_, out, _ := ecideck(t, "get", "pods", "--server", "http://127.0.0.1:1", "-o", "json")
 	if !strings.Contains(out, `"items": null`) {
 		t.Error(out)
+	}
+}
+
+// TestPodsNameGroupsWithoutAPod holds that the listing of pods, which waits for no second
+// look, still says that something costs money for nothing.
+func TestPodsNameGroupsWithoutAPod(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	group := func(relation fleet.Relation, status eci.Status, age time.Duration) *fleet.Group {
+		return &fleet.Group{Relation: relation, Status: status, Created: now.Add(-age)}
+	}
+	for _, c := range []struct {
+		name string
+		g    *fleet.Group
+		want int
+	}{
+		{"an orphan", group(fleet.Orphan, eci.Running, time.Second), 1},
+		{"an old group whose pod is missing", group(fleet.Unjoined, eci.Running, time.Hour), 1},
+		{"a new group, whose pod may still come", group(fleet.Unjoined, eci.Pending, time.Second), 0},
+		{"one that has ended", group(fleet.Unjoined, eci.Succeeded, time.Hour), 0},
+		{"one with its pod", group(fleet.Joined, eci.Running, time.Hour), 0},
+		{"one of somebody else", group(fleet.Foreign, eci.Running, time.Hour), 0},
+	} {
+		if got := podless(&fleet.Snapshot{Groups: []*fleet.Group{c.g}}, now); got != c.want {
+			t.Errorf("%s counts %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestGroupsListedWithOrphansFirst(t *testing.T) {
+	newLab(t)
+	_, out, _ := ecideck(t, "get", "groups", "-o", "csv")
+	if lines := strings.Split(out, "\n"); len(lines) < 4 || !strings.HasPrefix(lines[1], "eci-orphan,") || !strings.HasPrefix(lines[3], "eci-foreign,") {
+		t.Errorf("the order is\n%s", out)
 	}
 }
 
