@@ -301,7 +301,7 @@ func (c *console) alert() string {
 	now := c.troubles()
 	switch {
 	case len(now) > 1:
-		return fmt.Sprintf("%d sources fail (! shows all): %s", len(now), now[0])
+		return fmt.Sprintf("%d errors (! shows all): %s", len(now), now[0])
 	case len(now) == 1:
 		return now[0]
 	case c.unread == 1:

@@ -213,19 +213,28 @@ func (g *getOptions) print(s *fleet.Snapshot, l listing, namespace string) error
 	t := l.table(s, namespace, now)
 	t.kind, t.sources, t.namespaces = l.kind, sourcesOf(s, now), namespace == ""
 	code, known := setup.ExitOK, true
+	failed := map[string][]string{} // error -> the sources that have it
+	var order []string
 	for _, source := range s.Sources {
+		why := source.Error
 		switch {
-		case source.Error != "":
-			fmt.Fprintf(g.err, "%s: %s\n", source.Name, source.Error)
+		case why != "":
 		case source.Read.IsZero():
-			fmt.Fprintf(g.err, "%s: no answer within %s\n", source.Name, g.timeout)
+			why = fmt.Sprintf("no answer within %s", g.timeout)
 		default:
 			continue
 		}
+		if failed[why] == nil {
+			order = append(order, why)
+		}
+		failed[why] = append(failed[why], source.Name)
 		code = setup.ExitPartial
 		if source.Name == l.sources[0] && source.Read.IsZero() {
 			known = false
 		}
+	}
+	for _, why := range order {
+		fmt.Fprintf(g.err, "%s: %s\n", strings.Join(failed[why], ", "), why)
 	}
 	if !known {
 		t.rows, code = nil, setup.ExitError
