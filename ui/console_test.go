@@ -295,12 +295,28 @@ func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
 func TestTroubleIsOneKeyAway(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("j")
-	d.See("5 of the rows need a look: Shift-S brings them to the top")
+	d.See("5 rows need a look: Shift-S brings them to the top")
 	d.Press("g", "Shift-S")
 	d.See("AGE\n ✗ batch     report-28491-4kx2l         0/1 Lost")
 	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
 		t.Errorf("the orphan stands below what is fine:\n%s", text)
 	}
+}
+
+func TestWhatWasNeverReadIsNotZero(t *testing.T) {
+	s := sample()
+	s.Placements, s.Sources[0].Read, s.Sources[0].Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
+	d := open(t, 80, 24, s, nil)
+	d.See("pods ECS ? ECI ?")
+	d.See("[2 Pods]  3 Groups  4 Nodes  7 Events\n")
+	d.See("LASTWORD\n\n")
+}
+
+func TestOneNamespaceIsSaid(t *testing.T) {
+	d := open(t, 80, 24, sample(), func(o *Options) { o.Namespace = "shop" })
+	d.See("prod-hz  only ns shop")
+	d.Press("4")
+	d.See("pods and requests are those of namespace shop alone")
 }
 
 func TestEscClearsTheFilterThenGoesBack(t *testing.T) {

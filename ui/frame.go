@@ -103,6 +103,9 @@ func (c *console) head(width int) (left, right []segment) {
 	if c.o.Title != "" {
 		name = append(name, segment{c.o.Title, theme.Strong})
 	}
+	if c.o.Namespace != "" {
+		name = append(name, segment{"only ns " + c.o.Namespace, theme.Degraded})
+	}
 	return headline(name, c.snapshot.Sources, c.counts, c.o.Now(), width-2)
 }
 

@@ -51,10 +51,16 @@ func text(segments []segment) string {
 }
 
 // A census counts a snapshot's pods that have not ended by place, and what is wrong.
-type census struct{ ecs, eci, acs, other, unbound, broken, degraded int }
+type census struct {
+	ecs, eci, acs, other, unbound, broken, degraded int
+	unread                                          bool // the pods were never read: nothing is known
+}
 
 func count(s *fleet.Snapshot) census {
 	var c census
+	for _, source := range s.Sources {
+		c.unread = c.unread || source.Name == "pods" && source.Read.IsZero()
+	}
 	for _, p := range s.Placements {
 		switch p.Trouble {
 		case fleet.Broken:
@@ -90,6 +96,9 @@ func (c census) segments() []segment {
 		}
 	}
 	add(c.broken, "broken", theme.Broken)
+	if c.unread {
+		return append(out, segment{"pods ECS ? ECI ?", theme.Plain})
+	}
 	out = append(out, segment{fmt.Sprintf("pods ECS %d ECI %d", c.ecs, c.eci), theme.Plain})
 	add(c.degraded, "degraded", theme.Degraded)
 	add(c.unbound, "unbound", theme.Degraded)

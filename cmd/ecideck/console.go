@@ -72,7 +72,7 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	}
 	return ui.Run(ctx, ui.Options{
 		Store: store, Objects: read, Logs: podLogs{kube.Client},
-		Title: kube.Context, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
+		Title: kube.Context, Namespace: scope, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
 	})
 }
 

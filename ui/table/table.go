@@ -267,7 +267,9 @@ func (t *Table[T]) Draw(screen tcell.Screen) {
 		t.cell(screen, x+s.x, y, s.width, title, c.Right, false, style)
 	}
 	if len(t.shown) == 0 && height > 2 {
-		t.theme.Print(screen, x+gutter, y+2, width-gutter, t.nothing(), t.theme.Style(theme.Dim))
+		for i, line := range theme.Wrap(t.nothing(), width-gutter-1, height-2) {
+			t.theme.Print(screen, x+gutter, y+2+i, width-gutter, line, t.theme.Style(theme.Dim))
+		}
 	}
 	now := t.now()
 	t.painted = t.painted[:0]

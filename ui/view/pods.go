@@ -79,7 +79,11 @@ func (p *Pods) Reason() string {
 	case row.Reason != "":
 		parts = append(parts, row.Reason)
 	case p.troubled > 0 && p.table.Sorted() != "STATUS":
-		parts = append(parts, fmt.Sprintf("%d of the rows need a look: Shift-S brings them to the top", p.troubled))
+		what := "1 row needs a look: Shift-S brings it to the top"
+		if p.troubled > 1 {
+			what = fmt.Sprintf("%d rows need a look: Shift-S brings them to the top", p.troubled)
+		}
+		parts = append(parts, what)
 	}
 	return strings.Join(parts, ": ")
 }
