@@ -196,6 +196,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown context", nil, []string{"get", "pods", "--context", "nope"}, 1, "", "nope"},
 		{"a dead API server", nil, []string{"get", "pods", "--server", "http://127.0.0.1:1"}, 1, "", "is not reachable"},
 		{"no terminal", nil, nil, 0, "web-5d8f-x", "stdout is not a terminal"},
+		{"no terminal, one namespace", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"-n", "shop"}, 0, "web-5d8f-x", "this is `ecideck get pods -n shop`"},
 		{"version", nil, []string{"version"}, 0, "ecideck ", ""},
 		{"completion", nil, []string{"completion", "zsh"}, 0, "compdef", ""},
 	}
