@@ -49,6 +49,13 @@ type groupSweep struct {
 	last   fleet.Groups
 }
 
+// awaited reports whether a source has said nothing yet, neither its part nor an error.
+func awaited(s *fleet.Snapshot, name string) bool {
+	return slices.ContainsFunc(s.Sources, func(source fleet.Source) bool {
+		return source.Name == name && source.Read.IsZero() && source.Error == ""
+	})
+}
+
 func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 	// What pods named before the listing must be in it: an annotation is written after the
 	// group was created.
@@ -57,6 +64,18 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 	listed, err := c.client.Groups(ctx, eci.GroupQuery{WithEvents: true})
 	if err != nil {
 		return nil, explainGroups(err)
+	}
+	if len(listed) == 0 && c.sweeps == 0 {
+		// Whether an empty list can be believed is known when the pods are.
+		for range 50 {
+			if snapshot = c.latest(); !awaited(snapshot, "pods") || !pause(ctx, sweepPause/50) {
+				break
+			}
+		}
+		named = namedGroups(snapshot)
+		if listed, err = c.client.Groups(ctx, eci.GroupQuery{WithEvents: true}); err != nil {
+			return nil, explainGroups(err)
+		}
 	}
 	if len(listed) == 0 && len(named) > 0 {
 		return nil, fmt.Errorf("ECI lists no container group in this region, but %d pods name theirs: check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))

@@ -1,10 +1,15 @@
 package collectors
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/eci"
 )
 
@@ -42,4 +47,29 @@ func TestGroupErrorsBeginWithWhatIsWrong(t *testing.T) {
 			t.Errorf("%s:\n%s, want\n%s", c.name, got, c.want)
 		}
 	}
+}
+
+// A barren is an ECI that lists nothing.
+type barren struct{}
+
+func (barren) Groups(context.Context, eci.GroupQuery) ([]eci.Group, error) { return nil, nil }
+
+// TestAnEmptyFirstListWaitsForThePods holds that a list which is empty because RAM denies is
+// not believed only because it came before the pods.
+func TestAnEmptyFirstListWaitsForThePods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		latest := func() *fleet.Snapshot {
+			s := &fleet.Snapshot{Sources: []fleet.Source{{Name: "pods"}}}
+			if time.Since(began) > time.Second {
+				s.Sources[0].Read = time.Now()
+				s.Placements = []*fleet.Placement{{Place: fleet.PlaceECI, Pod: &fleet.Pod{InstanceID: "eci-1", Phase: "Running"}}}
+			}
+			return s
+		}
+		c := &groupSweep{client: barren{}, latest: latest}
+		if part, err := c.sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "1 pods name theirs") {
+			t.Errorf("got %v, %v", part, err)
+		}
+	})
 }
