@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,21 +28,32 @@ type groupLister interface {
 	Groups(context.Context, eci.GroupQuery) ([]eci.Group, error)
 }
 
-// Groups polls the container groups of a region, with their events: every 5 seconds, or as
-// often as the quota allows where there are many. latest is the newest Snapshot; from it
+// Groups polls the container groups of a region, with their events: every pause (0: 5
+// seconds), or as often as the quota allows where there are many. latest is the newest Snapshot; from it
 // comes which groups pods name, so that one missing in the list is looked for by its id.
-func Groups(client groupLister, latest func() *fleet.Snapshot) Collector {
-	c := &groupSweep{client: client, latest: latest, every: sweepPause}
+func Groups(client groupLister, latest func() *fleet.Snapshot, pause time.Duration) Collector {
+	if pause == 0 {
+		pause = sweepPause
+	}
+	c := &groupSweep{client: client, latest: latest, pause: pause, every: pause}
 	return poll{every: func() time.Duration { return c.every }, fetch: c.sweep}
 }
 
 type groupSweep struct {
 	client groupLister
 	latest func() *fleet.Snapshot
+	pause  time.Duration // between sweeps of a small fleet
 	every  time.Duration // until the next sweep
 
 	sweeps int
 	last   fleet.Groups
+}
+
+// awaited reports whether a source has said nothing yet, neither its part nor an error.
+func awaited(s *fleet.Snapshot, name string) bool {
+	return slices.ContainsFunc(s.Sources, func(source fleet.Source) bool {
+		return source.Name == name && source.Read.IsZero() && source.Error == ""
+	})
 }
 
 func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
@@ -53,6 +65,18 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 	if err != nil {
 		return nil, explainGroups(err)
 	}
+	if len(listed) == 0 && c.sweeps == 0 {
+		// Whether an empty list can be believed is known when the pods are.
+		for range 50 {
+			if snapshot = c.latest(); !awaited(snapshot, "pods") || !pause(ctx, sweepPause/50) {
+				break
+			}
+		}
+		named = namedGroups(snapshot)
+		if listed, err = c.client.Groups(ctx, eci.GroupQuery{WithEvents: true}); err != nil {
+			return nil, explainGroups(err)
+		}
+	}
 	if len(listed) == 0 && len(named) > 0 {
 		return nil, fmt.Errorf("ECI lists no container group in this region, but %d pods name theirs: check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
 	}
@@ -61,21 +85,35 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 		return nil, explainGroups(err)
 	}
 	pages := (len(listed) + groupsPerCall - 1) / groupsPerCall
-	c.every = max(sweepPause, time.Duration(pages)*time.Minute/callsPerMinute)
+	c.every = max(c.pause, time.Duration(pages)*time.Minute/callsPerMinute)
 	c.sweeps++
 	part.Sweep, part.Every = c.sweeps, c.every
 	c.last = part
 	return part, nil
 }
 
+// explainGroups says first what is wrong and what to do, because a line of 80 cells has no
+// room for the road there; ECI's own words stand behind it.
 func explainGroups(err error) error {
+	var e *eci.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("reading container groups: %w", err)
+	}
 	switch {
 	case eci.IsForbidden(err):
-		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", err)
+		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", e)
 	case eci.IsThrottled(err):
-		return fmt.Errorf("ECI refuses more calls this minute: %w", err)
+		return fmt.Errorf("ECI refuses more calls this minute: %w", e)
+	case e.HTTPStatus == 0 && e.Code == "" && e.Err != nil:
+		return fmt.Errorf("ECI does not answer: %w (check the network, a proxy, --region and --endpoint)", e.Err)
+	case e.HTTPStatus == 0:
+		return errors.New(e.Message) // no call was made: the message says why and what to do
+	case e.Code == "SignatureDoesNotMatch", strings.HasPrefix(e.Code, "InvalidAccessKeyId."), strings.HasPrefix(e.Code, "InvalidSecurityToken."):
+		return fmt.Errorf("ECI does not accept the access key (check its id and secret, or log in again where they are temporary): %w", e)
+	case strings.HasPrefix(e.Code, "InvalidRegionId"):
+		return fmt.Errorf("ECI does not know the region (check --region or ECIDECK_REGION): %w", e)
 	}
-	return fmt.Errorf("reading container groups: %w", err)
+	return fmt.Errorf("reading container groups: %w", e)
 }
 
 // part makes the compact records. A group that says the same as before is the same pointer,

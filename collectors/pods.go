@@ -126,14 +126,19 @@ func podReason(p *corev1.Pod) string {
 	}
 	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
 		for _, c := range list {
-			if w := c.State.Waiting; w != nil && w.Message != "" {
-				return fmt.Sprintf("container %s: %s", c.Name, w.Message)
-			}
-			if t := c.State.Terminated; t != nil && t.ExitCode != 0 {
-				return fmt.Sprintf("container %s: %s", c.Name, joined(t.Reason, fmt.Sprintf("exit code %d", t.ExitCode)))
-			}
+			before := ""
 			if t := c.LastTerminationState.Terminated; t != nil && !c.Ready && t.ExitCode != 0 {
-				return fmt.Sprintf("container %s ended last time with %s", c.Name, joined(t.Reason, fmt.Sprintf("exit code %d", t.ExitCode)))
+				before = fmt.Sprintf("ended last time with %s", joined(t.Reason, fmt.Sprintf("exit code %d", t.ExitCode)))
+			}
+			switch w, t := c.State.Waiting, c.State.Terminated; {
+			case w != nil && w.Message != "" && before != "":
+				return fmt.Sprintf("container %s %s; %s", c.Name, before, w.Message)
+			case w != nil && w.Message != "":
+				return fmt.Sprintf("container %s: %s", c.Name, w.Message)
+			case t != nil && t.ExitCode != 0:
+				return fmt.Sprintf("container %s: %s", c.Name, joined(t.Reason, fmt.Sprintf("exit code %d", t.ExitCode)))
+			case before != "":
+				return fmt.Sprintf("container %s %s", c.Name, before)
 			}
 		}
 	}

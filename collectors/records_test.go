@@ -176,6 +176,11 @@ func TestPodReason(t *testing.T) {
 			p.Status.ContainerStatuses[0].Ready = false
 			p.Status.ContainerStatuses[0].LastTerminationState = terminated("OOMKilled", 137)
 		}, "container app ended last time with OOMKilled: exit code 137"},
+		{"why it waits to be started again", func(p *corev1.Pod) {
+			p.Status.ContainerStatuses[0].Ready = false
+			p.Status.ContainerStatuses[0].LastTerminationState = terminated("Error", 1)
+			p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 5m0s restarting"}}
+		}, "container app ended last time with Error: exit code 1; back-off 5m0s restarting"},
 	}
 	for _, test := range tests {
 		p := kubePod("web-0", "n", "")

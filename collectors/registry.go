@@ -27,6 +27,8 @@ type Sources struct {
 	// source groups then carries that error, and all else works.
 	ECI   groupLister
 	NoECI error
+	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
+	SweepPause time.Duration
 	// Latest is the Store's newest Snapshot.
 	Latest func() *fleet.Snapshot
 }
@@ -46,5 +48,5 @@ func (s Sources) groups() Collector {
 	if s.ECI == nil {
 		return Poll(time.Minute, func(context.Context) (fleet.Part, error) { return nil, s.NoECI })
 	}
-	return Groups(s.ECI, s.Latest)
+	return Groups(s.ECI, s.Latest, s.SweepPause)
 }

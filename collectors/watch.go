@@ -237,7 +237,8 @@ func (w *watcher[T]) explain(err error) error {
 }
 
 // explainKubernetes says what to do about an API server's error. A refused connection loses
-// its URL: a watch's is long and says nothing.
+// its URL, which for a watch is long and says nothing, and what was being done: no other
+// request would fare better, and so all sources have the same error.
 func explainKubernetes(doing string, err error) error {
 	var transport *url.Error
 	switch {
@@ -248,7 +249,7 @@ func explainKubernetes(doing string, err error) error {
 		if u, parseErr := url.Parse(where); parseErr == nil {
 			where = u.Host
 		}
-		return fmt.Errorf("%s: the API server %s is not reachable (check the network, a VPN, and the kubeconfig's context): %w", doing, where, transport.Err)
+		return fmt.Errorf("the API server %s is not reachable: %w (check the network, a VPN, and the kubeconfig's context)", where, transport.Err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -36,15 +36,17 @@ type Logs = view.Logs
 
 // Options are what the console needs to run.
 type Options struct {
-	Store    Store
-	Objects  Objects
-	Logs     Logs
-	Title    string           // the kubeconfig context
-	ASCII    bool             // no line-drawing or other non-ASCII characters
-	NoColor  bool             // the NO_COLOR convention
-	Screen   tcell.Screen     // nil: the terminal; otherwise initialized by the caller, finished by Run
-	Now      func() time.Time // nil: time.Now; for ages
-	ReadOnly bool
+	Store   Store
+	Objects Objects
+	Logs    Logs
+	Title   string // the kubeconfig context
+	// Namespace is the only one whose pods and events the Store has; "": all.
+	Namespace string
+	ASCII     bool             // no line-drawing or other non-ASCII characters
+	NoColor   bool             // the NO_COLOR convention
+	Screen    tcell.Screen     // nil: the terminal; otherwise initialized by the caller, finished by Run
+	Now       func() time.Time // nil: time.Now; for ages
+	ReadOnly  bool
 }
 
 // errStuck is returned when the terminal takes no more output, so that it can't be restored.

@@ -67,7 +67,7 @@ func newConsole(o Options) *console {
 		wake: make(chan struct{}, 1), failing: map[string]string{}, suspend: suspendProcess,
 		ctx: context.Background(), quit: func(error) {},
 	}
-	c.env = &view.Env{Theme: c.theme, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Shell: c}
+	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Shell: c}
 	c.mains = []main{
 		{"2", "pods", view.NewPods(c.env, "")},
 		{"3", "groups", view.NewGroups(c.env)},
@@ -301,7 +301,7 @@ func (c *console) alert() string {
 	now := c.troubles()
 	switch {
 	case len(now) > 1:
-		return fmt.Sprintf("%d sources fail (! shows all): %s", len(now), now[0])
+		return fmt.Sprintf("%d errors (! shows all): %s", len(now), now[0])
 	case len(now) == 1:
 		return now[0]
 	case c.unread == 1:

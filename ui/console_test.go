@@ -271,6 +271,54 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	})
 }
 
+func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
+	s := sample()
+	s.Placements[0].Reason = "OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h, choose another zone or another instance type"
+	d := open(t, 80, 24, s, nil)
+	d.See("OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h,\n choose another zone or another instance type\n l logs")
+	d.Resize(80, 12) // rows are worth more there
+	d.See("zone cn-hangzhou-h, …\n l logs")
+}
+
+func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
+	s := sample()
+	s.Placements[0].Node.Name = "a-node-with-a-long-name"
+	for _, p := range s.Placements[:2] {
+		p.Place, p.Pod.NodeName, p.Pod.Name = fleet.PlaceECS, "a-node-with-a-long-name", "the-same-name-in-two-namespaces-0"
+	}
+	d := open(t, 80, 24, s, nil)
+	d.See("\n batch/the-same-name-in-two-namespaces-0: group eci-bp1fe")
+	d.Resize(160, 24)
+	d.See("\n group eci-bp1fe0040000e004 is gone")
+}
+
+func TestTroubleIsOneKeyAway(t *testing.T) {
+	d := open(t, 80, 24, sample(), nil)
+	d.Press("j")
+	d.See("5 rows need a look: Shift-S brings them to the top")
+	d.Press("g", "Shift-S")
+	d.See("AGE\n ✗ batch     report-28491-4kx2l         0/1 Lost")
+	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
+		t.Errorf("the orphan stands below what is fine:\n%s", text)
+	}
+}
+
+func TestWhatWasNeverReadIsNotZero(t *testing.T) {
+	s := sample()
+	s.Placements, s.Sources[0].Read, s.Sources[0].Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
+	d := open(t, 80, 24, s, nil)
+	d.See("pods ECS ? ECI ?")
+	d.See("[2 Pods]  3 Groups  4 Nodes  7 Events\n")
+	d.See("LASTWORD\n\n")
+}
+
+func TestOneNamespaceIsSaid(t *testing.T) {
+	d := open(t, 80, 24, sample(), func(o *Options) { o.Namespace = "shop" })
+	d.See("prod-hz  only ns shop")
+	d.Press("4")
+	d.See("pods and requests are those of namespace shop alone")
+}
+
 func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("4", "j", "Enter", "/")
@@ -338,6 +386,27 @@ func TestDescribeShowsWhatFailedBesideWhatWorked(t *testing.T) {
 	})
 	d.Press("j", "j", "d")
 	d.See(`can't be read: pods "ledger-2" is forbidden`)
+}
+
+func TestErrorOfAReadIsReadWholeAt80Columns(t *testing.T) {
+	long := `previous terminated container "app" in pod "report-28491-4kx2l" not found, because the container has not been restarted yet: LASTWORD`
+	d := open(t, 80, 24, sample(), func(o *Options) {
+		o.Objects, o.Logs = library{fail: errors.New(long)}, refusal(long)
+	})
+	d.Press("d")
+	d.See("LASTWORD")
+	d.Press("Esc", "p")
+	d.See("LASTWORD")
+	if n := strings.Count(d.Text(), "can't be read"); n != 1 {
+		t.Errorf("the screen says %d times that the log can't be read:\n%s", n, d.Text())
+	}
+}
+
+// A refusal is Logs that always fails.
+type refusal string
+
+func (r refusal) Log(context.Context, LogRequest) (io.ReadCloser, error) {
+	return nil, errors.New(string(r))
 }
 
 func TestEscCancelsARead(t *testing.T) {

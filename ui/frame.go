@@ -22,6 +22,10 @@ const (
 	wide      = 100 // from here on the first lines have room for more
 	minWidth  = 20
 	minHeight = 7
+	// sentenceLines is how many lines the sentence about a row may take, and what went wrong:
+	// a cause that is cut is no cause. Below roomy lines of screen it is one.
+	sentenceLines = 2
+	roomy         = 16
 )
 
 // Draw paints the whole screen.
@@ -34,17 +38,32 @@ func (f *frame) Draw(screen tcell.Screen) {
 		return
 	}
 	c.headLine(screen, width)
-	bottom := height - 2 // the sentence or prompt, then the keys
-	c.painted.alert = c.alert()
-	if c.painted.alert != "" {
-		bottom--
-		c.theme.Print(screen, 1, bottom, width-2, theme.Fit(c.theme.Glyphs.Degraded+" "+c.painted.alert, width-2), c.theme.Style(theme.Broken))
-	}
 	p := c.top().Primitive()
+	p.SetRect(0, 2, width, height-4) // what the sentence says depends on which columns have room
+	lines := sentenceLines
+	if height < roomy {
+		lines = 1
+	}
+	info, style := c.info(width-2, lines)
+	c.painted.alert = c.alert()
+	alert := theme.Wrap(c.painted.alert, width-4, lines)
+	bottom := height - 1 - max(1, len(info)) // the sentence or prompt, then the keys
+	bottom -= len(alert)
+	for i, line := range alert {
+		if i == 0 {
+			c.theme.Print(screen, 1, bottom, 1, c.theme.Glyphs.Degraded, c.theme.Style(theme.Broken))
+		}
+		c.theme.Print(screen, 3, bottom+i, width-4, line, c.theme.Style(theme.Broken))
+	}
 	p.SetRect(0, 2, width, bottom-2)
 	p.Draw(screen)
 	c.titleLine(screen, 1, width) // after the view, which knows then what had room
-	c.infoLine(screen, height-2, width)
+	if c.prompt != nil {
+		c.prompt.draw(c.theme, screen, height-2, width)
+	}
+	for i, line := range info {
+		c.theme.Print(screen, 1, bottom+len(alert)+i, width-2, line, style)
+	}
 	c.keyLine(screen, height-1, width)
 }
 
@@ -83,6 +102,9 @@ func (c *console) head(width int) (left, right []segment) {
 	}
 	if c.o.Title != "" {
 		name = append(name, segment{c.o.Title, theme.Strong})
+	}
+	if c.o.Namespace != "" {
+		name = append(name, segment{"only ns " + c.o.Namespace, theme.Degraded})
 	}
 	return headline(name, c.snapshot.Sources, c.counts, c.o.Now(), width-2)
 }
@@ -153,18 +175,16 @@ func (c *console) crumbs() string {
 	return strings.Join(titles, " › ")
 }
 
-// infoLine is the prompt while something is typed, otherwise a notice, otherwise the
-// sentence about the row under the cursor.
-func (c *console) infoLine(screen tcell.Screen, y, w int) {
+// info is a notice, otherwise the sentence about the row under the cursor, in so many lines
+// of width cells. While something is typed its place is the prompt's.
+func (c *console) info(width, lines int) ([]string, tcell.Style) {
 	switch {
 	case c.prompt != nil:
-		c.prompt.draw(c.theme, screen, y, w)
+		return nil, tcell.StyleDefault
 	case c.notice != "":
-		c.theme.Print(screen, 1, y, w-2, theme.Fit(c.notice, w-2), c.theme.Style(theme.Strong))
-	default:
-		reason := strings.Join(strings.Fields(c.reason()), " ")
-		c.theme.Print(screen, 1, y, w-2, theme.Fit(reason, w-2), tcell.StyleDefault)
+		return theme.Wrap(c.notice, width, lines), c.theme.Style(theme.Strong)
 	}
+	return theme.Wrap(strings.Join(strings.Fields(c.reason()), " "), width, lines), tcell.StyleDefault
 }
 
 // keyLine shows the keys that fit; help and quit always do. A key that can't be used now

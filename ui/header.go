@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,10 +51,16 @@ func text(segments []segment) string {
 }
 
 // A census counts a snapshot's pods that have not ended by place, and what is wrong.
-type census struct{ ecs, eci, acs, other, unbound, broken, degraded int }
+type census struct {
+	ecs, eci, acs, other, unbound, broken, degraded int
+	unread                                          bool // the pods were never read: nothing is known
+}
 
 func count(s *fleet.Snapshot) census {
 	var c census
+	for _, source := range s.Sources {
+		c.unread = c.unread || source.Name == "pods" && source.Read.IsZero()
+	}
 	for _, p := range s.Placements {
 		switch p.Trouble {
 		case fleet.Broken:
@@ -89,6 +96,9 @@ func (c census) segments() []segment {
 		}
 	}
 	add(c.broken, "broken", theme.Broken)
+	if c.unread {
+		return append(out, segment{"pods ECS ? ECI ?", theme.Plain})
+	}
 	out = append(out, segment{fmt.Sprintf("pods ECS %d ECI %d", c.ecs, c.eci), theme.Plain})
 	add(c.degraded, "degraded", theme.Degraded)
 	add(c.unbound, "unbound", theme.Degraded)
@@ -156,9 +166,15 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 	return left, nil
 }
 
-// troubles are the sources' errors in words.
+// troubles are the sources' errors in words. Sources that fail for one reason are one
+// trouble, as old as the oldest of them.
 func troubles(sources []source, now time.Time) []string {
-	var out []string
+	type trouble struct {
+		names []string
+		read  time.Time
+		why   string
+	}
+	var all []*trouble
 	for _, s := range sources {
 		if !s.Stale(now) || s.Read.IsZero() && s.Error == "" {
 			continue
@@ -167,11 +183,23 @@ func troubles(sources []source, now time.Time) []string {
 		if why == "" {
 			why = "no report for " + format.Age(s.Read, now) + ", expected every " + s.Every.String()
 		}
-		as := " never read: "
-		if !s.Read.IsZero() {
-			as = " shown as of " + format.Age(s.Read, now) + " ago: "
+		i := slices.IndexFunc(all, func(t *trouble) bool { return t.why == why && t.read.IsZero() == s.Read.IsZero() })
+		if i < 0 {
+			all = append(all, &trouble{[]string{s.Name}, s.Read, why})
+			continue
 		}
-		out = append(out, s.Name+as+why)
+		all[i].names = append(all[i].names, s.Name)
+		if s.Read.Before(all[i].read) {
+			all[i].read = s.Read
+		}
+	}
+	var out []string
+	for _, t := range all {
+		as := " never read: "
+		if !t.read.IsZero() {
+			as = " shown as of " + format.Age(t.read, now) + " ago: "
+		}
+		out = append(out, strings.Join(t.names, ", ")+as+t.why)
 	}
 	return out
 }

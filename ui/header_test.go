@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/ui/theme"
 )
@@ -75,5 +77,24 @@ func TestCensusCountsPodsThatHaveNotEnded(t *testing.T) {
 	want := census{ecs: 2, eci: 6, unbound: 1, broken: 3, degraded: 2}
 	if got := count(sample()); got != want {
 		t.Errorf("the census is %+v, want %+v", got, want)
+	}
+}
+
+func TestSourcesThatFailForOneReasonAreOneTrouble(t *testing.T) {
+	now := sampleNow()
+	dead := "the API server is not reachable"
+	sources := []source{
+		{Name: "pods", Read: now.Add(-10 * time.Second), Every: 2 * time.Second, Error: dead},
+		{Name: "nodes", Read: now.Add(-12 * time.Second), Every: 2 * time.Second, Error: dead},
+		{Name: "cluster", Error: dead},
+		{Name: "groups", Read: now.Add(-time.Minute), Every: 5 * time.Second, Error: "no credentials"},
+	}
+	want := []string{
+		"pods, nodes shown as of 12s ago: the API server is not reachable",
+		"cluster never read: the API server is not reachable",
+		"groups shown as of 60s ago: no credentials",
+	}
+	if diff := cmp.Diff(want, troubles(sources, now)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

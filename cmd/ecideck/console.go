@@ -28,8 +28,12 @@ func (c *consoleOptions) addFlags(root *cobra.Command) {
 // runConsole shows the console until it is quit. What cannot be shown there is printed.
 func runConsole(ctx context.Context, o *options, c consoleOptions) error {
 	if why := noScreen(o); why != "" {
-		fmt.Fprintf(o.err, "ecideck: %s, so no console; this is `ecideck get pods -A`\n", why)
 		g := &getOptions{options: o, output: "table", all: true, timeout: 15 * time.Second}
+		same := "ecideck get pods -A"
+		if n := o.kube.Namespace; n != nil && *n != "" {
+			g.all, same = false, "ecideck get pods -n "+*n
+		}
+		fmt.Fprintf(o.err, "ecideck: %s, so no console; this is `%s`\n", why, same)
 		for _, l := range listings() {
 			if l.name == "pods" {
 				err := g.run(ctx, l)
@@ -72,7 +76,7 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	}
 	return ui.Run(ctx, ui.Options{
 		Store: store, Objects: read, Logs: podLogs{kube.Client},
-		Title: kube.Context, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
+		Title: kube.Context, Namespace: scope, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/ecideck/ecideck/collectors"
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // A listing is one kind that `ecideck get` prints.
@@ -89,11 +91,18 @@ func (g *getOptions) run(ctx context.Context, l listing) error {
 	if l.name == "nodes" {
 		scope = "" // the sums are over all pods of a node
 	}
-	s := read(ctx, g.sources(kube, scope), l.sources, g.timeout)
+	s := read(ctx, g.sources(kube, scope), l.sources, g.timeout, g.progress)
 	if ctx.Err() != nil {
 		return setup.Exit(setup.ExitError, errors.New("interrupted"))
 	}
 	return g.print(s, l, namespace)
+}
+
+// progress says on stderr why the answer takes longer, when a person waits there.
+func (g *getOptions) progress(text string) {
+	if f, ok := g.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprintln(g.err, text)
+	}
 }
 
 // sources are what the collectors read from. A missing region or missing credentials are
@@ -108,11 +117,16 @@ func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources
 	return s
 }
 
-// read runs the named sources' collectors, of which the first is the kind's own, until each has answered and what they say has
-// settled, or until the timeout.
-func read(ctx context.Context, from collectors.Sources, names []string, timeout time.Duration) *fleet.Snapshot {
+// secondLook is when a person who waits has the groups listed again: a group whose pod, or
+// a pod whose group, is missing counts only when it is missing twice.
+const secondLook = 2 * time.Second
+
+// read runs the named sources' collectors, of which the first is the kind's own, until each
+// has answered and what they say has settled, or until the timeout. When it has to wait for
+// a second listing it says so through progress.
+func read(ctx context.Context, from collectors.Sources, names []string, timeout time.Duration, progress func(string)) *fleet.Snapshot {
 	store := collectors.NewStore()
-	from.Latest = store.Latest
+	from.Latest, from.SweepPause = store.Latest, secondLook
 	wanted := slices.DeleteFunc(collectors.All(from), func(n collectors.Named) bool { return !slices.Contains(names, n.Name) })
 	store.Expect(wanted)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -128,13 +142,17 @@ func read(ctx context.Context, from collectors.Sources, names []string, timeout 
 		s := store.Latest()
 		if answered(s) {
 			groups := groupsRead(s)
-			if complete.IsZero() {
+			first := complete.IsZero()
+			if first {
 				complete = groups
 			}
 			// A missing pod or group is believed in the second listing after the first whole
 			// picture.
-			if !unsettled(s, names[0], from.Namespace) || groups.Sub(complete) > 6*time.Second {
+			if !unsettled(s, names[0], from.Namespace) || groups.Sub(complete) > 3*secondLook {
 				return s
+			}
+			if first {
+				progress("a pod or its group is missing: listing the groups once more to be sure…")
 			}
 		}
 		select {
@@ -195,19 +213,28 @@ func (g *getOptions) print(s *fleet.Snapshot, l listing, namespace string) error
 	t := l.table(s, namespace, now)
 	t.kind, t.sources, t.namespaces = l.kind, sourcesOf(s, now), namespace == ""
 	code, known := setup.ExitOK, true
+	failed := map[string][]string{} // error -> the sources that have it
+	var order []string
 	for _, source := range s.Sources {
+		why := source.Error
 		switch {
-		case source.Error != "":
-			fmt.Fprintf(g.err, "%s: %s\n", source.Name, source.Error)
+		case why != "":
 		case source.Read.IsZero():
-			fmt.Fprintf(g.err, "%s: no answer within %s\n", source.Name, g.timeout)
+			why = fmt.Sprintf("no answer within %s", g.timeout)
 		default:
 			continue
 		}
+		if failed[why] == nil {
+			order = append(order, why)
+		}
+		failed[why] = append(failed[why], source.Name)
 		code = setup.ExitPartial
 		if source.Name == l.sources[0] && source.Read.IsZero() {
 			known = false
 		}
+	}
+	for _, why := range order {
+		fmt.Fprintf(g.err, "%s: %s\n", strings.Join(failed[why], ", "), why)
 	}
 	if !known {
 		t.rows, code = nil, setup.ExitError
@@ -216,8 +243,11 @@ func (g *getOptions) print(s *fleet.Snapshot, l listing, namespace string) error
 		return fmt.Errorf("writing: %w", err)
 	}
 	if l.name == "pods" && namespace == "" {
-		if n := len(s.Placements) - countPods(s); n > 0 {
-			fmt.Fprintf(g.err, "%d container groups of this cluster have lost their pod and cost money: see `ecideck get groups`\n", n)
+		switch n := podless(s, now); {
+		case n == 1:
+			fmt.Fprintln(g.err, "1 container group of this cluster has no pod and costs money: see `ecideck get groups`")
+		case n > 1:
+			fmt.Fprintf(g.err, "%d container groups of this cluster have no pod and cost money: see `ecideck get groups`\n", n)
 		}
 	}
 	if code != setup.ExitOK {
@@ -226,10 +256,15 @@ func (g *getOptions) print(s *fleet.Snapshot, l listing, namespace string) error
 	return nil
 }
 
-func countPods(s *fleet.Snapshot) int {
+// podless counts the groups of this cluster that are paid for and have no pod. A listing of
+// pods does not wait for the second look that makes an orphan of one; so a group younger
+// than its pod's way into the API may be does not count.
+func podless(s *fleet.Snapshot, now time.Time) int {
 	n := 0
-	for _, p := range s.Placements {
-		if p.Pod != nil {
+	for _, g := range s.Groups {
+		switch {
+		case !g.Status.Billed():
+		case g.Relation == fleet.Orphan, g.Relation == fleet.Unjoined && now.Sub(g.Created) > time.Minute:
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
@@ -35,12 +36,19 @@ type podRef struct {
 	UID       *string `json:"uid"`
 }
 
+func relationOrder(r fleet.Relation) int {
+	return slices.Index([]fleet.Relation{fleet.Orphan, fleet.Unjoined, fleet.Joined, fleet.Foreign}, r)
+}
+
 func groupTable(s *fleet.Snapshot, namespace string, now time.Time) table {
 	t := table{columns: []column{
 		{"ID", false}, {"STATUS", false}, {"RELATION", false}, {"POD", false}, {"VCPU", false}, {"MEMORY-GIB", false}, {"ZONE", false}, {"AGE", false},
 		{"NAME", true}, {"CLUSTER", true}, {"IP", true}, {"TYPE", true}, {"SPOT", true}, {"REASON", true}, {"MESSAGE", true},
 	}}
-	for _, g := range s.Groups {
+	// What is paid for nothing stands first, what is not ours last.
+	groups := slices.Clone(s.Groups)
+	slices.SortStableFunc(groups, func(a, b *fleet.Group) int { return relationOrder(a.Relation) - relationOrder(b.Relation) })
+	for _, g := range groups {
 		id := g.Identity
 		if namespace != "" && id.Namespace != namespace {
 			continue

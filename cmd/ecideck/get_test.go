@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/google/go-cmp/cmp"
@@ -183,7 +184,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown format", nil, []string{"get", "pods", "-o", "xml"}, 2, "", "table, wide, json, yaml, csv"},
 		{"an unknown flag", nil, []string{"get", "pods", "--nope"}, 2, "", "--nope"},
 		{"an unknown command", nil, []string{"gett"}, 2, "", "gett"},
-		{"no region", func(t *testing.T, _ *lab) { t.Setenv("ECIDECK_REGION", "") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: no region: set --region or ECIDECK_REGION"},
+		{"no region", func(t *testing.T, _ *lab) { t.Setenv("ECIDECK_REGION", "") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: no region: give --region, or set ECIDECK_REGION"},
 		{"wrong credentials", func(t *testing.T, _ *lab) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: "},
 		{"nodes may not be read", func(_ *testing.T, l *lab) { l.denied["/api/v1/nodes"] = true }, []string{"get", "pods"}, 3, "web-5d8f-x", "may not list and watch nodes"},
 		{"pods may not be read in all namespaces", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"get", "pods", "-A"}, 1, "", "choose a namespace with -n"},
@@ -195,6 +196,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown context", nil, []string{"get", "pods", "--context", "nope"}, 1, "", "nope"},
 		{"a dead API server", nil, []string{"get", "pods", "--server", "http://127.0.0.1:1"}, 1, "", "is not reachable"},
 		{"no terminal", nil, nil, 0, "web-5d8f-x", "stdout is not a terminal"},
+		{"no terminal, one namespace", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"-n", "shop"}, 0, "web-5d8f-x", "this is `ecideck get pods -n shop`"},
 		{"version", nil, []string{"version"}, 0, "ecideck ", ""},
 		{"completion", nil, []string{"completion", "zsh"}, 0, "compdef", ""},
 	}
@@ -224,6 +226,39 @@ func TestUnreadIsNull(t *testing.T) {
 	_, out, _ := ecideck(t, "get", "pods", "--server", "http://127.0.0.1:1", "-o", "json")
 	if !strings.Contains(out, `"items": null`) {
 		t.Error(out)
+	}
+}
+
+// TestPodsNameGroupsWithoutAPod holds that the listing of pods, which waits for no second
+// look, still says that something costs money for nothing.
+func TestPodsNameGroupsWithoutAPod(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	group := func(relation fleet.Relation, status eci.Status, age time.Duration) *fleet.Group {
+		return &fleet.Group{Relation: relation, Status: status, Created: now.Add(-age)}
+	}
+	for _, c := range []struct {
+		name string
+		g    *fleet.Group
+		want int
+	}{
+		{"an orphan", group(fleet.Orphan, eci.Running, time.Second), 1},
+		{"an old group whose pod is missing", group(fleet.Unjoined, eci.Running, time.Hour), 1},
+		{"a new group, whose pod may still come", group(fleet.Unjoined, eci.Pending, time.Second), 0},
+		{"one that has ended", group(fleet.Unjoined, eci.Succeeded, time.Hour), 0},
+		{"one with its pod", group(fleet.Joined, eci.Running, time.Hour), 0},
+		{"one of somebody else", group(fleet.Foreign, eci.Running, time.Hour), 0},
+	} {
+		if got := podless(&fleet.Snapshot{Groups: []*fleet.Group{c.g}}, now); got != c.want {
+			t.Errorf("%s counts %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestGroupsListedWithOrphansFirst(t *testing.T) {
+	newLab(t)
+	_, out, _ := ecideck(t, "get", "groups", "-o", "csv")
+	if lines := strings.Split(out, "\n"); len(lines) < 4 || !strings.HasPrefix(lines[1], "eci-orphan,") || !strings.HasPrefix(lines[3], "eci-foreign,") {
+		t.Errorf("the order is\n%s", out)
 	}
 }
 

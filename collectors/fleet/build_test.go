@@ -358,6 +358,25 @@ func TestStartLagEnds(t *testing.T) {
 	}
 }
 
+func TestAStartIsNoTroubleUntilItLasts(t *testing.T) {
+	w := healthy()
+	w.pods[0].Phase, w.pods[0].Status, w.pods[0].Created = "Pending", "ContainerCreating", noon.Add(-50*time.Second)
+	w.groups[0].Status, w.groups[0].Reason = eci.Pending, "ContainerCreating"
+	in := w.inputs(1)
+	s := Build(in, noon, nil)
+	if got := row(t, s, "web-0"); got.Trouble != Fine {
+		t.Errorf("while it starts: %+v", got)
+	}
+	s = Build(in, noon.Add(11*time.Second), s)
+	if got := row(t, s, "web-0"); got.Trouble != Degraded {
+		t.Errorf("after a minute: %+v", got)
+	}
+	w.groups[0].Reason = "FailedMount"
+	if got := row(t, Build(w.inputs(1), noon, nil), "web-0"); got.Trouble != Degraded {
+		t.Errorf("a warning: %+v", got)
+	}
+}
+
 func TestNodeSums(t *testing.T) {
 	w := healthy()
 	ended := eciPod("job")

@@ -162,6 +162,13 @@ func together(v verdict, p *Pod, g *Group, now time.Time) verdict {
 		return apart(Degraded, "ECI runs group %s, Kubernetes still says Pending: is the virtual node running?", g.ID)
 	case p.Phase == "Pending" && v.reason == "" && g.Reason != "":
 		v.reason = joinSentences(g.Reason, g.Message)
+		if g.Reason == "ContainerCreating" || g.Reason == "PodInitializing" {
+			// Every container says this while it starts: it is trouble only when it lasts.
+			if due := p.Created.Add(startLag); now.Before(due) {
+				v.recheck = due
+				return v
+			}
+		}
 		v.trouble = max(v.trouble, Degraded)
 	}
 	return v

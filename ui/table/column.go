@@ -27,6 +27,9 @@ type Column[T any] struct {
 	// Number is the value to sort by and to compare with in a filter; false: not known,
 	// which sorts last in both directions. nil: the column sorts as text.
 	Number func(row T, now time.Time) (float64, bool)
+	// Rank orders rows of a text column before their text does, the smallest first: a status
+	// sorts by how bad it is. nil: the text alone.
+	Rank func(row T) int
 	// Role is how a cell looks; nil: as the row does.
 	Role func(row T) theme.Role
 
@@ -42,6 +45,10 @@ type Column[T any] struct {
 	// Min and Max bound the width that the column asks for; Max 0: what its texts need. A
 	// column gets more than Max only from room that is left over.
 	Min, Max int
+	// Whole is the importance from which on the column's texts are shown whole, as far as
+	// there is room, rather than columns that are less important. 0: Max holds until all
+	// columns have room.
+	Whole int
 }
 
 // match is the text a filter looks at.

@@ -123,14 +123,21 @@ func (r *rows[T]) sort(now time.Time) {
 		return
 	}
 	type keyed struct {
+		rank  int
 		value string
 		i     int32
 	}
 	keys := make([]keyed, len(r.shown))
 	for n, i := range r.shown {
-		keys[n] = keyed{c.match(r.all[i]), i}
+		keys[n] = keyed{0, c.match(r.all[i]), i}
+		if c.Rank != nil {
+			keys[n].rank = c.Rank(r.all[i])
+		}
 	}
 	slices.SortFunc(keys, func(a, b keyed) int {
+		if n := cmp.Compare(a.rank, b.rank); n != 0 {
+			return sign * n
+		}
 		if n := strings.Compare(a.value, b.value); n != 0 {
 			return sign * n
 		}

@@ -60,12 +60,17 @@ func (t *Table[T]) Set(all []T) {
 	if t.touched {
 		t.offset = max(0, t.cursor-above)
 	}
+	t.measureAll()
+}
+
+// measureAll widens the columns to what the rows need, by a sample where they are many.
+func (t *Table[T]) measureAll() {
 	if t.widths == nil {
 		t.widths = make([]int, len(t.columns))
 	}
-	step := max(1, len(all)/256)
-	for i := 0; i < len(all); i += step {
-		t.measure(all[i])
+	step := max(1, len(t.all)/256)
+	for i := 0; i < len(t.all); i += step {
+		t.measure(t.all[i])
 	}
 }
 
@@ -91,6 +96,7 @@ func (t *Table[T]) SetFilter(s string) error {
 		return err
 	}
 	t.filterText, t.filter = strings.TrimSpace(s), f
+	t.forget()
 	if !f.words {
 		t.hays = haystacks[T]{}
 	}
@@ -120,7 +126,39 @@ func (t *Table[T]) choose(column int) {
 		t.sortBy, t.largest = column, t.columns[column].Largest
 	}
 	t.reveal = column
+	t.forget()
 	t.arrange()
+}
+
+// forget measures the columns anew: the person changes the screen, so that a width which
+// one long text once needed can be given back without a column jumping by itself.
+func (t *Table[T]) forget() {
+	t.widths = nil
+	t.measureAll()
+}
+
+// Whole reports whether the cell of the row under the cursor in the column with this title
+// is painted and not cut.
+func (t *Table[T]) Whole(title string) bool {
+	row, ok := t.current()
+	if !ok {
+		return true
+	}
+	_, _, width, _ := t.GetRect()
+	for _, s := range t.arrangeColumns(width) {
+		if c := &t.columns[s.column]; c.Title == title {
+			return theme.Width(c.Cell(row, t.now())) <= s.width
+		}
+	}
+	return false
+}
+
+// Sorted is the title of the column that the rows are sorted by; "": their own order.
+func (t *Table[T]) Sorted() string {
+	if t.sortBy < 0 {
+		return ""
+	}
+	return t.columns[t.sortBy].Title
 }
 
 // Current is the row under the cursor.
@@ -229,7 +267,9 @@ func (t *Table[T]) Draw(screen tcell.Screen) {
 		t.cell(screen, x+s.x, y, s.width, title, c.Right, false, style)
 	}
 	if len(t.shown) == 0 && height > 2 {
-		t.theme.Print(screen, x+gutter, y+2, width-gutter, t.nothing(), t.theme.Style(theme.Dim))
+		for i, line := range theme.Wrap(t.nothing(), width-gutter-1, height-2) {
+			t.theme.Print(screen, x+gutter, y+2+i, width-gutter, line, t.theme.Style(theme.Dim))
+		}
 	}
 	now := t.now()
 	t.painted = t.painted[:0]
@@ -302,11 +342,20 @@ func (t *Table[T]) want(i int) int {
 }
 
 // arrangeColumns decides which columns are painted and how wide. Columns get room in the
-// order of their importance and stand in the order of the table. When the person scrolled
+// order of their importance, those that are to be whole before less important ones come, and
+// stand in the order of the table. When the person scrolled
 // sideways, the columns of importance 0 stay and the others follow from the pan on.
 func (t *Table[T]) arrangeColumns(width int) []slot {
 	room := width - gutter
+	if t.widths == nil {
+		t.widths = make([]int, len(t.columns))
+	}
 	chosen := make([]bool, len(t.columns))
+	more := make([]int, len(t.columns)) // than a column asks for
+	grow := func(i int) {
+		more[i] += max(0, min(t.widths[i]-t.want(i)-more[i], room))
+		room -= more[i]
+	}
 	take := func(i int) bool {
 		w := t.want(i) + 1
 		if chosen[i] || w > room+1 { // the last column needs no space after it
@@ -346,6 +395,11 @@ func (t *Table[T]) arrangeColumns(width int) []slot {
 					take(i)
 				}
 			}
+			for i := range t.columns {
+				if chosen[i] && t.columns[i].Whole == level {
+					grow(i)
+				}
+			}
 		}
 	}
 	var slots []slot
@@ -354,12 +408,10 @@ func (t *Table[T]) arrangeColumns(width int) []slot {
 		if !chosen[i] {
 			continue
 		}
-		w := t.want(i)
-		if missing := t.widths[i] - w; missing > 0 && room > 0 {
-			more := min(missing, room)
-			w += more
-			room -= more
+		if more[i] == 0 {
+			grow(i)
 		}
+		w := t.want(i) + more[i]
 		slots = append(slots, slot{i, x, min(w, max(0, width-x))})
 		x += w + 1
 	}

@@ -346,3 +346,77 @@ func TestHaystacksFollowTheRows(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusSortsByHowBadItIs(t *testing.T) {
+	table := basket()
+	table.columns[1].Rank = func(f *fruit) int {
+		if f.colour == "yellow" {
+			return -1
+		}
+		return 0
+	}
+	press(t, table, "Shift-C")
+	if got := names(table); got != "banana apple elderberry damson plum cherry" {
+		t.Errorf("the order is %q", got)
+	}
+	press(t, table, "Shift-C")
+	if got := names(table); got != "cherry damson plum elderberry apple banana" {
+		t.Errorf("the other way round it is %q", got)
+	}
+}
+
+func TestAColumnThatIsToBeWholeGoesBeforeLessImportantOnes(t *testing.T) {
+	rows := append(fruits(), &fruit{uid: "6", name: "a very long name of a fruit", colour: "red", weight: 2, picked: noon()})
+	for _, c := range []struct {
+		whole, width int
+		want         string
+	}{
+		{0, 42, "   NAME             COLOUR WEIGHT     AGE"},
+		{2, 42, "   NAME                     COLOUR WEIGHT"},
+		{2, 80, "   NAME                        COLOUR WEIGHT     AGE"},
+	} {
+		table := basket()
+		table.columns[0].Whole = c.whole
+		table.Set(rows)
+		line, _, _ := strings.Cut(drawn(t, table, c.width, 9), "\n")
+		if line != c.want {
+			t.Errorf("whole from %d at width %d: the header is %q, want %q", c.whole, c.width, line, c.want)
+		}
+	}
+}
+
+func TestWidthsAreGivenBackWhenThePersonChangesTheScreen(t *testing.T) {
+	table := basket()
+	head := func() string {
+		line, _, _ := strings.Cut(drawn(t, table, 60, 9), "\n")
+		return line
+	}
+	table.Set(append(fruits(), &fruit{uid: "6", name: "fig", colour: "a colour with a name"}))
+	wide := head()
+	table.Set(fruits())
+	if got := head(); got != wide {
+		t.Errorf("a column jumped by itself: %q, was %q", got, wide)
+	}
+	press(t, table, "Shift-N")
+	if got := head(); got != "   NAME↑       COLOUR WEIGHT     AGE" {
+		t.Errorf("after sorting the header is %q", got)
+	}
+}
+
+func TestWholeSaysWhetherACellIsCut(t *testing.T) {
+	table := basket()
+	press(t, table, "j", "j", "j") // damson plum
+	for _, c := range []struct {
+		width  int
+		name   bool
+		colour bool
+	}{{60, true, true}, {16, true, false}} {
+		drawn(t, table, c.width, 9)
+		if got := table.Whole("NAME"); got != c.name {
+			t.Errorf("at width %d NAME is whole: %v", c.width, got)
+		}
+		if got := table.Whole("COLOUR"); got != c.colour {
+			t.Errorf("at width %d COLOUR is whole: %v", c.width, got)
+		}
+	}
+}

@@ -112,6 +112,30 @@ func FitMiddle(text string, width int) string {
 	return cut(text, head) + "…" + cutFront(text, tail)
 }
 
+// Wrap breaks text between words into at most so many lines of width cells; a word that is
+// wider than a line is broken too. What doesn't fit into the last line is cut.
+func Wrap(text string, width, lines int) []string {
+	var out []string
+	text = strings.TrimSpace(text)
+	for text != "" && width > 0 && len(out) < lines {
+		if Width(text) <= width || len(out) == lines-1 {
+			return append(out, Fit(text, width))
+		}
+		line := cut(text, width)
+		if line == "" {
+			return append(out, Fit(text, width))
+		}
+		if rest := text[len(line):]; !strings.HasPrefix(rest, " ") {
+			if space := strings.LastIndexByte(line, ' '); space > 0 {
+				line = line[:space]
+			}
+		}
+		out = append(out, strings.TrimRight(line, " "))
+		text = strings.TrimSpace(text[len(line):])
+	}
+	return out
+}
+
 // cut is the longest front of text that fits into width cells.
 func cut(text string, width int) string {
 	var b strings.Builder

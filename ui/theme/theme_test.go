@@ -73,3 +73,25 @@ func TestNoRoleNeedsColour(t *testing.T) {
 		}
 	}
 }
+
+func TestWrapBreaksBetweenWords(t *testing.T) {
+	for _, c := range []struct {
+		text         string
+		width, lines int
+		want         string
+	}{
+		{"", 10, 2, ""},
+		{"short", 10, 2, "short"},
+		{"one two three", 8, 2, "one two|three"},
+		{"one two three", 7, 2, "one two|three"},
+		{"one two three four", 8, 2, "one two|three f…"},
+		{"one two three four", 8, 3, "one two|three|four"},
+		{"unbreakable", 4, 3, "unbr|eaka|ble"},
+		{"one two", 8, 1, "one two"},
+		{"anything", 0, 2, ""},
+	} {
+		if got := strings.Join(Wrap(c.text, c.width, c.lines), "|"); got != c.want {
+			t.Errorf("%q in %dx%d is %q, want %q", c.text, c.width, c.lines, got, c.want)
+		}
+	}
+}

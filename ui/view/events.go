@@ -17,18 +17,46 @@ type Events struct {
 	list[*fleet.Event]
 	of    keymap.Object // only events of this object; zero: all
 	group string        // and of this group, the one behind the pod; "": none
+	// pods are the pods of the groups that have one, by the group's id: ECI names groups in
+	// its events, a person looks for the pod.
+	pods map[string]string
 }
 
 // NewEvents shows the events of one object, or all with a zero one. group is the id of the
 // group behind a pod, whose events belong to the pod too.
 func NewEvents(env *Env, of keymap.Object, group string) *Events {
-	return &Events{of: of, group: group, list: list[*fleet.Event]{
-		env: env, object: eventObject,
-		reason: func(e *fleet.Event) string { return e.Message },
+	e := &Events{of: of, group: group}
+	e.list = list[*fleet.Event]{
+		env: env, object: eventObject, reason: e.sentence,
 		table: table.New(table.Config[*fleet.Event]{
 			Theme: env.Theme, Now: env.Now, Key: eventKey, Role: eventRole,
-		}, eventColumns()),
-	}}
+		}, eventColumns(e.about)),
+	}
+	return e
+}
+
+// about names what an event is about.
+func (e *Events) about(ev *fleet.Event) string {
+	if ev.Kind == KindGroup {
+		if pod := e.pods[ev.Name]; pod != "" {
+			return "pod " + pod
+		}
+		return "group " + ev.Name
+	}
+	name := ev.Name
+	if ev.Namespace != "" {
+		name = ev.Namespace + "/" + name
+	}
+	return strings.ToLower(ev.Kind) + " " + name
+}
+
+// sentence is the whole message, and before it what the event is about where the column
+// had to cut that.
+func (e *Events) sentence(ev *fleet.Event) string {
+	if e.table.Whole("OBJECT") {
+		return ev.Message
+	}
+	return e.about(ev) + ": " + ev.Message
 }
 
 // Title is "Events", or "Events of" an object.
@@ -41,6 +69,18 @@ func (e *Events) Title() string {
 
 // Show takes the events of the snapshot.
 func (e *Events) Show(s *fleet.Snapshot) {
+	e.pods = map[string]string{}
+	for _, g := range s.Groups {
+		// Its tags name the pod before the pod itself is known to name the group.
+		if g.Relation == fleet.Unjoined && g.Identity.PodName != "" && !strings.HasPrefix(g.Identity.PodName, "sha256-") {
+			e.pods[g.ID] = g.Identity.Namespace + "/" + g.Identity.PodName
+		}
+	}
+	for _, p := range s.Placements {
+		if p.Pod != nil && p.Group != nil {
+			e.pods[p.Group.ID] = p.Pod.Namespace + "/" + p.Pod.Name
+		}
+	}
 	var rows []*fleet.Event
 	for i := range s.Events {
 		if e.concerns(s.Events[i]) {
@@ -95,7 +135,7 @@ func eventRole(e *fleet.Event) theme.Role {
 	return theme.Plain
 }
 
-func eventColumns() []table.Column[*fleet.Event] {
+func eventColumns(about func(*fleet.Event) string) []table.Column[*fleet.Event] {
 	return []table.Column[*fleet.Event]{
 		{
 			Title: "LAST", Aliases: []string{"age"}, Sort: 'A', Right: true, Live: true, Importance: 0, Min: 5,
@@ -124,17 +164,10 @@ func eventColumns() []table.Column[*fleet.Event] {
 			},
 		},
 		{
-			Title: "OBJECT", Aliases: []string{"name"}, Sort: 'O', Words: true, Middle: true, Importance: 1, Min: 10, Max: 30,
-			Cell: func(e *fleet.Event, _ time.Time) string {
-				name := e.Name
-				if e.Namespace != "" {
-					name = e.Namespace + "/" + name
-				}
-				if e.Kind == KindGroup {
-					return "group " + name
-				}
-				return strings.ToLower(e.Kind) + " " + name
-			},
+			Title: "OBJECT", Aliases: []string{"name"}, Sort: 'O', Words: true, Middle: true, Importance: 1, Min: 10, Max: 30, Whole: 1,
+			Cell: func(e *fleet.Event, _ time.Time) string { return about(e) },
+			// A group's event is found by the pod's name and by the group's id.
+			Match: func(e *fleet.Event) string { return about(e) + " " + e.Name },
 		},
 		{
 			Title: "MESSAGE", Sort: 'M', Words: true, Importance: 2, Min: 10, Max: 30,

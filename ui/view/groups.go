@@ -123,7 +123,7 @@ func groupReason(g *fleet.Group) string {
 func groupColumns() []table.Column[*fleet.Group] {
 	return []table.Column[*fleet.Group]{
 		{
-			Title: "ID", Aliases: []string{"group"}, Sort: 'I', Words: true, Middle: true, Importance: 0, Min: 8, Max: 14,
+			Title: "ID", Aliases: []string{"group"}, Sort: 'I', Words: true, Middle: true, Importance: 0, Min: 8, Max: 14, Whole: 4,
 			Cell: func(g *fleet.Group, _ time.Time) string { return g.ID },
 		},
 		{
@@ -144,7 +144,7 @@ func groupColumns() []table.Column[*fleet.Group] {
 			Number: func(g *fleet.Group, _ time.Time) (float64, bool) { return billedNumber(g) },
 		},
 		{
-			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 24,
+			Title: "POD", Sort: 'P', Words: true, Middle: true, Importance: 2, Min: 8, Max: 24, Whole: 4,
 			Cell: func(g *fleet.Group, _ time.Time) string {
 				if g.Identity.PodName == "" {
 					return format.Unknown

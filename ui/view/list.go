@@ -17,6 +17,7 @@ type list[T comparable] struct {
 	object func(T) keymap.Object
 	// reason is the sentence behind the row under the cursor.
 	reason func(T) string
+	unread bool // nobody read the rows' source yet: no rows are not 0 rows
 }
 
 // Primitive is the table.
@@ -32,7 +33,12 @@ func (l *list[T]) SetFilter(s string) error { return l.table.SetFilter(s) }
 func (l *list[T]) FilterHelp() string { return table.FilterHelp }
 
 // Summary says how much of what is on screen.
-func (l *list[T]) Summary() string { return l.table.Summary() }
+func (l *list[T]) Summary() string {
+	if l.unread {
+		return ""
+	}
+	return l.table.Summary()
+}
 
 // Aged reports whether a visible text changed only because time passed.
 func (l *list[T]) Aged() bool { return l.table.Aged() }
@@ -114,10 +120,12 @@ func (l *list[T]) yaml() keymap.Action {
 // explain says why a table without rows has none: that may be the truth, or nobody read the
 // source yet.
 func (l *list[T]) explain(s *fleet.Snapshot, name, none string) {
+	l.unread = false
 	for _, source := range s.Sources {
 		if source.Name != name || !source.Read.IsZero() {
 			continue
 		}
+		l.unread = true
 		none = "reading " + name + "…"
 		if source.Error != "" {
 			none = name + " can't be read: " + format.Plain(source.Error)

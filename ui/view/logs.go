@@ -77,9 +77,9 @@ func (l *LogView) FilterHelp() string { return searchHelp }
 // Summary says which lines are on screen.
 func (l *LogView) Summary() string { return l.pager.Summary() }
 
-// Reason says how the stream stands.
+// Reason says how the stream stands, unless that is all there is to read above.
 func (l *LogView) Reason() string {
-	if l.stream == nil {
+	if l.stream == nil || l.pager.count() == 0 {
 		return ""
 	}
 	return l.stream.state()

@@ -18,7 +18,17 @@ type Nodes struct{ list[*fleet.Node] }
 // NewNodes shows all nodes.
 func NewNodes(env *Env) *Nodes {
 	return &Nodes{list[*fleet.Node]{
-		env: env, object: nodeObject, reason: nodeReason,
+		env: env, object: nodeObject,
+		reason: func(n *fleet.Node) string {
+			reason := nodeReason(n)
+			if env.Namespace != "" {
+				if reason != "" {
+					reason += "; "
+				}
+				reason += "pods and requests are those of namespace " + env.Namespace + " alone"
+			}
+			return reason
+		},
 		table: table.New(table.Config[*fleet.Node]{
 			Theme: env.Theme, Now: env.Now, Key: func(n *fleet.Node) string { return n.UID },
 			Role: nodeRole,

@@ -225,7 +225,9 @@ func (p *pager) Draw(screen tcell.Screen) {
 		if text == "" && p.only {
 			text = "no line matches"
 		}
-		p.theme.Print(screen, x+1, y+1, width-1, text, p.theme.Style(theme.Dim))
+		for i, line := range theme.Wrap(text, width-2, height-1) {
+			p.theme.Print(screen, x+1, y+1+i, width-1, line, p.theme.Style(theme.Dim))
+		}
 		return
 	}
 	lastTop, lastSub := p.end(width, height)

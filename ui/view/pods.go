@@ -15,7 +15,8 @@ import (
 // Pods shows every pod with its place, and groups that should have a pod and have none.
 type Pods struct {
 	list[*fleet.Placement]
-	node string // only pods bound to this node; "": all
+	node     string // only pods bound to this node; "": all
+	troubled int    // rows that are not fine
 }
 
 // NewPods shows the pods bound to a node, or all with node "".
@@ -41,19 +42,50 @@ func (p *Pods) Title() string {
 
 // Show takes the placements of the snapshot.
 func (p *Pods) Show(s *fleet.Snapshot) {
+	rows := s.Placements
 	if p.node == "" {
 		p.explain(s, "pods", "no pods")
-		p.table.Set(s.Placements)
-		return
-	}
-	p.explain(s, "pods", "no pods on "+p.node)
-	var on []*fleet.Placement
-	for _, row := range s.Placements {
-		if row.Pod != nil && row.Pod.NodeName == p.node {
-			on = append(on, row)
+	} else {
+		p.explain(s, "pods", "no pods on "+p.node)
+		rows = nil
+		for _, row := range s.Placements {
+			if row.Pod != nil && row.Pod.NodeName == p.node {
+				rows = append(rows, row)
+			}
 		}
 	}
-	p.table.Set(on)
+	p.troubled = 0
+	for _, row := range rows {
+		if row.Trouble != fleet.Fine {
+			p.troubled++
+		}
+	}
+	p.table.Set(rows)
+}
+
+// Reason is the sentence for the pod under the cursor. It begins with the pod's whole name
+// where the columns don't tell it: two pods of one name in different namespaces must not
+// look alike. A pod with nothing to say leaves room to say how trouble is found.
+func (p *Pods) Reason() string {
+	row, ok := p.table.Current()
+	if !ok {
+		return ""
+	}
+	var parts []string
+	if row.Pod != nil && !(p.table.Whole("NAMESPACE") && p.table.Whole("NAME")) {
+		parts = append(parts, row.Pod.Namespace+"/"+row.Pod.Name)
+	}
+	switch {
+	case row.Reason != "":
+		parts = append(parts, row.Reason)
+	case p.troubled > 0 && p.table.Sorted() != "STATUS":
+		what := "1 row needs a look: Shift-S brings it to the top"
+		if p.troubled > 1 {
+			what = fmt.Sprintf("%d rows need a look: Shift-S brings them to the top", p.troubled)
+		}
+		parts = append(parts, what)
+	}
+	return strings.Join(parts, ": ")
 }
 
 // Actions are the keys on pods.
@@ -139,7 +171,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podNamespace(p) },
 		},
 		{
-			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 28,
+			Title: "NAME", Aliases: []string{"pod"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 28, Whole: 7,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return podName(p) },
 		},
 		{
@@ -158,8 +190,10 @@ func podColumns() []table.Column[*fleet.Placement] {
 			},
 		},
 		{
-			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 9, Max: 20,
+			// As wide as ContainerCreating from the start: it comes and goes all the time.
+			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 17, Max: 17,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return p.Status },
+			Rank: func(p *fleet.Placement) int { return -int(p.Trouble) },
 		},
 		{
 			Title: "RST", Aliases: []string{"restarts"}, Sort: 'T', Largest: true, Right: true, Importance: 4,
@@ -188,7 +222,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			Match: placeMatch,
 		},
 		{
-			Title: "GROUP", Sort: 'U', Words: true, Middle: true, Importance: 7, Min: 5, Max: 14,
+			Title: "GROUP", Sort: 'U', Words: true, Middle: true, Importance: 7, Min: 5, Max: 14, Whole: 7,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return groupID(p) },
 		},
 		{

@@ -157,6 +157,7 @@ func (t *Text) text() string {
 			b.WriteString("reading…\n")
 		case r.err != nil:
 			b.WriteString("can't be read: " + r.err.Error() + "\n")
+			t.pager.wrap = true // an error's cause stands at its end
 		default:
 			for line := range strings.SplitSeq(strings.TrimRight(r.text, "\n"), "\n") {
 				b.WriteString(format.Plain(line) + "\n")

@@ -69,11 +69,13 @@ type Shell interface {
 
 // An Env is what every view is made from.
 type Env struct {
-	Theme   *theme.Theme
-	Now     func() time.Time
-	Objects Objects
-	Logs    Logs
-	Shell   Shell
+	Theme *theme.Theme
+	// Namespace is the only one whose pods and events are known; "": all.
+	Namespace string
+	Now       func() time.Time
+	Objects   Objects
+	Logs      Logs
+	Shell     Shell
 }
 
 // KindPod, KindNode and KindGroup are the kinds of objects that views select.
