@@ -55,8 +55,8 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	done := e.groupID != "" || e.refusal != nil || e.failure != nil
 	// An attempt that another process announced, or whose call had no answer, may have made
 	// a group.
-	search := e.dead == "" && (e.request != nil || e.mismatches > 0 || e.attempt > 0 && !e.ours)
-	attempt, dead, request, pause := e.attempt, e.dead, e.request, time.Until(e.pause)
+	search := e.dead == "" && e.unknown()
+	attempt, dead, request, pause, mismatched := e.attempt, e.dead, e.request, time.Until(e.pause), e.mismatched
 	p.mu.Unlock()
 	if done {
 		return nil
@@ -71,7 +71,14 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 			return err
 		}
 	}
-	if attempt == 0 || dead != "" || p.giveUpToken(e) {
+	giveUp := false
+	if !mismatched.IsZero() && time.Since(mismatched) >= tokenPatience {
+		var err error
+		if giveUp, err = p.seesOthers(ctx); err != nil {
+			return err
+		}
+	}
+	if attempt == 0 || dead != "" || giveUp {
 		attempt++
 		request = nil
 	}
@@ -95,20 +102,11 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	return p.create(ctx, e, request)
 }
 
-// maxMismatches is how often ECI may say that a token was used with other parameters while
+// tokenPatience is how long ECI must say that a token was used with other parameters while
 // no group with the pod's tags is to be found, before the token is given up: the group of
-// that token has ended and been deleted.
-const maxMismatches = 3
-
-func (p *Provider) giveUpToken(e *entry) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e.mismatches < maxMismatches {
-		return false
-	}
-	e.mismatches = 0
-	return true
-}
+// that token has ended and been deleted. An answer that shows no other group either proves
+// nothing, and the token is kept: giving it up would pay for a second group.
+const tokenPatience = 2 * time.Minute
 
 // request builds the create request; nil without an error means that the pod was refused.
 func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
@@ -149,6 +147,9 @@ func (p *Provider) announce(ctx context.Context, e *entry, pod *corev1.Pod, atte
 		}
 	}
 	p.mu.Lock()
+	if e.attempt != attempt {
+		e.mismatched = time.Time{}
+	}
 	e.attempt, e.ours = attempt, true
 	p.mu.Unlock()
 	return nil
@@ -167,7 +168,7 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 	id, err := p.Cloud.CreateGroup(ctx, request)
 	if err == nil {
 		p.adopt(e, &eci.Group{ID: id, Status: eci.Scheduling})
-		p.log.InfoContext(ctx, "group created", "pod", e.pod.Namespace+"/"+e.pod.Name, "group", id)
+		p.log.InfoContext(ctx, "group created", "pod", e.namespace+"/"+e.name, "group", id)
 		return nil
 	}
 	why, fate := weigh(err)
@@ -177,7 +178,9 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 		e.request = nil
 	case otherParameters:
 		e.request = nil
-		e.mismatches++
+		if e.mismatched.IsZero() {
+			e.mismatched = time.Now()
+		}
 	}
 	p.mu.Unlock()
 	if fate == never {
@@ -201,11 +204,29 @@ const (
 
 // weigh puts a failed create into words and says what it leaves behind.
 func weigh(err error) (Note, fate) {
+	why, fate := weighLast(err)
+	var api *eci.Error
+	if errors.As(err, &api) && api.Uncertain && fate != otherParameters {
+		fate = unknownFate // this try made no group, and an earlier one may have
+	}
+	return why, fate
+}
+
+// words is an error as ECI words it, without the request id, which is another each time.
+func words(err error) string {
 	var api *eci.Error
 	if !errors.As(err, &api) || api.Code == "" {
-		return Note{"CloudUnreachable", "ECI gave no answer, the create is repeated: " + err.Error()}, unknownFate
+		return err.Error()
 	}
-	words := api.Message + " (" + api.Code + ")"
+	return api.Message + " (" + api.Code + ")"
+}
+
+func weighLast(err error) (Note, fate) {
+	words := words(err)
+	var api *eci.Error
+	if !errors.As(err, &api) || api.Code == "" {
+		return Note{"CloudUnreachable", "ECI gave no answer, the create is repeated: " + words}, unknownFate
+	}
 	switch {
 	case eci.IsNoStock(err):
 		return Note{ReasonNoStock, "no capacity in the zones asked for, it is tried again: " + words}, noGroup
@@ -220,7 +241,7 @@ func weigh(err error) (Note, fate) {
 	case strings.HasPrefix(api.Code, "Account.Arrearage"), strings.HasSuffix(api.Code, "InsufficientBalance"):
 		return Note{"Arrears", "the account can't pay, it is tried again: " + words}, noGroup
 	case strings.HasPrefix(api.Code, "IdempotentParameterMismatch"):
-		return Note{"TokenReused", "an earlier create of this pod is looked for: " + words}, otherParameters
+		return Note{"TokenReused", "an earlier create of this pod is looked for; if it never shows, delete the pod and create it again: " + words}, otherParameters
 	case strings.HasPrefix(api.Code, "InvalidParameter"), strings.HasPrefix(api.Code, "MissingParameter"):
 		return Note{ReasonNotSupported, words}, never
 	case eci.IsRetryable(err):
@@ -249,7 +270,7 @@ func (p *Provider) search(ctx context.Context, e *entry, pod *corev1.Pod) (found
 	switch {
 	case best != nil && best.Status == eci.ScheduleFailed:
 		p.mu.Lock()
-		e.dead, e.request = best.ID, nil
+		e.dead, e.request, e.attempt = best.ID, nil, max(e.attempt, eci.IdentityOf(best.Tags).Attempt)
 		p.mu.Unlock()
 		p.queue.AddAfter(pod.UID, time.Second)
 		return true, nil
@@ -266,7 +287,7 @@ func (p *Provider) search(ctx context.Context, e *entry, pod *corev1.Pod) (found
 	if err != nil {
 		return true, err
 	}
-	if !gone[id] {
+	if p.missed(e); !gone[id] || p.missedFor(e) < listingLag {
 		return true, fmt.Errorf("group %s is not in ECI's answer, which does not prove that it is gone: is a RAM right missing?", id)
 	}
 	p.fail(e, goneNote(id))
@@ -281,9 +302,10 @@ func goneNote(id string) Note {
 func (p *Provider) adopt(e *entry, g *eci.Group) {
 	p.mu.Lock()
 	e.groupID, e.group, e.born, e.changed = g.ID, g, time.Now(), time.Now()
-	e.request, e.waiting, e.gone, e.mismatches = nil, nil, false, 0
+	e.request, e.waiting, e.gone, e.mismatched = nil, nil, false, time.Time{}
+	e.unseen, e.doubted = time.Time{}, false
 	p.mu.Unlock()
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 	p.look()
 }
 
@@ -292,7 +314,7 @@ func (p *Provider) refuse(e *entry, why *Refusal) {
 	e.refusal = why
 	p.mu.Unlock()
 	p.say(e, Note{ReasonNotSupported, why.Error()})
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 func (p *Provider) fail(e *entry, why Note) {
@@ -300,14 +322,14 @@ func (p *Provider) fail(e *entry, why Note) {
 	e.failure = &why
 	p.mu.Unlock()
 	p.say(e, why)
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 func (p *Provider) wait(e *entry, why Note) {
 	p.mu.Lock()
 	e.waiting = &why
 	p.mu.Unlock()
-	p.outbox.Add(e.pod.UID)
+	p.outbox.Add(e.uid)
 }
 
 // tags select the groups of this node in this cluster; owns checks the same on an answer,

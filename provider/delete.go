@@ -20,8 +20,9 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	}
 	p.mu.Lock()
 	id, accepted, gone := e.groupID, e.accepted, e.gone || e.groupID == "" && e.dead == ""
-	if id == "" {
-		id = e.dead
+	ranNothing := id == ""
+	if ranNothing {
+		id = e.dead // could not be scheduled; its next attempt is never made
 	}
 	ended := e.group != nil && (e.group.Status.Ended() || len(e.group.Containers) > 0 && allEnded(e.group))
 	p.mu.Unlock()
@@ -30,6 +31,8 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	if !gone && !accepted {
 		err := p.Cloud.DeleteGroup(ctx, id)
 		switch {
+		case err == nil && ranNothing:
+			gone = true // no container has to end, and nothing is paid
 		case err == nil:
 			p.mu.Lock()
 			e.accepted = true
@@ -39,11 +42,16 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 			gone = true
 		default:
 			failed = fmt.Errorf("deleting group %s: %w", id, err)
-			p.say(e, Note{"DeleteFailed", "the container group can't be deleted, it is tried again: " + err.Error()})
+			p.say(e, Note{"DeleteFailed", "the container group " + id + " can't be deleted and may cost money, it is tried again: " + words(err)})
 		}
 	}
 	p.mu.Lock()
-	e.gone = gone
+	if gone {
+		e.gone = true // and not e.gone = gone: the poll loop may have found it gone meanwhile
+		if ranNothing {
+			e.dead = ""
+		}
+	}
 	p.mu.Unlock()
 	if gone || ended {
 		if err := p.finish(ctx, e); err != nil {
@@ -52,8 +60,8 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.gone && e.removed && p.entries[e.pod.UID] == e {
-		delete(p.entries, e.pod.UID)
+	if e.gone && e.removed && p.entries[e.uid] == e {
+		delete(p.entries, e.uid)
 	}
 	return failed
 }
@@ -62,20 +70,20 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 // is collected as an orphan.
 func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
 	p.mu.Lock()
-	needed := e.groupID == "" && (e.request != nil || e.attempt > 0 && !e.ours)
+	needed := e.unknown()
 	p.mu.Unlock()
 	if !needed {
 		return nil
 	}
-	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(e.pod.UID)})
+	groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{Tags: p.podTags(e.uid)})
 	if err != nil {
 		return fmt.Errorf("looking for the group of a deleted pod: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.request = nil
+	e.request, e.ours, e.mismatched = nil, true, time.Time{}
 	for i := range groups {
-		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.pod.UID) {
+		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.uid) {
 			e.groupID, e.group = groups[i].ID, &groups[i]
 		}
 	}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type Provider struct {
 	mu      sync.Mutex
 	entries map[types.UID]*entry
 	orphans map[string]time.Time // group id → when first seen without a pod
+	region  region
 	notify  func(*corev1.Pod)
 	health  health
 }
@@ -63,8 +65,11 @@ type Provider struct {
 // Provider.mu guards all of it; the pod, the group and the request are never changed in
 // place.
 type entry struct {
-	pod     *corev1.Pod // as Virtual Kubelet handed it over last
-	attempt int         // the attempt whose annotation is written; 0: none yet
+	uid             types.UID // these three never change and need no lock
+	namespace, name string
+	pod             *corev1.Pod // as Virtual Kubelet handed it over last
+
+	attempt int // the attempt whose annotation is written; 0: none yet
 
 	groupID string
 	group   *eci.Group // as last seen
@@ -78,26 +83,32 @@ type entry struct {
 	// request was sent and its fate is unknown. It must be repeated unchanged: the same
 	// token with other parameters (a fresh service account token) is an error.
 	request    *eci.CreateRequest
-	mismatches int
+	mismatched time.Time // since when ECI says that the token was used otherwise; zero: it does not
 
 	refusal *Refusal
 	failure *Note // the pod failed for this reason
 	waiting *Note // the pod waits for this reason
 
-	deleting  bool      // the group has to go
-	deleteBy  time.Time // when the grace period ends
-	accepted  bool      // ECI accepted the delete
-	gone      bool      // the group is proven gone
-	removed   bool      // the pod's object is gone
-	noted     map[Note]bool
-	changed   time.Time // when its group last changed
-	doubtful  bool      // its group was not in the last listing, without a proof
+	deleting  bool                // the group has to go
+	deleteBy  time.Time           // when the grace period ends
+	accepted  bool                // ECI accepted the delete
+	gone      bool                // the group is proven gone
+	removed   bool                // the pod's object is gone
+	noted     map[string][]string // messages by event reason
+	changed   time.Time           // when its group last changed
+	unseen    time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
+	doubted   bool                // that is said on the pod
 	lastState eci.GroupStatus
 }
 
 // mayRun tells that a group of this entry exists or may come to exist.
 func (e *entry) mayRun() bool {
-	return e.groupID != "" && !e.gone || e.dead != "" || e.busy || e.request != nil
+	return e.groupID != "" && !e.gone || e.dead != "" || e.busy || e.unknown()
+}
+
+// unknown tells that a create was announced or sent whose group nobody knows yet.
+func (e *entry) unknown() bool {
+	return e.groupID == "" && e.failure == nil && (e.request != nil || !e.mismatched.IsZero() || e.attempt > 0 && !e.ours)
 }
 
 // settled tells that nothing about the entry is expected to change soon.
@@ -165,7 +176,7 @@ func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 
 // newEntry needs p.mu.
 func (p *Provider) newEntry(pod *corev1.Pod) *entry {
-	e := &entry{pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[Note]bool{}}
+	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[string][]string{}}
 	p.entries[pod.UID] = e
 	return e
 }
@@ -275,7 +286,7 @@ func (p *Provider) GetPod(_ context.Context, namespace, name string) (*corev1.Po
 		return pod, nil
 	}
 	for _, e := range p.entries {
-		if e.pod.Namespace == namespace && e.pod.Name == name && !e.gone {
+		if e.namespace == namespace && e.name == name && !e.gone {
 			return e.pod.DeepCopy(), nil
 		}
 	}
@@ -347,21 +358,28 @@ func (p *Provider) PodRemoved(pod *corev1.Pod) {
 
 // current is the pod as the API server has it now, or nil when that one is gone.
 func (p *Provider) current(e *entry) *corev1.Pod {
-	pod, err := p.Pods.Pods(e.pod.Namespace).Get(e.pod.Name)
-	if err != nil || pod.UID != e.pod.UID {
+	pod, err := p.Pods.Pods(e.namespace).Get(e.name)
+	if err != nil || pod.UID != e.uid {
 		return nil
 	}
 	return pod
 }
 
+// maxSaid is how many different messages of one reason become events of a pod. An error of
+// the network has another port in it each time, and a retry never ends.
+const maxSaid = 10
+
 // say emits an event once a pod and message.
 func (p *Provider) say(e *entry, n Note) {
 	p.mu.Lock()
-	known := e.noted[n]
-	e.noted[n] = true
+	pod, said := e.pod, e.noted[n.Reason]
+	known := len(said) >= maxSaid || slices.Contains(said, n.Message)
+	if !known {
+		e.noted[n.Reason] = append(said, n.Message)
+	}
 	p.mu.Unlock()
 	if !known {
-		p.Recorder.Event(e.pod, corev1.EventTypeWarning, n.Reason, n.Message)
+		p.Recorder.Event(pod, corev1.EventTypeWarning, n.Reason, n.Message)
 	}
 }
 

@@ -19,6 +19,10 @@ const (
 	ReasonSpotReleased = "BidFailed" // ACK's word for a reclaimed spot group
 )
 
+// ConditionGroupVisible is a pod condition: False while ECI's answers do not show the pod's
+// group and nothing proves that it is gone. The pod keeps its phase and its readiness.
+const ConditionGroupVisible corev1.PodConditionType = "ecideck.io/GroupVisible"
+
 // killedExitCode is what the kubelet reports for a container whose end nobody saw.
 const killedExitCode = 137
 
