@@ -3,11 +3,14 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/ecideck/ecideck/provider/eci"
 )
@@ -153,8 +156,10 @@ func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
 			continue
 		}
 		id := eci.IdentityOf(g.Tags)
-		pod, err := p.Client.CoreV1().Pods(id.Namespace).Get(ctx, id.PodName, metav1.GetOptions{})
-		if err == nil && string(pod.UID) == id.PodUID && pod.Annotations[eci.AnnotationInstanceID] == g.ID || err != nil && !apierrors.IsNotFound(err) {
+		if claimed, err := p.claimed(ctx, g); claimed || err != nil {
+			if err != nil {
+				p.log.WarnContext(ctx, "a group without a pod is kept", "group", g.ID, "err", err)
+			}
 			continue
 		}
 		p.log.WarnContext(ctx, "deleting a group whose pod is gone", "group", g.ID, "pod", id.Namespace+"/"+id.PodName, "uid", id.PodUID)
@@ -184,6 +189,21 @@ func (p *Provider) orphaned(g *eci.Group) bool {
 			return e.groupID != "" && e.groupID != g.ID && e.dead != g.ID && !e.busy
 		}
 	}
-	pod, err := p.Pods.Pods(id.Namespace).Get(id.PodName)
-	return err != nil || string(pod.UID) != id.PodUID
+	// By UID and not by name: the tag of a long name is its hash.
+	pods, _ := p.Pods.Pods(id.Namespace).List(labels.Everything()) // a lister's List has no error of its own
+	return !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return string(pod.UID) == id.PodUID })
+}
+
+// claimed asks the API server whether the group's pod exists and names no other group.
+func (p *Provider) claimed(ctx context.Context, g *eci.Group) (bool, error) {
+	id := eci.IdentityOf(g.Tags)
+	pods, err := p.Client.CoreV1().Pods(id.Namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", p.Placement.NodeName).String()})
+	if err != nil {
+		return false, fmt.Errorf("listing the pods of namespace %s: %w", id.Namespace, err)
+	}
+	return slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool {
+		named := pod.Annotations[eci.AnnotationInstanceID]
+		return string(pod.UID) == id.PodUID && (named == "" || named == g.ID)
+	}), nil
 }
