@@ -122,7 +122,7 @@ func phase(pod *corev1.Pod, group *eci.Group) (p corev1.PodPhase, reason, messag
 	if group.Status == eci.Scheduling {
 		reason, message = lastWarning(group)
 	}
-	return corev1.PodPending, reason, message
+	return running(pod), reason, message
 }
 
 // running keeps a pod that ran in that phase: a pod never goes back to Pending.
@@ -216,7 +216,7 @@ func containerStatus(spec *corev1.Container, seen *eci.Container, before *corev1
 		out.State, out.Ready = before.State, false // the API server refuses terminated → running
 	}
 	if finished(phase) && out.State.Terminated == nil {
-		out.State, out.Ready = ended(out.State, phase), false
+		out.State, out.Ready = ended(out.State, phase, group), false
 	}
 	if out.State.Running != nil || out.State.Terminated != nil {
 		out.ContainerID, out.ImageID = containerID(group.ID, spec.Name, out.RestartCount), spec.Image
@@ -243,8 +243,11 @@ func neverAgain(pod *corev1.Pod, end *corev1.ContainerStateTerminated) bool {
 }
 
 // ended is the end of a container that nobody saw.
-func ended(state corev1.ContainerState, phase corev1.PodPhase) corev1.ContainerState {
+func ended(state corev1.ContainerState, phase corev1.PodPhase, group *eci.Group) corev1.ContainerState {
 	end := &corev1.ContainerStateTerminated{Reason: "Completed"}
+	if t := group.Ended(); !t.IsZero() {
+		end.FinishedAt = seconds(t)
+	}
 	if phase == corev1.PodFailed {
 		end.Reason, end.ExitCode = "ContainerStatusUnknown", killedExitCode
 		end.Message = "The container group ended before the container's own end was seen"
