@@ -57,9 +57,13 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	// a group.
 	search := e.dead == "" && e.unknown()
 	attempt, dead, request, pause, mismatched := e.attempt, e.dead, e.request, time.Until(e.pause), e.mismatched
+	waiting := e.waiting
 	p.mu.Unlock()
 	if done {
 		return nil
+	}
+	if dead != "" && waiting != nil {
+		p.say(e, *waiting)
 	}
 	if pause > 0 {
 		p.queue.AddAfter(pod.UID, pause)
@@ -93,7 +97,8 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	}
 	if dead != "" {
 		if err := p.Cloud.DeleteGroup(ctx, dead); err != nil && !eci.IsNotFound(err) {
-			return fmt.Errorf("deleting group %s, which could not be scheduled: %w", dead, err)
+			// It costs nothing, ECI forgets it after a day, and until then it is an orphan.
+			p.log.WarnContext(ctx, "deleting a group that could not be scheduled", "group", dead, "err", err)
 		}
 		p.mu.Lock()
 		e.dead = ""

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -56,9 +57,8 @@ func TestAPodDeletedBetweenTwoAttemptsGoesAway(t *testing.T) {
 		b.fault(ecitest.Fault{Kind: ecitest.FaultNoStock, Async: true})
 		pod := b.create(healthyPod("web"))
 		b.until("a group that could not be scheduled", 5*time.Minute, func() bool {
-			return b.events.count("web ") > 0 && len(b.cloud.Groups()) > 0 && len(b.live()) == 0
+			return b.get(pod).Status.Reason == ReasonNoStock && len(b.cloud.Groups()) == 1 && len(b.live()) == 0
 		})
-		time.Sleep(time.Second)
 		b.delete(pod)
 		b.until("pod gone", time.Minute, func() bool { return b.get(pod) == nil })
 		b.until("group gone", time.Minute, func() bool { return len(b.cloud.Groups()) == 0 })
@@ -291,5 +291,34 @@ func TestUpdatesOfAPodRaceWithNothing(t *testing.T) {
 		}
 		clear()
 		b.until("ready", 5*time.Minute, func() bool { return ready(b.get(pod)) })
+	})
+}
+
+func TestAnAttemptIsNotKeptBackByItsPredecessorThatCannotBeDeleted(t *testing.T) {
+	inBed(t, func(b *bed) {
+		b.fault(ecitest.Fault{Kind: ecitest.FaultDenied, Action: "DeleteContainerGroup"})
+		b.fault(ecitest.Fault{Kind: ecitest.FaultNoStock, Async: true, Count: 1})
+		pod := b.create(healthyPod("web"))
+		b.until("ready", 5*time.Minute, func() bool { return ready(b.get(pod)) })
+		if got := b.get(pod).Annotations[eci.AnnotationAttempt]; got != "2" || len(b.live()) != 1 || b.events.count("web NoStock") != 1 {
+			t.Errorf("attempt %q, groups %+v, events %v", got, b.live(), b.events.list)
+		}
+	})
+}
+
+func TestNoEventClaimsASuccessThatDidNotHappen(t *testing.T) {
+	inBed(t, func(b *bed) {
+		b.fault(ecitest.Fault{Kind: ecitest.FaultNoStock})
+		pod := b.create(healthyPod("web"))
+		time.Sleep(time.Minute)
+		changed := b.get(pod).DeepCopy()
+		changed.Labels["late"] = "yes"
+		if _, err := b.client.CoreV1().Pods("default").Update(b.ctx, changed, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := b.events.count("Success"); n != 0 || b.events.count("web NoStock") == 0 {
+			t.Errorf("events %v", b.events.list)
+		}
 	})
 }

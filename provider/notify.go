@@ -262,7 +262,7 @@ func (p *Provider) see(groups []eci.Group) {
 		g := &groups[i]
 		uid := types.UID(g.Tags[eci.TagPodUID])
 		e := p.entries[uid]
-		if e == nil || e.groupID != g.ID || !p.owns(g) {
+		if e == nil || e.groupID == "" || e.groupID != g.ID || !p.owns(g) {
 			continue
 		}
 		if e.group != nil && reflect.DeepEqual(e.group, g) {

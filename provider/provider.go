@@ -111,12 +111,17 @@ func (e *entry) unknown() bool {
 	return e.groupID == "" && e.failure == nil && (e.request != nil || !e.mismatched.IsZero() || e.attempt > 0 && !e.ours)
 }
 
+// ended tells that the pod's containers have ended for good.
+func (e *entry) ended() bool {
+	return e.failure != nil || e.group != nil && e.group.Status.Ended()
+}
+
 // settled tells that nothing about the entry is expected to change soon.
 func (e *entry) settled() bool {
 	if e.deleting {
 		return false
 	}
-	if e.refusal != nil || e.failure != nil || e.group != nil && e.group.Status.Ended() {
+	if e.ended() || e.refusal != nil {
 		return true
 	}
 	if e.group == nil || e.group.Status != eci.Running {
