@@ -17,11 +17,13 @@ import (
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
 )
 
-// A shy cloud leaves groups out of its answers for as long as hides says so.
+// A shy cloud leaves groups out of its answers for as long as hides says so, and tells of
+// the others what edits makes of them.
 type shy struct {
 	Cloud
 	mu    sync.Mutex
 	hides func(eci.Group) bool
+	edits func(*eci.Group)
 }
 
 func (s *shy) hide(hides func(eci.Group) bool) {
@@ -36,6 +38,11 @@ func (s *shy) Groups(ctx context.Context, q eci.GroupQuery) ([]eci.Group, error)
 	defer s.mu.Unlock()
 	if s.hides != nil {
 		groups = slices.DeleteFunc(groups, s.hides)
+	}
+	for i := range groups {
+		if s.edits != nil {
+			s.edits(&groups[i])
+		}
 	}
 	return groups, err
 }
@@ -292,6 +299,33 @@ func TestUpdatesOfAPodRaceWithNothing(t *testing.T) {
 		clear()
 		b.until("ready", 5*time.Minute, func() bool { return ready(b.get(pod)) })
 	})
+}
+
+func TestAnEndIsToldWithItsExitCodesAlsoWhereTheStatusComesFirst(t *testing.T) {
+	for _, late := range []time.Duration{5 * time.Second, time.Hour} {
+		t.Run(late.String(), func(t *testing.T) {
+			inShyBed(t, func(b *bed, s *shy) {
+				var ended time.Time
+				s.edits = func(g *eci.Group) {
+					if !g.Status.Ended() {
+						return
+					}
+					if ended.IsZero() {
+						ended = time.Now()
+					}
+					if time.Since(ended) < late {
+						g.Containers[0].Current = eci.ContainerState{State: "Running"}
+					}
+				}
+				pod := b.create(healthyPod("job", ownedBy("Job"), image("crashloop"), func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }))
+				b.until("failed", 2*time.Minute, func() bool { return b.get(pod).Status.Phase == corev1.PodFailed })
+				end := b.get(pod).Status.ContainerStatuses[0].State.Terminated
+				if unseen := end.Reason == "ContainerStatusUnknown"; unseen != (late == time.Hour) {
+					t.Errorf("ended %+v", end)
+				}
+			})
+		})
+	}
 }
 
 func TestAnAttemptIsNotKeptBackByItsPredecessorThatCannotBeDeleted(t *testing.T) {

@@ -33,6 +33,8 @@ const (
 	listingLag = time.Minute
 	// unseenAfter is how long a group must be missing before its pod says so.
 	unseenAfter = time.Minute
+	// detailsAfter is how long the containers' ends may come after the group's.
+	detailsAfter = 10 * time.Second
 	// Between attempts whose groups could not be scheduled, which a create does not show.
 	firstPause = 5 * time.Second
 	maxPause   = 3 * time.Minute
@@ -373,6 +375,7 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		return nil
 	}
 	group, refusal, failure, waiting, doubted := e.group, e.refusal, e.failure, e.waiting, e.doubted
+	changed := e.changed
 	p.mu.Unlock()
 	pod := p.current(e)
 	if pod == nil {
@@ -382,6 +385,10 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		if err := p.annotate(ctx, pod, group); err != nil {
 			return err
 		}
+	}
+	if early := detailsAfter - time.Since(changed); early > 0 && group != nil && contradictory(group) {
+		p.outbox.AddAfter(uid, early)
+		return nil // the first terminal status is final, and has to have the exit codes
 	}
 	var status corev1.PodStatus
 	switch now := time.Now(); {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,6 +148,11 @@ func allEnded(group *eci.Group) bool {
 		}
 	}
 	return true
+}
+
+// contradictory tells that the group has ended and a container of it runs.
+func contradictory(group *eci.Group) bool {
+	return group.Status.Ended() && slices.ContainsFunc(group.Containers, func(c eci.Container) bool { return c.Current.State == "Running" })
 }
 
 func endPhase(group *eci.Group) corev1.PodPhase {
