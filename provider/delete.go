@@ -19,6 +19,7 @@ import (
 // the pod's object. The poll loop calls it again whenever the group changes.
 func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	if err := p.findUnknown(ctx, e); err != nil {
+		p.say(e, Note{"DeleteFailed", "the pod may have a container group, which can't be looked for; it is tried again: " + words(err)})
 		return err
 	}
 	p.mu.Lock()

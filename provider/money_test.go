@@ -273,6 +273,22 @@ func TestADeleteThatKeepsFailingIsSaidOnce(t *testing.T) {
 	})
 }
 
+func TestADeletedPodWhoseGroupCannotBeLookedForSaysSo(t *testing.T) {
+	inBed(t, func(b *bed) {
+		b.fault(ecitest.Fault{Kind: ecitest.FaultTimeoutAfterAccept, Action: "CreateContainerGroup"})
+		pod := b.create(healthyPod("web"))
+		b.until("a group", time.Minute, func() bool { return len(b.live()) == 1 })
+		clear := b.fault(ecitest.Fault{Kind: ecitest.FaultDenied, Action: "DescribeContainerGroups"})
+		b.delete(pod)
+		time.Sleep(30 * time.Minute)
+		if n := b.events.count("DeleteFailed"); n != 1 || b.get(pod) == nil {
+			t.Errorf("%d events, pod there %v", n, b.get(pod) != nil)
+		}
+		clear()
+		b.until("pod and group gone", 5*time.Minute, func() bool { return b.get(pod) == nil && len(b.live()) == 0 })
+	})
+}
+
 func TestAnAnnouncedAttemptHoldsTheDeletedPodUntilItWasLookedFor(t *testing.T) {
 	p := New(Config{})
 	pod := healthyPod("web", func(p *corev1.Pod) {
