@@ -237,7 +237,7 @@ func weighLast(err error) (Note, fate) {
 		return Note{ReasonNoStock, "no capacity in the zones asked for, it is tried again: " + words}, noGroup
 	case eci.IsQuotaExceeded(err):
 		return Note{"QuotaExceeded", "the account's quota is used up, it is tried again; ask for more in the quota center: " + words}, noGroup
-	case strings.HasPrefix(api.Code, "InvalidVSwitchId.IpNotEnough"), strings.HasPrefix(api.Code, "QuotaExceeded.PrivateIp"):
+	case eci.IsNoAddress(err):
 		return Note{"NoAddress", "the vSwitch has no free address, it is tried again; add a vSwitch to --vswitch-ids: " + words}, noGroup
 	case eci.IsThrottled(err):
 		return Note{"Throttled", "ECI limits the rate of calls, it is tried again: " + words}, noGroup
