@@ -287,15 +287,7 @@ func (b *builder) securityContext(c *corev1.Container, field string, init bool, 
 	if sc.AllowPrivilegeEscalation != nil && !*sc.AllowPrivilegeEscalation {
 		ignored = append(ignored, "allowPrivilegeEscalation")
 	}
-	if sc.SeccompProfile != nil {
-		ignored = append(ignored, "seccompProfile")
-	}
-	if sc.AppArmorProfile != nil {
-		ignored = append(ignored, "appArmorProfile")
-	}
-	if sc.SELinuxOptions != nil {
-		ignored = append(ignored, "seLinuxOptions")
-	}
+	ignored = append(ignored, profiles(sc.SeccompProfile, sc.AppArmorProfile, sc.SELinuxOptions)...)
 	if sc.ProcMount != nil && *sc.ProcMount != corev1.DefaultProcMount {
 		ignored = append(ignored, "procMount")
 	}

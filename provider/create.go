@@ -55,11 +55,15 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	done := e.groupID != "" || e.refusal != nil || e.failure != nil
 	// An attempt that another process announced, or whose call had no answer, may have made
 	// a group.
-	search := e.dead == "" && (e.request != nil || e.mismatches > 0 || e.attempt > 0 && !e.ours)
-	attempt, dead, request, pause := e.attempt, e.dead, e.request, time.Until(e.pause)
+	search := e.dead == "" && e.unknown()
+	attempt, dead, request, pause, mismatched := e.attempt, e.dead, e.request, time.Until(e.pause), e.mismatched
+	waiting := e.waiting
 	p.mu.Unlock()
 	if done {
 		return nil
+	}
+	if dead != "" && waiting != nil {
+		p.say(e, *waiting)
 	}
 	if pause > 0 {
 		p.queue.AddAfter(pod.UID, pause)
@@ -71,7 +75,14 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 			return err
 		}
 	}
-	if attempt == 0 || dead != "" || p.giveUpToken(e) {
+	giveUp := false
+	if !mismatched.IsZero() && time.Since(mismatched) >= tokenPatience {
+		var err error
+		if giveUp, err = p.seesOthers(ctx); err != nil {
+			return err
+		}
+	}
+	if attempt == 0 || dead != "" || giveUp {
 		attempt++
 		request = nil
 	}
@@ -86,7 +97,8 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	}
 	if dead != "" {
 		if err := p.Cloud.DeleteGroup(ctx, dead); err != nil && !eci.IsNotFound(err) {
-			return fmt.Errorf("deleting group %s, which could not be scheduled: %w", dead, err)
+			// It costs nothing, ECI forgets it after a day, and until then it is an orphan.
+			p.log.WarnContext(ctx, "deleting a group that could not be scheduled", "group", dead, "err", err)
 		}
 		p.mu.Lock()
 		e.dead = ""
@@ -95,20 +107,11 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	return p.create(ctx, e, request)
 }
 
-// maxMismatches is how often ECI may say that a token was used with other parameters while
+// tokenPatience is how long ECI must say that a token was used with other parameters while
 // no group with the pod's tags is to be found, before the token is given up: the group of
-// that token has ended and been deleted.
-const maxMismatches = 3
-
-func (p *Provider) giveUpToken(e *entry) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if e.mismatches < maxMismatches {
-		return false
-	}
-	e.mismatches = 0
-	return true
-}
+// that token has ended and been deleted. An answer that shows no other group either proves
+// nothing, and the token is kept: giving it up would pay for a second group.
+const tokenPatience = 2 * time.Minute
 
 // request builds the create request; nil without an error means that the pod was refused.
 func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
@@ -149,6 +152,9 @@ func (p *Provider) announce(ctx context.Context, e *entry, pod *corev1.Pod, atte
 		}
 	}
 	p.mu.Lock()
+	if e.attempt != attempt {
+		e.mismatched = time.Time{}
+	}
 	e.attempt, e.ours = attempt, true
 	p.mu.Unlock()
 	return nil
@@ -177,7 +183,9 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 		e.request = nil
 	case otherParameters:
 		e.request = nil
-		e.mismatches++
+		if e.mismatched.IsZero() {
+			e.mismatched = time.Now()
+		}
 	}
 	p.mu.Unlock()
 	if fate == never {
@@ -201,17 +209,35 @@ const (
 
 // weigh puts a failed create into words and says what it leaves behind.
 func weigh(err error) (Note, fate) {
+	why, fate := weighLast(err)
+	var api *eci.Error
+	if errors.As(err, &api) && api.Uncertain && fate != otherParameters {
+		fate = unknownFate // this try made no group, and an earlier one may have
+	}
+	return why, fate
+}
+
+// words is an error as ECI words it, without the request id, which is another each time.
+func words(err error) string {
 	var api *eci.Error
 	if !errors.As(err, &api) || api.Code == "" {
-		return Note{"CloudUnreachable", "ECI gave no answer, the create is repeated: " + err.Error()}, unknownFate
+		return err.Error()
 	}
-	words := api.Message + " (" + api.Code + ")"
+	return api.Message + " (" + api.Code + ")"
+}
+
+func weighLast(err error) (Note, fate) {
+	words := words(err)
+	var api *eci.Error
+	if !errors.As(err, &api) || api.Code == "" {
+		return Note{"CloudUnreachable", "ECI gave no answer, the create is repeated: " + words}, unknownFate
+	}
 	switch {
 	case eci.IsNoStock(err):
 		return Note{ReasonNoStock, "no capacity in the zones asked for, it is tried again: " + words}, noGroup
 	case eci.IsQuotaExceeded(err):
 		return Note{"QuotaExceeded", "the account's quota is used up, it is tried again; ask for more in the quota center: " + words}, noGroup
-	case strings.HasPrefix(api.Code, "InvalidVSwitchId.IpNotEnough"), strings.HasPrefix(api.Code, "QuotaExceeded.PrivateIp"):
+	case eci.IsNoAddress(err):
 		return Note{"NoAddress", "the vSwitch has no free address, it is tried again; add a vSwitch to --vswitch-ids: " + words}, noGroup
 	case eci.IsThrottled(err):
 		return Note{"Throttled", "ECI limits the rate of calls, it is tried again: " + words}, noGroup
@@ -220,7 +246,7 @@ func weigh(err error) (Note, fate) {
 	case strings.HasPrefix(api.Code, "Account.Arrearage"), strings.HasSuffix(api.Code, "InsufficientBalance"):
 		return Note{"Arrears", "the account can't pay, it is tried again: " + words}, noGroup
 	case strings.HasPrefix(api.Code, "IdempotentParameterMismatch"):
-		return Note{"TokenReused", "an earlier create of this pod is looked for: " + words}, otherParameters
+		return Note{"TokenReused", "an earlier create of this pod is looked for; if it never shows, delete the pod and create it again: " + words}, otherParameters
 	case strings.HasPrefix(api.Code, "InvalidParameter"), strings.HasPrefix(api.Code, "MissingParameter"):
 		return Note{ReasonNotSupported, words}, never
 	case eci.IsRetryable(err):
@@ -249,7 +275,7 @@ func (p *Provider) search(ctx context.Context, e *entry, pod *corev1.Pod) (found
 	switch {
 	case best != nil && best.Status == eci.ScheduleFailed:
 		p.mu.Lock()
-		e.dead, e.request = best.ID, nil
+		e.dead, e.request, e.attempt = best.ID, nil, max(e.attempt, eci.IdentityOf(best.Tags).Attempt)
 		p.mu.Unlock()
 		p.queue.AddAfter(pod.UID, time.Second)
 		return true, nil
@@ -266,7 +292,7 @@ func (p *Provider) search(ctx context.Context, e *entry, pod *corev1.Pod) (found
 	if err != nil {
 		return true, err
 	}
-	if !gone[id] {
+	if p.missed(e); !gone[id] || p.missedFor(e) < listingLag {
 		return true, fmt.Errorf("group %s is not in ECI's answer, which does not prove that it is gone: is a RAM right missing?", id)
 	}
 	p.fail(e, goneNote(id))
@@ -281,7 +307,8 @@ func goneNote(id string) Note {
 func (p *Provider) adopt(e *entry, g *eci.Group) {
 	p.mu.Lock()
 	e.groupID, e.group, e.born, e.changed = g.ID, g, time.Now(), time.Now()
-	e.request, e.waiting, e.gone, e.mismatches = nil, nil, false, 0
+	e.request, e.waiting, e.gone, e.mismatched = nil, nil, false, time.Time{}
+	e.unseen, e.doubted = time.Time{}, false
 	p.mu.Unlock()
 	p.outbox.Add(e.uid)
 	p.look()

@@ -2,8 +2,11 @@ package provider
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -263,8 +266,34 @@ func (r *resolver) token(ctx context.Context, pod *corev1.Pod, t tokenRequest) (
 	if err != nil {
 		return token{}, fmt.Errorf("requesting a token of service account %s: %w", account, err)
 	}
-	return token{
+	out := token{
 		value: answer.Status.Token, expires: answer.Status.ExpirationTimestamp.Time,
 		fixed: t.audience != "" || t.seconds != defaultTokenSeconds,
-	}, nil
+	}
+	// The answer tells when the token is due for renewal, the token itself when it ends:
+	// they are the same where the API server's extension is switched off.
+	if ends, ok := tokenEnd(out.value); ok {
+		out.fixed = out.fixed || ends.Sub(out.expires) < time.Minute
+		out.expires = ends
+	}
+	return out, nil
+}
+
+// tokenEnd reads the claim exp of a JWT, whose signature is the API server's business.
+func tokenEnd(jwt string) (time.Time, bool) {
+	parts := strings.Split(jwt, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}, false
+	}
+	var claims struct {
+		Exp int64 `json:"exp"`
+	}
+	if json.Unmarshal(raw, &claims) != nil || claims.Exp <= 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(claims.Exp, 0).UTC(), true
 }

@@ -3,11 +3,14 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/ecideck/ecideck/provider/eci"
 )
@@ -16,12 +19,14 @@ import (
 // the pod's object. The poll loop calls it again whenever the group changes.
 func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	if err := p.findUnknown(ctx, e); err != nil {
+		p.say(e, Note{"DeleteFailed", "the pod may have a container group, which can't be looked for; it is tried again: " + words(err)})
 		return err
 	}
 	p.mu.Lock()
 	id, accepted, gone := e.groupID, e.accepted, e.gone || e.groupID == "" && e.dead == ""
-	if id == "" {
-		id = e.dead
+	ranNothing := id == ""
+	if ranNothing {
+		id = e.dead // could not be scheduled; its next attempt is never made
 	}
 	ended := e.group != nil && (e.group.Status.Ended() || len(e.group.Containers) > 0 && allEnded(e.group))
 	p.mu.Unlock()
@@ -30,6 +35,8 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	if !gone && !accepted {
 		err := p.Cloud.DeleteGroup(ctx, id)
 		switch {
+		case err == nil && ranNothing:
+			gone = true // no container has to end, and nothing is paid
 		case err == nil:
 			p.mu.Lock()
 			e.accepted = true
@@ -39,11 +46,16 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 			gone = true
 		default:
 			failed = fmt.Errorf("deleting group %s: %w", id, err)
-			p.say(e, Note{"DeleteFailed", "the container group can't be deleted, it is tried again: " + err.Error()})
+			p.say(e, Note{"DeleteFailed", "the container group " + id + " can't be deleted and may cost money, it is tried again: " + words(err)})
 		}
 	}
 	p.mu.Lock()
-	e.gone = gone
+	if gone {
+		e.gone = true // and not e.gone = gone: the poll loop may have found it gone meanwhile
+		if ranNothing {
+			e.dead = ""
+		}
+	}
 	p.mu.Unlock()
 	if gone || ended {
 		if err := p.finish(ctx, e); err != nil {
@@ -62,7 +74,7 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 // is collected as an orphan.
 func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
 	p.mu.Lock()
-	needed := e.groupID == "" && (e.request != nil || e.attempt > 0 && !e.ours)
+	needed := e.unknown()
 	p.mu.Unlock()
 	if !needed {
 		return nil
@@ -73,7 +85,7 @@ func (p *Provider) findUnknown(ctx context.Context, e *entry) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e.request = nil
+	e.request, e.ours, e.mismatched = nil, true, time.Time{}
 	for i := range groups {
 		if p.owns(&groups[i]) && groups[i].Tags[eci.TagPodUID] == string(e.uid) {
 			e.groupID, e.group = groups[i].ID, &groups[i]
@@ -145,8 +157,10 @@ func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
 			continue
 		}
 		id := eci.IdentityOf(g.Tags)
-		pod, err := p.Client.CoreV1().Pods(id.Namespace).Get(ctx, id.PodName, metav1.GetOptions{})
-		if err == nil && string(pod.UID) == id.PodUID && pod.Annotations[eci.AnnotationInstanceID] == g.ID || err != nil && !apierrors.IsNotFound(err) {
+		if claimed, err := p.claimed(ctx, g); claimed || err != nil {
+			if err != nil {
+				p.log.WarnContext(ctx, "a group without a pod is kept", "group", g.ID, "err", err)
+			}
 			continue
 		}
 		p.log.WarnContext(ctx, "deleting a group whose pod is gone", "group", g.ID, "pod", id.Namespace+"/"+id.PodName, "uid", id.PodUID)
@@ -176,6 +190,21 @@ func (p *Provider) orphaned(g *eci.Group) bool {
 			return e.groupID != "" && e.groupID != g.ID && e.dead != g.ID && !e.busy
 		}
 	}
-	pod, err := p.Pods.Pods(id.Namespace).Get(id.PodName)
-	return err != nil || string(pod.UID) != id.PodUID
+	// By UID and not by name: the tag of a long name is its hash.
+	pods, _ := p.Pods.Pods(id.Namespace).List(labels.Everything()) // a lister's List has no error of its own
+	return !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return string(pod.UID) == id.PodUID })
+}
+
+// claimed asks the API server whether the group's pod exists and names no other group.
+func (p *Provider) claimed(ctx context.Context, g *eci.Group) (bool, error) {
+	id := eci.IdentityOf(g.Tags)
+	pods, err := p.Client.CoreV1().Pods(id.Namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", p.Placement.NodeName).String()})
+	if err != nil {
+		return false, fmt.Errorf("listing the pods of namespace %s: %w", id.Namespace, err)
+	}
+	return slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool {
+		named := pod.Annotations[eci.AnnotationInstanceID]
+		return string(pod.UID) == id.PodUID && (named == "" || named == g.ID)
+	}), nil
 }

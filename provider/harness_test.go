@@ -41,6 +41,7 @@ type bed struct {
 	events  *events
 	node    *VirtualNode
 	stop    func()
+	wrap    func(Cloud) Cloud // nil: the client as it is
 	serials int
 }
 
@@ -118,7 +119,11 @@ func (b *bed) start() {
 	if testing.Verbose() && os.Getenv("ECIDECK_TEST_LOG") != "" {
 		logger = slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	b.node = NewVirtualNode(Config{Cloud: client, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
+	var cloud Cloud = client
+	if b.wrap != nil {
+		cloud = b.wrap(client)
+	}
+	b.node = NewVirtualNode(Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
 		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"}}}, NodeSpec{Name: testNode,
 		CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")})
 	ctx, cancel := context.WithCancel(WithLogger(b.ctx, logger))
@@ -234,6 +239,16 @@ func ready(pod *corev1.Pod) bool {
 	}
 	c := condition(&pod.Status, corev1.PodReady)
 	return c != nil && c.Status == corev1.ConditionTrue
+}
+
+// pods are all pods of the default namespace.
+func (b *bed) pods() []corev1.Pod {
+	b.t.Helper()
+	list, err := b.client.CoreV1().Pods("default").List(b.ctx, metav1.ListOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return list.Items
 }
 
 // live are the groups that cost money.

@@ -49,6 +49,12 @@ func (p *Provider) GetContainerLogs(ctx context.Context, namespace, name, contai
 		return io.NopCloser(strings.NewReader(limitBytes(text, o.LimitBytes))), nil
 	}
 	request.Timestamps = true // they tell which lines are new
+	if request.SinceSeconds > 0 && request.StartTime == "" {
+		// As a moment and not an age: a later look would else begin at the log's start while
+		// nothing was written yet.
+		request.StartTime = time.Now().Add(-time.Duration(request.SinceSeconds) * time.Second).UTC().Format(time.RFC3339)
+		request.SinceSeconds = 0
+	}
 	text, err := p.Cloud.Log(ctx, request)
 	if err != nil {
 		return nil, logError(err)
@@ -174,7 +180,7 @@ func (f *follower) run(ctx context.Context, text string, skipFirst bool) error {
 		last = f.ended()
 		again := f.request
 		tail := maxLogLines
-		again.Tail, again.SinceSeconds = &tail, 0
+		again.Tail = &tail
 		if !f.mark.at.IsZero() {
 			again.StartTime = f.mark.at.UTC().Format(time.RFC3339)
 		}

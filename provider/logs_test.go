@@ -3,14 +3,20 @@ package provider
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/virtual-kubelet/virtual-kubelet/errdefs"
 	"github.com/virtual-kubelet/virtual-kubelet/node/api"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 func TestFreshLinesComeOnceAndGapsAreSeen(t *testing.T) {
@@ -94,6 +100,51 @@ func TestFollowRepeatsNoLineAndEndsWithTheContainer(t *testing.T) {
 		}
 		if text, err := io.ReadAll(all); err != nil || strings.Count(string(text), "\n") != len(seen) {
 			t.Errorf("followed %d lines of %q, %v", len(seen), text, err)
+		}
+	})
+}
+
+// A diary answers log requests from a list of timed lines, as ECI does.
+type diary struct {
+	Cloud
+	lines map[time.Time]string
+}
+
+func (d *diary) Log(_ context.Context, r eci.LogRequest) (string, error) {
+	from := time.Time{}
+	if r.SinceSeconds > 0 {
+		from = time.Now().Add(-time.Duration(r.SinceSeconds) * time.Second)
+	}
+	if r.StartTime != "" {
+		from, _ = time.Parse(time.RFC3339, r.StartTime)
+	}
+	var text strings.Builder
+	for _, at := range slices.SortedFunc(maps.Keys(d.lines), time.Time.Compare) {
+		if !at.Before(from) && !at.After(time.Now()) {
+			fmt.Fprintf(&text, "%s %s\n", at.UTC().Format(time.RFC3339Nano), d.lines[at])
+		}
+	}
+	return text.String(), nil
+}
+
+func TestFollowingSinceLeavesOlderLinesOutAlsoWhileNothingIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		d := &diary{lines: map[time.Time]string{time.Now(): "old", time.Now().Add(90 * time.Second): "new"}}
+		b.wrap = func(c Cloud) Cloud { d.Cloud = c; return d }
+		b.start()
+		defer func() { b.stop() }()
+		b.untilReady(b.create(healthyPod("web")))
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+		defer cancel()
+		r, err := b.node.Provider.GetContainerLogs(ctx, "default", "web", "main", api.ContainerLogOpts{Follow: true, SinceSeconds: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil || string(text) != "new\n" {
+			t.Errorf("followed %q, %v", text, err)
 		}
 	})
 }

@@ -78,7 +78,7 @@ func (e *entry) state() string {
 		return stateDeleting
 	case e.refusal != nil:
 		return stateRefused
-	case e.failure != nil || e.group != nil && e.group.Status.Ended():
+	case e.ended():
 		return stateEnded
 	case e.group == nil:
 		return stateCreating

@@ -10,11 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	corev1listers "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 )
 
@@ -138,7 +140,7 @@ func (v *VirtualNode) podController() (*node.PodController, error) {
 	pods, err := node.NewPodController(node.PodControllerConfig{
 		PodClient:         podClient{v.client.CoreV1(), v.pods.Lister(), v.Provider.held},
 		PodInformer:       v.pods,
-		EventRecorder:     v.Provider.Recorder,
+		EventRecorder:     truthful{v.Provider.Recorder},
 		Provider:          v.Provider,
 		ConfigMapInformer: v.unused.Core().V1().ConfigMaps(),
 		SecretInformer:    v.unused.Core().V1().Secrets(),
@@ -156,6 +158,19 @@ func (v *VirtualNode) podController() (*node.PodController, error) {
 		return nil, fmt.Errorf("wiring the pod controller: %w", err)
 	}
 	return pods, nil
+}
+
+// truthful drops the library's events of success. They come when the provider has noted
+// what is wanted, before ECI was even asked; a change of a running pod, and a change that
+// only a stale cache shows, are no successful updates either.
+type truthful struct{ record.EventRecorder }
+
+func (r truthful) Event(object runtime.Object, kind, reason, message string) {
+	switch reason {
+	case "ProviderCreateSuccess", "ProviderUpdateSuccess", "ProviderDeleteSuccess":
+		return
+	}
+	r.EventRecorder.Event(object, kind, reason, message)
 }
 
 // retryForEver replaces the library's twenty tries, after which a pod was forgotten.

@@ -29,6 +29,12 @@ const (
 	// vanishedAfter is how long after the grace period a group counts as gone whose delete
 	// was accepted and that no answer shows, though nothing else proves it.
 	vanishedAfter = 30 * time.Second
+	// listingLag is how long ECI's listings may not show a new group.
+	listingLag = time.Minute
+	// unseenAfter is how long a group must be missing before its pod says so.
+	unseenAfter = time.Minute
+	// detailsAfter is how long the containers' ends may come after the group's.
+	detailsAfter = 10 * time.Second
 	// Between attempts whose groups could not be scheduled, which a create does not show.
 	firstPause = 5 * time.Second
 	maxPause   = 3 * time.Minute
@@ -176,11 +182,22 @@ func (p *Provider) lookAtAll(ctx context.Context) (pages int, err error) {
 	}
 	var absent []string
 	p.mu.Lock()
-	for _, e := range p.entries {
-		missing := e.groupID != "" && !e.gone && !present[e.groupID] && e.born.Before(start)
-		e.doubtful = missing
-		if missing && (e.deleting || e.failure == nil && !e.group.Status.Ended()) {
+	for uid, e := range p.entries {
+		if !e.removed && e.born.Before(start) && p.current(e) == nil {
+			e.removed = true // nobody told of its end
+			p.startDelete(e, e.pod)
+		}
+		switch {
+		case e.groupID == "":
+		case e.gone || present[e.groupID] || !e.born.Before(start) || !e.deleting && (e.failure != nil || e.group.Status.Ended()):
+			e.unseen = time.Time{}
+			if e.doubted {
+				e.doubted = false
+				p.outbox.Add(uid)
+			}
+		default:
 			absent = append(absent, e.groupID)
+			p.doubt(e)
 		}
 	}
 	p.mu.Unlock()
@@ -247,13 +264,13 @@ func (p *Provider) see(groups []eci.Group) {
 		g := &groups[i]
 		uid := types.UID(g.Tags[eci.TagPodUID])
 		e := p.entries[uid]
-		if e == nil || e.groupID != g.ID || !p.owns(g) {
+		if e == nil || e.groupID == "" || e.groupID != g.ID || !p.owns(g) {
 			continue
 		}
 		if e.group != nil && reflect.DeepEqual(e.group, g) {
 			continue
 		}
-		e.group, e.changed, e.doubtful = g, time.Now(), false
+		e.group, e.changed = g, time.Now()
 		switch {
 		case e.deleting:
 			p.queue.Add(uid)
@@ -273,6 +290,13 @@ func (p *Provider) see(groups []eci.Group) {
 
 // settleAbsent decides about groups that an answer did not contain.
 func (p *Provider) settleAbsent(ctx context.Context, ids []string) error {
+	p.mu.Lock()
+	for _, e := range p.entries {
+		if !e.deleting && time.Since(e.born) < listingLag {
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == e.groupID })
+		}
+	}
+	p.mu.Unlock()
 	if len(ids) == 0 {
 		return nil
 	}
@@ -312,13 +336,15 @@ func (p *Provider) settleAbsent(ctx context.Context, ids []string) error {
 
 // provenGone asks for the groups by id, each time together with another group that is
 // known to be there. ECI answers an unknown id and a missing right alike, with nothing:
-// only an answer that shows the witness proves that the others are gone.
+// only an answer that shows the witness proves that the others are gone. The witness is a
+// group of ours, else one of the same vSwitch: a vSwitch belongs to one account and region,
+// so credentials of another account show none.
 func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]bool, error) {
 	gone := map[string]bool{}
 	for chunk := range slices.Chunk(ids, idsPerQuery-1) {
-		witness := p.witness(ids)
+		witness, err := p.witness(ctx, ids)
 		if witness == "" {
-			return gone, nil
+			return gone, err
 		}
 		groups, err := p.Cloud.Groups(ctx, eci.GroupQuery{IDs: append(slices.Clone(chunk), witness)})
 		if err != nil {
@@ -329,6 +355,7 @@ func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]boo
 			present[groups[i].ID] = true
 		}
 		if !present[witness] {
+			p.region.forget()
 			continue
 		}
 		for _, id := range chunk {
@@ -336,23 +363,6 @@ func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]boo
 		}
 	}
 	return gone, nil
-}
-
-// witness is a group of ours that was seen lately and is not one of ids.
-func (p *Provider) witness(ids []string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	best := ""
-	for _, e := range p.entries {
-		if e.groupID == "" || e.gone || e.doubtful || e.deleting || slices.Contains(ids, e.groupID) || e.group.Status == "" {
-			continue
-		}
-		if e.group.Status == eci.Running {
-			return e.groupID
-		}
-		best = e.groupID
-	}
-	return best
 }
 
 // tell writes the pod's annotations and hands its status to Virtual Kubelet, if it differs
@@ -364,7 +374,8 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		p.mu.Unlock()
 		return nil
 	}
-	group, refusal, failure, waiting := e.group, e.refusal, e.failure, e.waiting
+	group, refusal, failure, waiting, doubted := e.group, e.refusal, e.failure, e.waiting, e.doubted
+	changed := e.changed
 	p.mu.Unlock()
 	pod := p.current(e)
 	if pod == nil {
@@ -374,6 +385,10 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		if err := p.annotate(ctx, pod, group); err != nil {
 			return err
 		}
+	}
+	if early := detailsAfter - time.Since(changed); early > 0 && group != nil && contradictory(group) {
+		p.outbox.AddAfter(uid, early)
+		return nil // the first terminal status is final, and has to have the exit codes
 	}
 	var status corev1.PodStatus
 	switch now := time.Now(); {
@@ -386,7 +401,16 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	case group != nil || pod.Status.Phase != corev1.PodRunning:
 		status = Status(pod, group, now)
 	default:
-		return nil // it ran, and its group is being looked for
+		status = *pod.Status.DeepCopy() // it ran, and its group is being looked for
+	}
+	if doubted && failure == nil {
+		n := unseenNote(pod)
+		p.say(e, n)
+		visible(&status, corev1.ConditionFalse, n.Reason, n.Message, pod.Generation)
+	} else if c := condition(&status, ConditionGroupVisible); c != nil && c.Status == corev1.ConditionFalse && failure != nil {
+		visible(&status, corev1.ConditionFalse, failure.Reason, failure.Message, pod.Generation)
+	} else if c != nil {
+		visible(&status, corev1.ConditionTrue, "GroupSeen", "", pod.Generation)
 	}
 	if apiequality.Semantic.DeepEqual(pod.Status, status) {
 		return nil

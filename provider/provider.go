@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type Provider struct {
 	mu      sync.Mutex
 	entries map[types.UID]*entry
 	orphans map[string]time.Time // group id → when first seen without a pod
+	region  region
 	notify  func(*corev1.Pod)
 	health  health
 }
@@ -63,12 +65,11 @@ type Provider struct {
 // Provider.mu guards all of it; the pod, the group and the request are never changed in
 // place.
 type entry struct {
-	// Whose entry this is never changes, so it may be read without the lock.
-	uid             types.UID
+	uid             types.UID // these three never change and need no lock
 	namespace, name string
+	pod             *corev1.Pod // as Virtual Kubelet handed it over last
 
-	pod     *corev1.Pod // as Virtual Kubelet handed it over last
-	attempt int         // the attempt whose annotation is written; 0: none yet
+	attempt int // the attempt whose annotation is written; 0: none yet
 
 	groupID string
 	group   *eci.Group // as last seen
@@ -82,26 +83,37 @@ type entry struct {
 	// request was sent and its fate is unknown. It must be repeated unchanged: the same
 	// token with other parameters (a fresh service account token) is an error.
 	request    *eci.CreateRequest
-	mismatches int
+	mismatched time.Time // since when ECI says that the token was used otherwise; zero: it does not
 
 	refusal *Refusal
 	failure *Note // the pod failed for this reason
 	waiting *Note // the pod waits for this reason
 
-	deleting  bool      // the group has to go
-	deleteBy  time.Time // when the grace period ends
-	accepted  bool      // ECI accepted the delete
-	gone      bool      // the group is proven gone
-	removed   bool      // the pod's object is gone
-	noted     map[Note]bool
-	changed   time.Time // when its group last changed
-	doubtful  bool      // its group was not in the last listing, without a proof
+	deleting  bool                // the group has to go
+	deleteBy  time.Time           // when the grace period ends
+	accepted  bool                // ECI accepted the delete
+	gone      bool                // the group is proven gone
+	removed   bool                // the pod's object is gone
+	noted     map[string][]string // messages by event reason
+	changed   time.Time           // when its group last changed
+	unseen    time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
+	doubted   bool                // that is said on the pod
 	lastState eci.GroupStatus
 }
 
 // mayRun tells that a group of this entry exists or may come to exist.
 func (e *entry) mayRun() bool {
-	return e.groupID != "" && !e.gone || e.dead != "" || e.busy || e.request != nil
+	return e.groupID != "" && !e.gone || e.dead != "" || e.busy || e.unknown()
+}
+
+// unknown tells that a create was announced or sent whose group nobody knows yet.
+func (e *entry) unknown() bool {
+	return e.groupID == "" && e.failure == nil && (e.request != nil || !e.mismatched.IsZero() || e.attempt > 0 && !e.ours)
+}
+
+// ended tells that the pod's containers have ended for good.
+func (e *entry) ended() bool {
+	return e.failure != nil || e.group != nil && e.group.Status.Ended()
 }
 
 // settled tells that nothing about the entry is expected to change soon.
@@ -109,7 +121,7 @@ func (e *entry) settled() bool {
 	if e.deleting {
 		return false
 	}
-	if e.refusal != nil || e.failure != nil || e.group != nil && e.group.Status.Ended() {
+	if e.ended() || e.refusal != nil {
 		return true
 	}
 	if e.group == nil || e.group.Status != eci.Running {
@@ -169,7 +181,7 @@ func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 
 // newEntry needs p.mu.
 func (p *Provider) newEntry(pod *corev1.Pod) *entry {
-	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[Note]bool{}}
+	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[string][]string{}}
 	p.entries[pod.UID] = e
 	return e
 }
@@ -358,11 +370,18 @@ func (p *Provider) current(e *entry) *corev1.Pod {
 	return pod
 }
 
+// maxSaid is how many different messages of one reason become events of a pod. An error of
+// the network has another port in it each time, and a retry never ends.
+const maxSaid = 10
+
 // say emits an event once a pod and message.
 func (p *Provider) say(e *entry, n Note) {
 	p.mu.Lock()
-	known, pod := e.noted[n], e.pod
-	e.noted[n] = true
+	pod, said := e.pod, e.noted[n.Reason]
+	known := len(said) >= maxSaid || slices.Contains(said, n.Message)
+	if !known {
+		e.noted[n.Reason] = append(said, n.Message)
+	}
 	p.mu.Unlock()
 	if !known {
 		p.Recorder.Event(pod, corev1.EventTypeWarning, n.Reason, n.Message)

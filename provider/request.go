@@ -285,15 +285,7 @@ func (b *builder) podHardening() {
 		if len(sc.SupplementalGroups) > 0 {
 			ignored = append(ignored, "supplementalGroups")
 		}
-		if sc.SeccompProfile != nil {
-			ignored = append(ignored, "seccompProfile")
-		}
-		if sc.AppArmorProfile != nil {
-			ignored = append(ignored, "appArmorProfile")
-		}
-		if sc.SELinuxOptions != nil {
-			ignored = append(ignored, "seLinuxOptions")
-		}
+		ignored = append(ignored, profiles(sc.SeccompProfile, sc.AppArmorProfile, sc.SELinuxOptions)...)
 	}
 	if len(ignored) > 0 {
 		b.note("SecurityContextIgnored", "spec.securityContext: ECI has no parameter for %s; the group is isolated in a virtual machine of its own",
@@ -302,6 +294,20 @@ func (b *builder) podHardening() {
 	if b.pod.Spec.RuntimeClassName != nil {
 		b.note("RuntimeClassIgnored", "spec.runtimeClassName: %s does not apply; every group runs in a virtual machine of its own", *b.pod.Spec.RuntimeClassName)
 	}
+}
+
+// profiles names the security profiles that are set, of a pod or a container.
+func profiles(seccomp *corev1.SeccompProfile, appArmor *corev1.AppArmorProfile, seLinux *corev1.SELinuxOptions) (names []string) {
+	if seccomp != nil {
+		names = append(names, "seccompProfile")
+	}
+	if appArmor != nil {
+		names = append(names, "appArmorProfile")
+	}
+	if seLinux != nil {
+		names = append(names, "seLinuxOptions")
+	}
+	return names
 }
 
 func (b *builder) note(reason, format string, args ...any) {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	ReasonGroupGone    = "GroupGone"
 	ReasonSpotReleased = "BidFailed" // ACK's word for a reclaimed spot group
 )
+
+// ConditionGroupVisible is a pod condition: False while ECI's answers do not show the pod's
+// group and nothing proves that it is gone. The pod keeps its phase and its readiness.
+const ConditionGroupVisible corev1.PodConditionType = "ecideck.io/GroupVisible"
 
 // killedExitCode is what the kubelet reports for a container whose end nobody saw.
 const killedExitCode = 137
@@ -118,7 +123,7 @@ func phase(pod *corev1.Pod, group *eci.Group) (p corev1.PodPhase, reason, messag
 	if group.Status == eci.Scheduling {
 		reason, message = lastWarning(group)
 	}
-	return corev1.PodPending, reason, message
+	return running(pod), reason, message
 }
 
 // running keeps a pod that ran in that phase: a pod never goes back to Pending.
@@ -143,6 +148,11 @@ func allEnded(group *eci.Group) bool {
 		}
 	}
 	return true
+}
+
+// contradictory tells that the group has ended and a container of it runs.
+func contradictory(group *eci.Group) bool {
+	return group.Status.Ended() && slices.ContainsFunc(group.Containers, func(c eci.Container) bool { return c.Current.State == "Running" })
 }
 
 func endPhase(group *eci.Group) corev1.PodPhase {
@@ -212,7 +222,7 @@ func containerStatus(spec *corev1.Container, seen *eci.Container, before *corev1
 		out.State, out.Ready = before.State, false // the API server refuses terminated → running
 	}
 	if finished(phase) && out.State.Terminated == nil {
-		out.State, out.Ready = ended(out.State, phase), false
+		out.State, out.Ready = ended(out.State, phase, group), false
 	}
 	if out.State.Running != nil || out.State.Terminated != nil {
 		out.ContainerID, out.ImageID = containerID(group.ID, spec.Name, out.RestartCount), spec.Image
@@ -239,8 +249,11 @@ func neverAgain(pod *corev1.Pod, end *corev1.ContainerStateTerminated) bool {
 }
 
 // ended is the end of a container that nobody saw.
-func ended(state corev1.ContainerState, phase corev1.PodPhase) corev1.ContainerState {
+func ended(state corev1.ContainerState, phase corev1.PodPhase, group *eci.Group) corev1.ContainerState {
 	end := &corev1.ContainerStateTerminated{Reason: "Completed"}
+	if t := group.Ended(); !t.IsZero() {
+		end.FinishedAt = seconds(t)
+	}
 	if phase == corev1.PodFailed {
 		end.Reason, end.ExitCode = "ContainerStatusUnknown", killedExitCode
 		end.Message = "The container group ended before the container's own end was seen"

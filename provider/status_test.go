@@ -159,3 +159,23 @@ func TestAnAnswerWithoutContainersOrAddressForgetsNothing(t *testing.T) {
 		t.Errorf("status %+v", got)
 	}
 }
+
+func TestAPodThatRanNeverGoesBackToPending(t *testing.T) {
+	for _, s := range []eci.Status{eci.Pending, eci.Scheduling, eci.Restarting, eci.Updating, "", "New"} {
+		pod := healthyPod("web")
+		pod.Status = Status(pod, runningGroup(), statusTime)
+		if got := Status(pod, runningGroup(status(s)), statusTime); got.Phase != corev1.PodRunning {
+			t.Errorf("group %q: pod %s", s, got.Phase)
+		}
+	}
+}
+
+func TestAnEndThatNobodySawHasTheGroupsTime(t *testing.T) {
+	pod := healthyPod("job", func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever })
+	pod.Status = Status(pod, runningGroup(), statusTime)
+	end := statusTime.Add(time.Minute)
+	got := Status(pod, &eci.Group{ID: "eci-1", Status: eci.Succeeded, Succeeded: end}, end).ContainerStatuses[0].State.Terminated
+	if got == nil || !got.FinishedAt.Time.Equal(end) {
+		t.Errorf("ended %+v", got)
+	}
+}

@@ -18,14 +18,28 @@ func WithLogger(ctx context.Context, logger *slog.Logger) context.Context {
 
 type vkLogger struct{ to *slog.Logger }
 
-func (l vkLogger) Debug(args ...any)                 { l.to.Debug(fmt.Sprint(args...)) }
-func (l vkLogger) Debugf(format string, args ...any) { l.to.Debug(fmt.Sprintf(format, args...)) }
-func (l vkLogger) Info(args ...any)                  { l.to.Info(fmt.Sprint(args...)) }
-func (l vkLogger) Infof(format string, args ...any)  { l.to.Info(fmt.Sprintf(format, args...)) }
-func (l vkLogger) Warn(args ...any)                  { l.to.Warn(fmt.Sprint(args...)) }
-func (l vkLogger) Warnf(format string, args ...any)  { l.to.Warn(fmt.Sprintf(format, args...)) }
-func (l vkLogger) Error(args ...any)                 { l.to.Error(fmt.Sprint(args...)) }
-func (l vkLogger) Errorf(format string, args ...any) { l.to.Error(fmt.Sprintf(format, args...)) }
+// print makes the text only where it is logged: the library logs at debug on every sync of
+// every pod.
+func (l vkLogger) print(level slog.Level, args []any) {
+	if l.to.Enabled(context.Background(), level) {
+		l.to.Log(context.Background(), level, fmt.Sprint(args...))
+	}
+}
+
+func (l vkLogger) printf(level slog.Level, format string, args []any) {
+	if l.to.Enabled(context.Background(), level) {
+		l.to.Log(context.Background(), level, fmt.Sprintf(format, args...))
+	}
+}
+
+func (l vkLogger) Debug(args ...any)                 { l.print(slog.LevelDebug, args) }
+func (l vkLogger) Debugf(format string, args ...any) { l.printf(slog.LevelDebug, format, args) }
+func (l vkLogger) Info(args ...any)                  { l.print(slog.LevelInfo, args) }
+func (l vkLogger) Infof(format string, args ...any)  { l.printf(slog.LevelInfo, format, args) }
+func (l vkLogger) Warn(args ...any)                  { l.print(slog.LevelWarn, args) }
+func (l vkLogger) Warnf(format string, args ...any)  { l.printf(slog.LevelWarn, format, args) }
+func (l vkLogger) Error(args ...any)                 { l.print(slog.LevelError, args) }
+func (l vkLogger) Errorf(format string, args ...any) { l.printf(slog.LevelError, format, args) }
 
 // Fatal only logs: a library does not end the process that pods depend on.
 func (l vkLogger) Fatal(args ...any)                 { l.Error(args...) }
@@ -43,4 +57,10 @@ func (l vkLogger) WithFields(fields log.Fields) log.Logger {
 	return vkLogger{to}
 }
 
-func (l vkLogger) WithError(err error) log.Logger { return vkLogger{l.to.With("err", err)} }
+// WithError adds the error; the library also passes the nil of a call that went well.
+func (l vkLogger) WithError(err error) log.Logger {
+	if err == nil {
+		return l
+	}
+	return vkLogger{l.to.With("err", err)}
+}

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"os"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,8 +104,19 @@ func (f *flags) complete() error {
 	default:
 		return fmt.Errorf("--schedule-strategy %q: use VSwitchOrdered or VSwitchRandom", f.strategy)
 	}
-	if f.apiserver != "" && !strings.Contains(f.apiserver, ":") {
-		return fmt.Errorf("--apiserver-address %q: give host:port", f.apiserver)
+	if f.apiserver != "" {
+		host, port, err := net.SplitHostPort(f.apiserver)
+		if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host == "" {
+			return fmt.Errorf("--apiserver-address %q: give host:port, such as 10.0.0.5:6443", f.apiserver)
+		}
+	}
+	for _, server := range f.clusterDNS {
+		if net.ParseIP(server) == nil {
+			return fmt.Errorf("--cluster-dns %q: not an IP address", server)
+		}
+	}
+	if f.nodeIP != "" && net.ParseIP(f.nodeIP) == nil {
+		return fmt.Errorf("--node-ip %q: not an IP address", f.nodeIP)
 	}
 	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods} {
 		if _, err := resource.ParseQuantity(value); err != nil {

@@ -253,6 +253,7 @@ func (c *Client) pages(ctx context.Context, action string, params map[string]str
 // do makes one call, with rate limit and retries, and decodes its answer into out.
 // repeatable says that a call whose fate is unknown may be sent again.
 func (c *Client) do(ctx context.Context, action string, params map[string]string, repeatable bool, out any) error {
+	lost := false // an earlier try may have taken effect
 	for attempt := 1; ; attempt++ {
 		if err := c.limits.wait(ctx, action); err != nil {
 			return fmt.Errorf("%s: %w", action, err)
@@ -262,6 +263,11 @@ func (c *Client) do(ctx context.Context, action string, params map[string]string
 		c.observe(action, codeOf(err), time.Since(start))
 		if err == nil {
 			return nil
+		}
+		var e *Error
+		if errors.As(err, &e) {
+			e.Uncertain = lost
+			lost = lost || failedInTransit(e)
 		}
 		if ctx.Err() != nil || attempt >= c.retries.attempts || !worthRepeating(err, repeatable) {
 			return err

@@ -255,6 +255,34 @@ func TestACreateThatTimedOutIsNotPaidTwice(t *testing.T) {
 	})
 }
 
+func TestARefusalAfterALostAnswerIsUncertain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := ecitest.New(ecitest.Options{})
+		c := newClient(t, e)
+		uncertain := func() bool {
+			t.Helper()
+			r := healthy()
+			r.ClientToken = "uid-1"
+			_, err := c.CreateGroup(t.Context(), r)
+			var typed *eci.Error
+			if !errors.As(err, &typed) || !eci.IsForbidden(err) {
+				t.Fatalf("error is %v", err)
+			}
+			return typed.Uncertain
+		}
+		fault(t, e, ecitest.Fault{Kind: ecitest.FaultDenied, Count: 1})
+		if uncertain() {
+			t.Error("the only try was refused: nothing came of it")
+		}
+		fault(t, e, ecitest.Fault{Kind: ecitest.FaultTimeoutAfterAccept, Count: 1})
+		time.AfterFunc(time.Second, func() { fault(t, e, ecitest.Fault{Kind: ecitest.FaultDenied}) })
+		if !uncertain() || len(e.Groups()) != 1 {
+			t.Errorf("the first try made %d groups, and the refusal of the second says nothing about it", len(e.Groups()))
+		}
+		time.Sleep(time.Minute) // the emulator's hanging answers end
+	})
+}
+
 func TestServerErrorsAreRetriedAndThenGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := ecitest.New(ecitest.Options{})

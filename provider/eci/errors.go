@@ -24,7 +24,10 @@ type Error struct {
 	Message    string
 	RequestID  string
 	HTTPStatus int
-	Err        error
+	// Uncertain: an earlier try of the same call got no answer. Whatever this answer says,
+	// that try may have taken effect.
+	Uncertain bool
+	Err       error
 }
 
 // Error is what a person needs to search for the failure or to open a ticket.
