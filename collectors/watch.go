@@ -88,7 +88,7 @@ func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)
 			return
 		case <-k.dirty:
 		}
-		items, changed, synced, err, panicked := k.take()
+		items, changed, synced, panicked, err := k.take()
 		if panicked != nil {
 			panic(panicked) // Run makes it this source's error and starts the collector again
 		}
@@ -364,7 +364,7 @@ func (k *kept[T]) fold() {
 }
 
 // take returns the items in order and whether they are another slice than taken before.
-func (k *kept[T]) take() (items []*T, changed, synced bool, err error, panicked any) {
+func (k *kept[T]) take() (items []*T, changed, synced bool, panicked any, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := k.taken
@@ -375,5 +375,5 @@ func (k *kept[T]) take() (items []*T, changed, synced bool, err error, panicked 
 	if k.probeErr != nil {
 		err = k.probeErr
 	}
-	return k.items, changed, k.synced, err, k.panicked
+	return k.items, changed, k.synced, k.panicked, err
 }

@@ -169,9 +169,8 @@ func New(c Config) *Provider {
 func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.entries[pod.UID]
-	if e == nil {
-		e = p.newEntry(pod)
+	if p.entries[pod.UID] == nil {
+		p.newEntry(pod)
 	}
 	if !finished(pod.Status.Phase) {
 		p.queue.Add(pod.UID)

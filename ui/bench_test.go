@@ -3,8 +3,6 @@ package ui
 import (
 	"testing"
 
-	"github.com/rivo/tview"
-
 	"github.com/ecideck/ecideck/ui/uitest"
 	"github.com/ecideck/ecideck/ui/view"
 )
@@ -16,7 +14,7 @@ func bigPods(b *testing.B) (*view.Pods, func()) {
 	pods := view.NewPods(c.env, "")
 	pods.Show(bigFleet(100_000))
 	screen := uitest.Screen(b, 120, 40)
-	var p tview.Primitive = pods.Primitive()
+	p := pods.Primitive()
 	p.SetRect(0, 0, 120, 40)
 	draw := func() { p.Draw(screen) }
 	draw()

@@ -99,7 +99,7 @@ func (j *journal) Log(ctx context.Context, r LogRequest) (io.ReadCloser, error) 
 	go func() {
 		_, _ = io.WriteString(in, text)
 		<-ctx.Done()
-		in.Close()
+		_ = in.Close()
 	}()
 	return out, nil
 }

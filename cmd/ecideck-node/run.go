@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -75,7 +74,7 @@ func serve(ctx context.Context, f *flags, v *provider.VirtualNode, client kubern
 	if err != nil {
 		return err
 	}
-	var handler http.Handler = v.OpenKubeletHandler()
+	handler := v.OpenKubeletHandler()
 	if !f.anonymous {
 		ca, err := provider.ClientCA(ctx, client, f.clientCA)
 		if err != nil {

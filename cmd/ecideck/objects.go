@@ -230,13 +230,13 @@ func describeGroup(g *eci.Group, now time.Time) string {
 			field("    Last state", stateText(c.Previous))
 		}
 	}
-	w.Flush()
+	_ = w.Flush() // into memory
 	if len(g.Events) > 0 {
 		fmt.Fprintln(w, "Events:\n  Type\tReason\tAge\tCount\tMessage")
 		for _, e := range g.Events {
 			fmt.Fprintf(w, "  %s\t%s\t%s\t%d\t%s\n", printable(e.Type), printable(e.Reason), age(e.Last, now), e.Count, printable(e.Message))
 		}
-		w.Flush()
+		_ = w.Flush() // into memory
 	}
 	return b.String()
 }

@@ -72,7 +72,7 @@ func (p *Pods) Reason() string {
 		return ""
 	}
 	var parts []string
-	if row.Pod != nil && !(p.table.Whole("NAMESPACE") && p.table.Whole("NAME")) {
+	if row.Pod != nil && (!p.table.Whole("NAMESPACE") || !p.table.Whole("NAME")) {
 		parts = append(parts, row.Pod.Namespace+"/"+row.Pod.Name)
 	}
 	switch {

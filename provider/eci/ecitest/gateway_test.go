@@ -42,7 +42,7 @@ func signed(method, action string, nonce int, change func(map[string]string)) ur
 		pairs = append(pairs, encode.Replace(url.QueryEscape(name)+"="+url.QueryEscape(p[name])))
 	}
 	mac := hmac.New(sha1.New, []byte(ecitest.DefaultAccessKeySecret+"&"))
-	io.WriteString(mac, method+"&%2F&"+encode.Replace(url.QueryEscape(strings.Join(pairs, "&"))))
+	_, _ = io.WriteString(mac, method+"&%2F&"+encode.Replace(url.QueryEscape(strings.Join(pairs, "&"))))
 	v := url.Values{"Signature": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}
 	for name, value := range p {
 		v.Set(name, value)
@@ -195,7 +195,7 @@ func acs3(method, action, nonce, secret string, query, form url.Values) []string
 	canonical += "\n" + strings.Join(names, ";") + "\n" + headers["x-acs-content-sha256"]
 	digest := sha256.Sum256([]byte(canonical))
 	mac := hmac.New(sha256.New, []byte(secret))
-	io.WriteString(mac, "ACS3-HMAC-SHA256\n"+hex.EncodeToString(digest[:]))
+	_, _ = io.WriteString(mac, "ACS3-HMAC-SHA256\n"+hex.EncodeToString(digest[:]))
 	return append(flat, "Authorization", fmt.Sprintf("ACS3-HMAC-SHA256 Credential=%s,SignedHeaders=%s,Signature=%s",
 		ecitest.DefaultAccessKeyID, strings.Join(names, ";"), hex.EncodeToString(mac.Sum(nil))))
 }

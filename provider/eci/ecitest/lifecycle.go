@@ -11,11 +11,11 @@ import (
 // A timeline is now, and what it learned on the way there: the last change before it and
 // the first one after.
 type timeline struct {
-	now           time.Time
-	last, next    time.Time
-	events        []event
-	eventsByText  map[string]int
-	groupID, name string
+	now          time.Time
+	last, next   time.Time
+	events       []event
+	eventsByText map[string]int
+	name         string
 }
 
 // reached reports that t is not in the future.
