@@ -313,7 +313,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		o := outcome{recorder: httptest.NewRecorder(), aborted: true}
 		defer func() {
-			if cause := recover(); cause != nil && cause != error(http.ErrAbortHandler) { //nolint:errorlint // a panic value, never wrapped
+			if cause := recover(); cause != nil && cause != http.ErrAbortHandler { //nolint:errorlint // a panic value, never wrapped
 				panic(cause)
 			}
 			done <- o
