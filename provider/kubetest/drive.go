@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -67,6 +68,17 @@ func (l *Lab) drive(ctx context.Context) {
 	}
 }
 
+// note keeps what happens while the lab runs in a log of its own (`ecideck-lab logs lab`):
+// the terminal may belong to a console by then.
+func (l *Lab) note(text string) {
+	f, err := os.OpenFile(l.LogFile("lab"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return // the lab's folder is gone: it is ending
+	}
+	defer f.Close()
+	fmt.Fprintln(f, time.Now().UTC().Format(time.RFC3339), text)
+}
+
 func (l *Lab) runFault(ctx context.Context, f scenario.Fault) {
 	timer := time.NewTimer(f.After.Duration)
 	defer timer.Stop()
@@ -79,7 +91,7 @@ func (l *Lab) runFault(ctx context.Context, f scenario.Fault) {
 		Kind: f.Kind, Zone: f.Zone, Rate: f.Rate, Count: f.Count, ForSeconds: f.For.Seconds(), Async: f.Async,
 	})
 	if err != nil && ctx.Err() == nil {
-		fmt.Fprintln(l.progress, err)
+		l.note(err.Error())
 	}
 }
 
@@ -103,7 +115,7 @@ func (l *Lab) runTraffic(ctx context.Context, t scenario.Traffic) {
 		case err != nil: // an outage of the API server, usually wanted: the next step tries again
 			step--
 		case last >= 0 && found != last:
-			fmt.Fprintf(l.progress, "%s %s/%s was scaled to %d by someone else: its traffic curve stops here\n", t.Kind, t.Namespace, t.Name, found)
+			l.note(fmt.Sprintf("%s %s/%s was scaled to %d by someone else: its traffic curve stops here", t.Kind, t.Namespace, t.Name, found))
 			return
 		default:
 			last = want

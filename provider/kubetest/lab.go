@@ -29,7 +29,7 @@ type Options struct {
 	Dir      string // the lab's state; emptied first, and removed by Stop
 	Bin      string // the folder of ecideck-lab and ecideck-node
 	Scenario *scenario.Scenario
-	// Progress is told, in lines, what is being done; nil: nobody.
+	// Progress is told, in lines, what is being done until Start returns; nil: nobody.
 	Progress io.Writer
 }
 
