@@ -265,6 +265,8 @@ func (e *Emulator) handler(action string) handler {
 		return e.restartGroup
 	case "DescribeContainerLog":
 		return e.describeLog
+	case "DescribeContainerGroupPrice":
+		return e.describePrice
 	case "DescribeRegions":
 		return e.describeRegions
 	case "ListUsage":
