@@ -265,6 +265,10 @@ func (e *Emulator) handler(action string) handler {
 		return e.restartGroup
 	case "DescribeContainerLog":
 		return e.describeLog
+	case "DescribeContainerGroupMetric":
+		return e.describeMetric
+	case "DescribeMultiContainerGroupMetric":
+		return e.describeMetrics
 	case "DescribeContainerGroupPrice":
 		return e.describePrice
 	case "DescribeRegions":
