@@ -64,11 +64,7 @@ func (e *Emulator) restartGroup(c *call, now time.Time) (any, *refusal) {
 	if s := g.at(now, e.timing).status; s != eci.Pending && s != eci.Running {
 		return nil, badRequest("IncorrectStatus", "The container group is "+string(s)+"; only one that is Pending or Running can be restarted.")
 	}
-	if g.pinned != "" {
-		g.pinned, g.created = "", now.Add(-time.Hour)
-	}
-	g.restarted = now
-	g.touch()
+	g.restart(now, false)
 	return plainAnswer{e.requestID()}, nil
 }
 
@@ -89,7 +85,7 @@ func (e *Emulator) describeRegions(_ *call, now time.Time) (any, *refusal) {
 	for _, zone := range region.Zones {
 		sold := true
 		for _, f := range e.faults {
-			sold = sold && !(f.Kind == FaultNoStock && f.Rate == 1 && (f.Zone == "" || f.Zone == zone))
+			sold = sold && !((f.Kind == FaultNoStock || f.Kind == FaultNotOnSale) && f.Rate == 1 && (f.Zone == "" || f.Zone == zone))
 		}
 		if sold {
 			region.RecommendZones = append(region.RecommendZones, zone)

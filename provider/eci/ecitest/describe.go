@@ -25,6 +25,7 @@ func (e *Emulator) sweep(now time.Time) {
 		return
 	}
 	e.swept = now
+	e.strike(now)
 	var old []*group // ended more than an hour ago
 	drop := map[*group]bool{}
 	for _, g := range e.order {
