@@ -87,21 +87,22 @@ type Emulator struct {
 	schema  *Schema
 	start   time.Time // real time
 
-	mu       sync.Mutex // guards everything below
-	random   *rand.Rand
-	groups   map[string]*group // by id
-	order    []*group          // by seq, ascending
-	seq      int
-	tokens   map[string]tokenUse // by ClientToken
-	nonces   [2]map[string]bool  // this half hour's and the one before
-	rotated  time.Time
-	faults   []*Fault
-	faultID  int
-	minute   time.Time      // the calendar minute that rates counts
-	rates    map[string]int // action -> calls this minute
-	calls    map[string]int // action -> calls ever
-	swept    time.Time
-	nextGone time.Time // when the next deleted group leaves; zero: none
+	mu         sync.Mutex // guards everything below
+	random     *rand.Rand
+	groups     map[string]*group // by id
+	order      []*group          // by seq, ascending
+	seq        int
+	tokens     map[string]tokenUse // by ClientToken
+	nonces     [2]map[string]bool  // this half hour's and the one before
+	rotated    time.Time
+	faults     []*Fault
+	faultID    int
+	minute     time.Time      // the calendar minute that rates counts
+	rates      map[string]int // action -> calls this minute
+	calls      map[string]int // action -> calls ever
+	swept      time.Time
+	executions map[string]*execution // by the token in their address
+	nextGone   time.Time             // when the next deleted group leaves; zero: none
 }
 
 // New makes an Emulator. It panics when the embedded schemas are damaged, which the
@@ -131,8 +132,9 @@ func New(o Options) *Emulator {
 	}
 	return &Emulator{
 		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
-		random: rand.New(rand.NewPCG(o.Seed, 1)),
-		groups: map[string]*group{}, tokens: map[string]tokenUse{},
+		random:     rand.New(rand.NewPCG(o.Seed, 1)),
+		executions: map[string]*execution{},
+		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
 }
@@ -170,6 +172,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveAdmin(w, r)
 		return
 	}
+	if r.URL.Path == execPath {
+		e.serveTerminal(w, r)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		e.refuse(w, badRequest("InvalidParameter", "The request body can't be read: "+err.Error()))
@@ -183,6 +189,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal != nil {
 		e.refuse(w, refusal)
 		return
+	}
+	call.socket = "ws://" + r.Host
+	if r.TLS != nil {
+		call.socket = "wss://" + r.Host
 	}
 	answer, after, refusal := e.answer(call)
 	if after.delay > 0 && !pause(r.Context(), after.delay) {
@@ -278,6 +288,8 @@ func (e *Emulator) handler(action string) handler {
 		return e.deleteGroup
 	case "RestartContainerGroup":
 		return e.restartGroup
+	case "ExecContainerCommand":
+		return e.execCommand
 	case "DescribeContainerLog":
 		return e.describeLog
 	case "DescribeContainerGroupMetric":

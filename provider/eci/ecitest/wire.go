@@ -14,6 +14,7 @@ import (
 type call struct {
 	action string
 	method string
+	socket string            // where the caller finds the emulator, as a WebSocket's address
 	params map[string]string // without the protocol's own
 }
 
