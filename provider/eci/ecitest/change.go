@@ -104,7 +104,7 @@ type usageAnswer struct {
 func (e *Emulator) listUsage(_ *call, now time.Time) (any, *refusal) {
 	return usageAnswer{e.requestID(), map[string]float64{
 		"UsedCpu": e.usedCPU(now), "MaxCpu": e.options.MaxCPU,
-		"UsedImageCacheCount": 0, "MaxImageCacheCount": 500, "UsedAutoImageCacheCount": 0, "MaxAutoImageCacheCount": 25,
-		"UsedDataCacheCount": 0, "MaxDataCacheCount": 100,
+		"UsedImageCacheCount": float64(len(e.of(imageCaches(), now))), "MaxImageCacheCount": 500, "UsedAutoImageCacheCount": 0, "MaxAutoImageCacheCount": 25,
+		"UsedDataCacheCount": float64(len(e.of(dataCaches(), now))), "MaxDataCacheCount": 100,
 	}}, nil
 }

@@ -101,6 +101,7 @@ type Emulator struct {
 	rates      map[string]int // action -> calls this minute
 	calls      map[string]int // action -> calls ever
 	swept      time.Time
+	resources  []*resource           // by seq, ascending
 	executions map[string]*execution // by the token in their address
 	nextGone   time.Time             // when the next deleted group leaves; zero: none
 }
@@ -298,6 +299,38 @@ func (e *Emulator) handler(action string) handler {
 		return e.describeMetrics
 	case "DescribeContainerGroupPrice":
 		return e.describePrice
+	case "CreateImageCache":
+		return e.createResource(imageCaches())
+	case "DescribeImageCaches":
+		return e.describeResources(imageCaches(), "ImageCaches")
+	case "UpdateImageCache":
+		return e.updateResource(imageCaches())
+	case "DeleteImageCache":
+		return e.deleteResource(imageCaches())
+	case "CreateDataCache":
+		return e.createResource(dataCaches())
+	case "DescribeDataCaches":
+		return e.describeResources(dataCaches(), "DataCaches")
+	case "UpdateDataCache":
+		return e.updateResource(dataCaches())
+	case "CopyDataCache":
+		return e.copyDataCache
+	case "DeleteDataCache":
+		return e.deleteResource(dataCaches())
+	case "CreateVirtualNode":
+		return e.createResource(virtualNodes())
+	case "DescribeVirtualNodes":
+		return e.describeResources(virtualNodes(), "VirtualNodes")
+	case "UpdateVirtualNode":
+		return e.updateResource(virtualNodes())
+	case "DeleteVirtualNode":
+		return e.deleteResource(virtualNodes())
+	case "TagResources":
+		return e.tagResources
+	case "UntagResources":
+		return e.untagResources
+	case "ListTagResources":
+		return e.listTagResources
 	case "DescribeRegions":
 		return e.describeRegions
 	case "ListUsage":

@@ -54,10 +54,10 @@ func LoadSchema() (*Schema, error) {
 
 // add puts a parameter into an action's tree; N in a path is any position of a list.
 func (s *Schema) add(action string, path []string, typ any) error {
-	var node any = s.actions[action]
 	if s.actions[action] == nil {
-		return fmt.Errorf("the vendor's schema has no such action")
+		s.actions[action] = map[string]any{} // one that the vendor documents and its SDK lacks
 	}
+	var node any = s.actions[action]
 	for _, part := range path[:len(path)-1] {
 		switch n := node.(type) {
 		case map[string]any:
@@ -91,6 +91,9 @@ func (s *Schema) Check(action, name, value string) error {
 		switch n := node.(type) {
 		case map[string]any:
 			next, ok := n[part]
+			if _, free := n["map"]; !ok && free {
+				return nil // the caller names the keys
+			}
 			if !ok {
 				return fmt.Errorf("%s has no parameter %s", action, name)
 			}
