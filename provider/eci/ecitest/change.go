@@ -83,11 +83,7 @@ func (e *Emulator) describeRegions(_ *call, now time.Time) (any, *refusal) {
 		Zones: e.Zones(), RecommendZones: []string{}, UnavailableZones: []string{}}
 	e.dropFaults(now)
 	for _, zone := range region.Zones {
-		sold := true
-		for _, f := range e.faults {
-			sold = sold && !((f.Kind == FaultNoStock || f.Kind == FaultNotOnSale) && f.Rate == 1 && (f.Zone == "" || f.Zone == zone))
-		}
-		if sold {
+		if e.sells(zone) {
 			region.RecommendZones = append(region.RecommendZones, zone)
 		} else {
 			region.UnavailableZones = append(region.UnavailableZones, zone)

@@ -251,7 +251,7 @@ func readVolumes(c *call, g *group) *refusal {
 	total := 0
 	for i := range c.count("Volume") {
 		prefix := fmt.Sprintf("Volume.%d.", i+1)
-		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"]}
+		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.params[prefix+"FlexVolume.Driver"], c.integer(prefix + "DiskVolume.DiskSize")}
 		if slices.ContainsFunc(g.volumes, func(o volume) bool { return o.Name == v.Name }) {
 			return badRequest("InvalidParameter.DuplicatedVolumeName", "The specified parameter Volume.Name is duplicated: "+v.Name+".")
 		}

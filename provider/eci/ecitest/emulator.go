@@ -102,6 +102,8 @@ type Emulator struct {
 	calls      map[string]int // action -> calls ever
 	swept      time.Time
 	resources  []*resource           // by seq, ascending
+	ops        []*opsTask            // oldest first
+	commits    []*commitTask         // oldest first
 	executions map[string]*execution // by the token in their address
 	nextGone   time.Time             // when the next deleted group leaves; zero: none
 }
@@ -331,6 +333,18 @@ func (e *Emulator) handler(action string) handler {
 		return e.untagResources
 	case "ListTagResources":
 		return e.listTagResources
+	case "CreateInstanceOpsTask":
+		return e.createOpsTask
+	case "DescribeInstanceOpsRecords":
+		return e.describeOpsRecords
+	case "CommitContainer":
+		return e.commitContainer
+	case "DescribeCommitContainerTask":
+		return e.describeCommits
+	case "ResizeContainerGroupVolume":
+		return e.resizeVolume
+	case "DescribeAvailableResource":
+		return e.describeAvailable
 	case "DescribeRegions":
 		return e.describeRegions
 	case "ListUsage":

@@ -40,7 +40,11 @@ type group struct {
 
 type tag struct{ Key, Value string }
 
-type volume struct{ Name, Type string }
+type volume struct {
+	Name, Type string
+	driver     string
+	size       int // GiB; 0: not said
+}
 
 // A container is one of a group's, as asked for.
 type container struct {

@@ -4,6 +4,8 @@ import (
 	_ "embed" // the schemas are files
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -126,3 +128,6 @@ func (s *Schema) Check(action, name, value string) error {
 
 // Has reports that the schema knows an action.
 func (s *Schema) Has(action string) bool { return s.actions[action] != nil }
+
+// Actions are the names of all actions that the schema knows, sorted.
+func (s *Schema) Actions() []string { return slices.Sorted(maps.Keys(s.actions)) }
