@@ -231,7 +231,7 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 		return nil, after, r
 	}
 	handler := e.handler(c.action)
-	if handler == nil {
+	if handler == nil || c.version != versionOf(c.action) {
 		return nil, after, &refusal{http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."}
 	}
 	if r := e.checkParams(c); r != nil {
@@ -345,6 +345,10 @@ func (e *Emulator) handler(action string) handler {
 		return e.resizeVolume
 	case "DescribeAvailableResource":
 		return e.describeAvailable
+	case "DescribeSpotPriceHistory":
+		return e.spotHistory
+	case "GetCallerIdentity":
+		return e.callerIdentity
 	case "DescribeRegions":
 		return e.describeRegions
 	case "ListUsage":

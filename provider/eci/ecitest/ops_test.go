@@ -18,7 +18,7 @@ func TestEveryActionOfTheSchemaIsAnswered(t *testing.T) {
 	w := newWorld(t)
 	a := newAsker(t, w.Emulator)
 	for _, action := range schema.Actions() {
-		got := a.ask(action)
+		got := a.ask(action, "Version", versionOf(action))
 		if got.status == 200 && got.body["RequestId"] != nil {
 			continue
 		}
@@ -28,6 +28,16 @@ func TestEveryActionOfTheSchemaIsAnswered(t *testing.T) {
 			t.Errorf("%s without parameters: HTTP %d %v", action, got.status, got.body)
 		}
 	}
+}
+
+func versionOf(action string) string {
+	switch action {
+	case "DescribeSpotPriceHistory":
+		return "2014-05-26"
+	case "GetCallerIdentity":
+		return "2015-04-01"
+	}
+	return "2018-08-08"
 }
 
 func TestOpsTasks(t *testing.T) {
