@@ -1,6 +1,7 @@
 package ecitest
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
@@ -62,11 +63,12 @@ type SeedGroup struct {
 	// RestartPolicy is Always when empty.
 	RestartPolicy string            `json:"restartPolicy,omitempty"`
 	Env           map[string]string `json:"env,omitempty"`
+	SpotStrategy  string            `json:"spotStrategy,omitempty"` // "": NoSpot
 }
 
 // Seed adds a group and returns its id.
 func (e *Emulator) Seed(s SeedGroup) (string, error) {
-	g := &group{id: s.ID, name: s.Name, restartPolicy: s.RestartPolicy, cpu: s.CPU, memory: s.Memory, pinned: s.Status, spotStrategy: "NoSpot", grace: 30 * time.Second}
+	g := &group{id: s.ID, name: s.Name, restartPolicy: s.RestartPolicy, cpu: s.CPU, memory: s.Memory, pinned: s.Status, spotStrategy: cmp.Or(s.SpotStrategy, "NoSpot"), grace: 30 * time.Second}
 	switch {
 	case s.Status != "" && !slices.Contains(statuses(), s.Status):
 		return "", fmt.Errorf("seeding group %q: no status %q", s.Name, s.Status)

@@ -64,11 +64,7 @@ func (e *Emulator) restartGroup(c *call, now time.Time) (any, *refusal) {
 	if s := g.at(now, e.timing).status; s != eci.Pending && s != eci.Running {
 		return nil, badRequest("IncorrectStatus", "The container group is "+string(s)+"; only one that is Pending or Running can be restarted.")
 	}
-	if g.pinned != "" {
-		g.pinned, g.created = "", now.Add(-time.Hour)
-	}
-	g.restarted = now
-	g.touch()
+	g.restart(now, false)
 	return plainAnswer{e.requestID()}, nil
 }
 
@@ -87,11 +83,7 @@ func (e *Emulator) describeRegions(_ *call, now time.Time) (any, *refusal) {
 		Zones: e.Zones(), RecommendZones: []string{}, UnavailableZones: []string{}}
 	e.dropFaults(now)
 	for _, zone := range region.Zones {
-		sold := true
-		for _, f := range e.faults {
-			sold = sold && !(f.Kind == FaultNoStock && f.Rate == 1 && (f.Zone == "" || f.Zone == zone))
-		}
-		if sold {
+		if e.sells(zone) {
 			region.RecommendZones = append(region.RecommendZones, zone)
 		} else {
 			region.UnavailableZones = append(region.UnavailableZones, zone)
@@ -108,7 +100,7 @@ type usageAnswer struct {
 func (e *Emulator) listUsage(_ *call, now time.Time) (any, *refusal) {
 	return usageAnswer{e.requestID(), map[string]float64{
 		"UsedCpu": e.usedCPU(now), "MaxCpu": e.options.MaxCPU,
-		"UsedImageCacheCount": 0, "MaxImageCacheCount": 500, "UsedAutoImageCacheCount": 0, "MaxAutoImageCacheCount": 25,
-		"UsedDataCacheCount": 0, "MaxDataCacheCount": 100,
+		"UsedImageCacheCount": float64(len(e.of(imageCaches(), now))), "MaxImageCacheCount": 500, "UsedAutoImageCacheCount": 0, "MaxAutoImageCacheCount": 25,
+		"UsedDataCacheCount": float64(len(e.of(dataCaches(), now))), "MaxDataCacheCount": 100,
 	}}, nil
 }

@@ -103,6 +103,13 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	if _, ok := c.params["TerminationGracePeriodSeconds"]; ok {
 		g.grace = time.Duration(c.number("TerminationGracePeriodSeconds") * float64(time.Second))
 	}
+	if _, ok := c.params["MaxPendingMinute"]; ok {
+		minutes := c.number("MaxPendingMinute")
+		if minutes < 10 || minutes > 1440 {
+			return nil, badRequest("InvalidParameter.ValueExceeded", "The parameter MaxPendingMinute must be 10 to 1440.")
+		}
+		g.maxPending = time.Duration(minutes) * time.Minute
+	}
 	if g.name == "" {
 		return nil, missing("ContainerGroupName")
 	}
@@ -244,7 +251,7 @@ func readVolumes(c *call, g *group) *refusal {
 	total := 0
 	for i := range c.count("Volume") {
 		prefix := fmt.Sprintf("Volume.%d.", i+1)
-		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"]}
+		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.params[prefix+"FlexVolume.Driver"], c.integer(prefix + "DiskVolume.DiskSize")}
 		if slices.ContainsFunc(g.volumes, func(o volume) bool { return o.Name == v.Name }) {
 			return badRequest("InvalidParameter.DuplicatedVolumeName", "The specified parameter Volume.Name is duplicated: "+v.Name+".")
 		}
@@ -385,16 +392,18 @@ func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
 			return forbidden("OperationDenied.VswZoneMisMatch", "The vSwitch "+id+" is not in the zone "+want+".")
 		}
 	}
+	var why lack
 	for _, id := range ids {
 		zone := e.options.VSwitches[id]
-		none, later := e.stock(now, zone)
-		if none {
+		lacks, later := e.stock(now, zone)
+		if lacks != "" {
+			why = lacks
 			continue
 		}
 		g.vswitch, g.zone, g.noStock = id, zone, later
 		return nil
 	}
-	return forbidden("OperationDenied.NoStock", "Sales of this resource are temporarily suspended in the specified zone. We recommend that you use the multi-zone creation function to avoid the risk of insufficient resource.")
+	return why.refusal()
 }
 
 // usedCPU is the vCPU of all groups that are not over.

@@ -2,7 +2,6 @@ package ecitest
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,6 +25,7 @@ func (e *Emulator) sweep(now time.Time) {
 		return
 	}
 	e.swept = now
+	e.strike(now)
 	var old []*group // ended more than an hour ago
 	drop := map[*group]bool{}
 	for _, g := range e.order {
@@ -87,14 +87,9 @@ func (e *Emulator) list(c *call, now time.Time, byDefault, most int) (*listing, 
 			return nil, badRequest("InvalidParameter", fmt.Sprintf("The parameter Limit must be 1 to %d.", most))
 		}
 	}
-	var ids []string
-	if list := c.params["ContainerGroupIds"]; list != "" {
-		if err := json.Unmarshal([]byte(list), &ids); err != nil {
-			return nil, badRequest("InvalidParameter", "The parameter ContainerGroupIds must be a JSON list of strings.")
-		}
-		if len(ids) > 20 {
-			return nil, badRequest("InvalidParameter", "The parameter ContainerGroupIds has more than 20 ids.")
-		}
+	ids, refusal := c.ids("ContainerGroupIds")
+	if refusal != nil {
+		return nil, refusal
 	}
 	after, total := 0, -1
 	if token := c.params["NextToken"]; token != "" {

@@ -54,6 +54,7 @@ type Timing struct {
 	Pull     time.Duration // pulling one image (1.5 s)
 	Stop     time.Duration // Terminating, for containers that stop when told (500 ms)
 	Restart  time.Duration // Restarting (1 s)
+	Update   time.Duration // Updating (1 s)
 	NoStock  time.Duration // Scheduling, until an asynchronous lack of stock shows (1 s)
 }
 
@@ -69,6 +70,7 @@ func (t Timing) withDefaults(instant bool) Timing {
 		{&t.Pull, 1500 * time.Millisecond},
 		{&t.Stop, 500 * time.Millisecond},
 		{&t.Restart, time.Second},
+		{&t.Update, time.Second},
 		{&t.NoStock, time.Second},
 	} {
 		if *d.field == 0 {
@@ -85,21 +87,25 @@ type Emulator struct {
 	schema  *Schema
 	start   time.Time // real time
 
-	mu       sync.Mutex // guards everything below
-	random   *rand.Rand
-	groups   map[string]*group // by id
-	order    []*group          // by seq, ascending
-	seq      int
-	tokens   map[string]tokenUse // by ClientToken
-	nonces   [2]map[string]bool  // this half hour's and the one before
-	rotated  time.Time
-	faults   []*Fault
-	faultID  int
-	minute   time.Time      // the calendar minute that rates counts
-	rates    map[string]int // action -> calls this minute
-	calls    map[string]int // action -> calls ever
-	swept    time.Time
-	nextGone time.Time // when the next deleted group leaves; zero: none
+	mu         sync.Mutex // guards everything below
+	random     *rand.Rand
+	groups     map[string]*group // by id
+	order      []*group          // by seq, ascending
+	seq        int
+	tokens     map[string]tokenUse // by ClientToken
+	nonces     [2]map[string]bool  // this half hour's and the one before
+	rotated    time.Time
+	faults     []*Fault
+	faultID    int
+	minute     time.Time      // the calendar minute that rates counts
+	rates      map[string]int // action -> calls this minute
+	calls      map[string]int // action -> calls ever
+	swept      time.Time
+	resources  []*resource           // by seq, ascending
+	ops        []*opsTask            // oldest first
+	commits    []*commitTask         // oldest first
+	executions map[string]*execution // by the token in their address
+	nextGone   time.Time             // when the next deleted group leaves; zero: none
 }
 
 // New makes an Emulator. It panics when the embedded schemas are damaged, which the
@@ -129,8 +135,9 @@ func New(o Options) *Emulator {
 	}
 	return &Emulator{
 		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
-		random: rand.New(rand.NewPCG(o.Seed, 1)),
-		groups: map[string]*group{}, tokens: map[string]tokenUse{},
+		random:     rand.New(rand.NewPCG(o.Seed, 1)),
+		executions: map[string]*execution{},
+		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
 }
@@ -168,6 +175,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveAdmin(w, r)
 		return
 	}
+	if r.URL.Path == execPath {
+		e.serveTerminal(w, r)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		e.refuse(w, badRequest("InvalidParameter", "The request body can't be read: "+err.Error()))
@@ -182,9 +193,16 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, refusal)
 		return
 	}
+	call.socket = "ws://" + r.Host
+	if r.TLS != nil {
+		call.socket = "wss://" + r.Host
+	}
 	answer, after, refusal := e.answer(call)
+	if after.delay > 0 && !pause(r.Context(), after.delay) {
+		return
+	}
 	switch {
-	case after == neverAnswer:
+	case after.never:
 		// What a client sees when the gateway accepted a call and died: nothing, until one
 		// of the two gives up.
 		pause(r.Context(), time.Minute)
@@ -196,54 +214,62 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// aftermath is what a fault does to an answer that is ready.
-type aftermath int
-
-const (
-	nothingMore aftermath = iota
-	neverAnswer
-)
+// aftermath is what faults do to an answer that is ready.
+type aftermath struct {
+	never bool          // nobody ever gets it
+	delay time.Duration // in real time
+}
 
 // answer runs a verified call under the lock.
-func (e *Emulator) answer(c *call) (any, aftermath, *refusal) {
+func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls[c.action]++
 	now := e.Now()
 	e.sweep(now)
 	if r := e.countRate(c.action); r != nil {
-		return nil, nothingMore, r
+		return nil, after, r
 	}
 	handler := e.handler(c.action)
-	if handler == nil {
-		return nil, nothingMore, &refusal{http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."}
+	if handler == nil || c.version != versionOf(c.action) {
+		return nil, after, &refusal{http.StatusNotFound, "InvalidAction.NotFound", "Specified api is not found, please check your url and method."}
 	}
 	if r := e.checkParams(c); r != nil {
-		return nil, nothingMore, r
+		return nil, after, r
 	}
 	empty := false
-	for _, f := range e.firing(now, c.action) {
+	for _, f := range e.firing(now, c) {
 		switch f.Kind {
 		case FaultThrottling:
-			return nil, nothingMore, badRequest("Throttling", "You have made too many requests within a short time; your request is denied due to request throttling.")
+			return nil, after, badRequest("Throttling", "You have made too many requests within a short time; your request is denied due to request throttling.")
 		case FaultError500:
-			return nil, nothingMore, &refusal{http.StatusInternalServerError, "InternalError", "The request processing has failed due to some unknown error, exception or failure."}
+			return nil, after, &refusal{http.StatusInternalServerError, "InternalError", "The request processing has failed due to some unknown error, exception or failure."}
 		case FaultDenied:
-			return nil, nothingMore, &refusal{http.StatusForbidden, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
+			return nil, after, &refusal{http.StatusForbidden, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
+		case FaultUnavailable:
+			return nil, after, &refusal{http.StatusServiceUnavailable, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."}
+		case FaultArrears:
+			return nil, after, badRequest("Account.Arrearage", "Your account has an outstanding payment.")
+		case FaultQuota:
+			return nil, after, forbidden("QuotaExceeded", "vCPU quota exceeded.")
+		case FaultSlow:
+			after.delay = max(after.delay, time.Duration(f.DelaySeconds*float64(time.Second)))
+		case FaultRepeatPage:
+			delete(c.params, "NextToken")
 		case FaultEmptyList:
 			empty = true
 		case FaultTimeoutAfterAccept:
 			handler(c, now)
-			return nil, neverAnswer, nil
+			return nil, aftermath{never: true}, nil
 		}
 	}
 	if empty {
 		if list := emptyAnswer(c.action, e.requestID()); list != nil {
-			return list, nothingMore, nil
+			return list, after, nil
 		}
 	}
-	answer, refusal := handler(c, now)
-	return answer, nothingMore, refusal
+	answer, refused = handler(c, now)
+	return answer, after, refused
 }
 
 type handler func(c *call, now time.Time) (any, *refusal)
@@ -259,12 +285,70 @@ func (e *Emulator) handler(action string) handler {
 		return e.describeStatus
 	case "DescribeContainerGroupEvents":
 		return e.describeEvents
+	case "UpdateContainerGroup":
+		return e.updateGroup
 	case "DeleteContainerGroup":
 		return e.deleteGroup
 	case "RestartContainerGroup":
 		return e.restartGroup
+	case "ExecContainerCommand":
+		return e.execCommand
 	case "DescribeContainerLog":
 		return e.describeLog
+	case "DescribeContainerGroupMetric":
+		return e.describeMetric
+	case "DescribeMultiContainerGroupMetric":
+		return e.describeMetrics
+	case "DescribeContainerGroupPrice":
+		return e.describePrice
+	case "CreateImageCache":
+		return e.createResource(imageCaches())
+	case "DescribeImageCaches":
+		return e.describeResources(imageCaches(), "ImageCaches")
+	case "UpdateImageCache":
+		return e.updateResource(imageCaches())
+	case "DeleteImageCache":
+		return e.deleteResource(imageCaches())
+	case "CreateDataCache":
+		return e.createResource(dataCaches())
+	case "DescribeDataCaches":
+		return e.describeResources(dataCaches(), "DataCaches")
+	case "UpdateDataCache":
+		return e.updateResource(dataCaches())
+	case "CopyDataCache":
+		return e.copyDataCache
+	case "DeleteDataCache":
+		return e.deleteResource(dataCaches())
+	case "CreateVirtualNode":
+		return e.createResource(virtualNodes())
+	case "DescribeVirtualNodes":
+		return e.describeResources(virtualNodes(), "VirtualNodes")
+	case "UpdateVirtualNode":
+		return e.updateResource(virtualNodes())
+	case "DeleteVirtualNode":
+		return e.deleteResource(virtualNodes())
+	case "TagResources":
+		return e.tagResources
+	case "UntagResources":
+		return e.untagResources
+	case "ListTagResources":
+		return e.listTagResources
+	case "CreateInstanceOpsTask":
+		return e.createOpsTask
+	case "DescribeInstanceOpsRecords":
+		return e.describeOpsRecords
+	case "CommitContainer":
+		return e.commitContainer
+	case "DescribeCommitContainerTask":
+		return e.describeCommits
+	case "ResizeContainerGroupVolume":
+		return e.resizeVolume
+	case "DescribeAvailableResource":
+		return e.describeAvailable
+	case "DescribeSpotPriceHistory":
+		return e.spotHistory
+	case "GetCallerIdentity":
+		return e.callerIdentity
 	case "DescribeRegions":
 		return e.describeRegions
 	case "ListUsage":

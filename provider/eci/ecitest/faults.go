@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // Kinds of faults.
@@ -16,37 +18,66 @@ const (
 	FaultDenied             = "denied"               // Forbidden.RAM
 	FaultEmptyList          = "emptylist"            // listings answer 200 with nothing, as for a RAM identity without rights
 	FaultTimeoutAfterAccept = "timeout-after-accept" // the call takes effect and is never answered
+	FaultUnavailable        = "unavailable"          // ServiceUnavailable, 503
+	FaultSlow               = "slow"                 // answers take DelaySeconds longer
+	FaultRepeatPage         = "repeatpage"           // a page asked for by its token is the first one again
+	FaultArrears            = "arrears"              // creating: Account.Arrearage
+	FaultQuota              = "quota"                // creating: QuotaExceeded
+	FaultNoIPs              = "noips"                // a zone's vSwitches have no addresses left: InvalidVSwitchId.IpNotEnough
+	FaultNotOnSale          = "notonsale"            // a zone sells nothing: Zone.NotOnSale
+	FaultSpotReclaim        = "spotreclaim"          // spot groups get their notice, and expire three minutes later
+	FaultRestart            = "restart"              // groups are restarted after a failure of their host
+	FaultMaintenance        = "maintenance"          // groups get the notice SystemReboot
 )
+
+// faultKinds are all kinds.
+func faultKinds() []string {
+	return []string{FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept,
+		FaultUnavailable, FaultSlow, FaultRepeatPage, FaultArrears, FaultQuota, FaultNoIPs, FaultNotOnSale,
+		FaultSpotReclaim, FaultRestart, FaultMaintenance}
+}
+
+// ofZones reports that a fault decides whether a zone takes a new group.
+func (f *Fault) ofZones() bool {
+	return f.Kind == FaultNoStock || f.Kind == FaultNoIPs || f.Kind == FaultNotOnSale
+}
+
+// ofGroups reports that a fault happens to groups and not to calls.
+func (f *Fault) ofGroups() bool {
+	return f.Kind == FaultSpotReclaim || f.Kind == FaultRestart || f.Kind == FaultMaintenance
+}
 
 // A Fault makes calls fail until it is removed, used up or over.
 type Fault struct {
 	ID     string `json:"id,omitempty"` // given by AddFault
 	Kind   string `json:"kind"`
-	Zone   string `json:"zone,omitempty"`   // nostock: this zone; "": all
-	Action string `json:"action,omitempty"` // this action; "": all (nostock: creating)
-	// Rate is the share of calls that fail, 0 to 1; 0 is 1.
+	Zone   string `json:"zone,omitempty"`   // of zones and of groups: this zone; "": all
+	Action string `json:"action,omitempty"` // of calls: this action; "": all that the kind is about
+	Group  string `json:"group,omitempty"`  // of groups: this one; "": all
+	// Rate is the share of calls, or of groups, that it hits, 0 to 1; 0 is 1.
 	Rate float64 `json:"rate,omitempty"`
-	// Count is after how many failed calls it is used up; 0: never.
+	// Count is after how many calls or groups it is used up; 0: never.
 	Count int `json:"count,omitempty"`
 	// ForSeconds is how long it lasts, in emulated seconds; 0: until it is removed.
 	ForSeconds float64 `json:"forSeconds,omitempty"`
 	// Async lets nostock show after the group was created: it ends in ScheduleFailed.
 	Async bool `json:"async,omitempty"`
+	// DelaySeconds is how much longer answers take with slow, in real seconds; 0: 5.
+	DelaySeconds float64 `json:"delaySeconds,omitempty"`
 
-	until time.Time // zero: no end
-	left  int       // meaningful where Count > 0
+	since time.Time
+	until time.Time       // zero: no end
+	drawn map[string]bool // ids of the groups that it has hit or spared
+	left  int             // meaningful where Count > 0
 }
 
 // AddFault switches a fault on and returns its id.
 func (e *Emulator) AddFault(f Fault) (string, error) {
-	switch f.Kind {
-	case FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept:
-	default:
-		return "", fmt.Errorf("unknown fault kind %q: there are %s", f.Kind, strings.Join([]string{FaultNoStock, FaultThrottling,
-			FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept}, ", "))
+	if !slices.Contains(faultKinds(), f.Kind) {
+		return "", fmt.Errorf("unknown fault kind %q: there are %s", f.Kind, strings.Join(faultKinds(), ", "))
 	}
-	if f.Rate < 0 || f.Rate > 1 || f.Count < 0 || f.ForSeconds < 0 {
-		return "", fmt.Errorf("fault %s: rate must be 0 to 1, count and forSeconds not negative", f.Kind)
+	if !(f.Rate >= 0 && f.Rate <= 1) || f.Count < 0 || !(f.ForSeconds >= 0) || !(f.DelaySeconds >= 0 && f.DelaySeconds <= 3600) {
+		return "", fmt.Errorf("fault %s: rate must be 0 to 1, delaySeconds 0 to 3600, count and forSeconds not negative", f.Kind)
 	}
 	if f.Zone != "" && !slices.Contains(e.Zones(), f.Zone) {
 		return "", fmt.Errorf("fault %s: no zone %q here: there are %s", f.Kind, f.Zone, strings.Join(e.Zones(), ", "))
@@ -57,12 +88,20 @@ func (e *Emulator) AddFault(f Fault) (string, error) {
 	if f.Rate == 0 {
 		f.Rate = 1
 	}
+	if f.DelaySeconds == 0 {
+		f.DelaySeconds = 5
+	}
+	if f.Kind != FaultSlow {
+		f.DelaySeconds = 0
+	}
+	f.since, f.drawn = now, map[string]bool{}
 	if f.ForSeconds > 0 {
 		f.until = now.Add(time.Duration(f.ForSeconds * float64(time.Second)))
 	}
 	e.faultID++
 	f.ID, f.left = "fault-"+strconv.Itoa(e.faultID), f.Count
 	e.faults = append(e.faults, &f)
+	e.strike(now)
 	return f.ID, nil
 }
 
@@ -103,16 +142,27 @@ func (e *Emulator) fires(f *Fault) bool {
 	return true
 }
 
-// firing are the faults that hit a call of an action, those of stock left out.
-func (e *Emulator) firing(now time.Time, action string) []*Fault {
+// firing are the faults that hit a call, those of zones and groups left out.
+func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 	e.dropFaults(now)
 	var hit []*Fault
 	for _, f := range e.faults {
-		if f.Kind == FaultNoStock || f.Action != "" && f.Action != action {
+		if f.ofZones() || f.ofGroups() || f.Action != "" && f.Action != c.action {
 			continue
 		}
-		if f.Kind == FaultEmptyList && emptyAnswer(action, "") == nil {
-			continue
+		switch f.Kind {
+		case FaultEmptyList:
+			if emptyAnswer(c.action, "") == nil {
+				continue
+			}
+		case FaultRepeatPage:
+			if c.params["NextToken"] == "" {
+				continue
+			}
+		case FaultArrears, FaultQuota:
+			if c.action != "CreateContainerGroup" {
+				continue
+			}
 		}
 		if e.fires(f) {
 			hit = append(hit, f)
@@ -121,16 +171,81 @@ func (e *Emulator) firing(now time.Time, action string) []*Fault {
 	return hit
 }
 
-// stock says how creating in a zone goes now.
-func (e *Emulator) stock(now time.Time, zone string) (none, later bool) {
+// A lack says why a zone takes no new group; "": it does.
+type lack string
+
+// stock says how creating in a zone goes now; later: it seems to go well and then there
+// is no stock.
+func (e *Emulator) stock(now time.Time, zone string) (why lack, later bool) {
 	e.dropFaults(now)
 	for _, f := range e.faults {
-		if f.Kind == FaultNoStock && (f.Zone == "" || f.Zone == zone) && e.fires(f) {
-			if !f.Async {
-				return true, false
+		if f.ofZones() && (f.Zone == "" || f.Zone == zone) && e.fires(f) {
+			if f.Kind != FaultNoStock || !f.Async {
+				return lack(f.Kind), false
 			}
 			later = true
 		}
 	}
-	return false, later
+	return "", later
+}
+
+// refusal is what creating is refused with when the last zone lacks something.
+func (l lack) refusal() *refusal {
+	switch l {
+	case FaultNoIPs:
+		return forbidden("InvalidVSwitchId.IpNotEnough", "The specified VSwitch has not enough IP addresses.")
+	case FaultNotOnSale:
+		return forbidden("Zone.NotOnSale", "The specified zone is not on sale.")
+	}
+	return forbidden("OperationDenied.NoStock", "Sales of this resource are temporarily suspended in the specified zone. We recommend that you use the multi-zone creation function to avoid the risk of insufficient resource.")
+}
+
+// spotNotice is how long before the release of a spot group its notice comes.
+const spotNotice = 3 * time.Minute
+
+// strike lets the faults of groups happen to those that run. Each group is drawn once for
+// each fault, at the time when both were there, whenever that is noticed.
+func (e *Emulator) strike(now time.Time) {
+	for _, f := range e.faults {
+		if !f.ofGroups() {
+			continue
+		}
+		for _, g := range e.order {
+			if f.Count > 0 && f.left == 0 {
+				break
+			}
+			v := g.at(now, e.timing)
+			if f.drawn[g.id] || v.status != eci.Running || f.Zone != "" && f.Zone != g.zone || f.Group != "" && f.Group != g.id ||
+				f.Kind == FaultSpotReclaim && (g.spotStrategy == "NoSpot" || !g.reclaimed.IsZero()) {
+				continue
+			}
+			at := f.since
+			if v.started.After(at) {
+				at = v.started
+			}
+			if !f.until.IsZero() && !at.Before(f.until) {
+				continue
+			}
+			f.drawn[g.id] = true
+			if e.fires(f) {
+				g.struck(f.Kind, at, now)
+			}
+		}
+	}
+}
+
+// struck lets a fault happen to the group: at when both were there, now being when it is
+// noticed.
+func (g *group) struck(kind string, at, now time.Time) {
+	switch kind {
+	case FaultSpotReclaim:
+		g.reclaimed = at.Add(spotNotice)
+		g.notices = append(g.notices, event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
+	case FaultRestart:
+		g.restart(now, false)
+		g.notices = append(g.notices, event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
+	case FaultMaintenance:
+		g.notices = append(g.notices, event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
+	}
+	g.touch()
 }

@@ -24,8 +24,12 @@ type group struct {
 	deadline                     time.Duration // 0: none
 	containers, inits            []container
 	created                      time.Time
-	noStock                      bool       // it will end in ScheduleFailed
-	restarted                    time.Time  // zero: never
+	noStock                      bool      // it will end in ScheduleFailed
+	restarted                    time.Time // zero: never
+	updating                     bool      // restarted by an update
+	reclaimed                    time.Time // zero: never; when its spot instance is taken back
+	notices                      []event   // what the service said about it
+	maxPending                   time.Duration
 	deleted, gone                time.Time  // zero: not deleted; gone: when it leaves the list
 	pinned                       eci.Status // "": lives on the clock
 	pinnedSince                  time.Time
@@ -36,7 +40,11 @@ type group struct {
 
 type tag struct{ Key, Value string }
 
-type volume struct{ Name, Type string }
+type volume struct {
+	Name, Type string
+	driver     string
+	size       int // GiB; 0: not said
+}
 
 // A container is one of a group's, as asked for.
 type container struct {
@@ -90,6 +98,7 @@ type view struct {
 	events      []event
 	message     string
 	initialized bool
+	waits       time.Time // since when Pending counts towards the limit; zero: it doesn't
 }
 
 // A run is a container at a moment.
@@ -124,6 +133,15 @@ func (g *group) at(now time.Time, t Timing) *view {
 	}
 	g.cached = g.compute(now, t)
 	return g.cached
+}
+
+// restart stops the group's containers and starts them anew, for an update or for itself.
+func (g *group) restart(now time.Time, update bool) {
+	if g.pinned != "" {
+		g.pinned, g.created = "", now.Add(-time.Hour)
+	}
+	g.restarted, g.updating = now, update
+	g.touch()
 }
 
 // touch forgets what was computed, after something was done to the group.

@@ -48,8 +48,23 @@ func (l *timeline) event(t time.Time, typ, reason, message string) {
 // https://help.aliyun.com/zh/eci/user-guide/lifecycle-of-an-elastic-container-instance
 func (g *group) compute(now time.Time, t Timing) *view {
 	l := &timeline{now: now, last: g.created, eventsByText: map[string]int{}}
+	reclaimed := !g.reclaimed.IsZero() && l.reached(g.reclaimed)
+	if reclaimed {
+		l.now = g.reclaimed // nothing happens after it
+	}
 	v := g.life(l, t)
+	if reclaimed && !v.status.Ended() {
+		l.now = g.reclaimed
+		g.kill(l, v, "BidFailed")
+		v.status = eci.Expired
+		v.message = "The pod is spot instance, and have been released at " + stamp(g.reclaimed)
+	}
 	l.now = now // a deadline may have set it back
+	for _, n := range g.notices {
+		if l.reached(n.first) {
+			l.event(n.first, n.typ, n.reason, n.message)
+		}
+	}
 	if v.status.Ended() && !v.ended.IsZero() {
 		l.next = time.Time{} // whatever its containers had planned
 	}
@@ -62,6 +77,9 @@ func (g *group) compute(now time.Time, t Timing) *view {
 		l.reached(g.gone)
 	}
 	v.phase = phaseOf(v.status)
+	if v.status == eci.Failed && !v.waits.IsZero() && g.restartPolicy != "Never" {
+		v.phase = "Pending" // as the vendor documents it for a group that was Pending too long
+	}
 	v.changed, v.from, v.until = l.last, l.last, l.next
 	if v.from.After(now) {
 		v.from = now
@@ -103,9 +121,12 @@ func (g *group) life(l *timeline, t Timing) *view {
 	}
 	begin, pull := g.created.Add(t.Schedule), t.Pull
 	if !g.restarted.IsZero() && l.reached(g.restarted) {
-		again := g.restarted.Add(t.Restart)
+		status, again := eci.Restarting, g.restarted.Add(t.Restart)
+		if g.updating {
+			status, again = eci.Updating, g.restarted.Add(t.Update)
+		}
 		if !l.reached(again) {
-			v.status, v.started = eci.Restarting, begin
+			v.status, v.started = status, begin
 			return v
 		}
 		begin, pull = again, 0 // the images are there
@@ -123,10 +144,31 @@ func (g *group) life(l *timeline, t Timing) *view {
 		}
 	}
 	g.runAll(l, v, begin, pull)
+	if v.status == eci.Pending && !v.waits.IsZero() && !overdue {
+		if end := v.waits.Add(g.pendingLimit()); l.reached(end) {
+			v.status, v.ended = eci.Failed, end
+			v.message = "The container group was Pending for longer than " + g.pendingLimit().String()
+		}
+	}
+	if v.status != eci.Failed || v.message == "" {
+		v.waits = time.Time{}
+	}
 	if overdue && !v.status.Ended() {
-		g.killOverdue(l, v)
+		v.message = "The container group was active on the node longer than the specified deadline"
+		g.kill(l, v, "DeadlineExceeded")
+		v.status = eci.Failed
+		l.event(l.now, "Warning", "DeadlineExceeded", v.message)
 	}
 	return v
+}
+
+// pendingLimit is how long a group may be Pending while none of its init containers runs.
+// https://help.aliyun.com/zh/eci/user-guide/customize-the-maximum-pending-duration-of-the-eci-pod
+func (g *group) pendingLimit() time.Duration {
+	if g.maxPending > 0 {
+		return g.maxPending
+	}
+	return 4 * time.Hour
 }
 
 // runAll runs the init containers one after the other and then the others at once.
@@ -140,6 +182,9 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 		v.inits[i] = g.inits[i].live(l, at, pull, policy)
 		if !v.inits[i].final {
 			v.containers = waiting(len(g.containers), "PodInitializing")
+			if v.inits[i].state.name != "Running" {
+				v.waits = at
+			}
 			return
 		}
 		at = v.inits[i].endedAt
@@ -149,7 +194,7 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 			return
 		}
 	}
-	v.initialized = true
+	v.initialized, v.waits = true, at
 	running, failed, ended := false, false, at
 	for i := range g.containers {
 		r := g.containers[i].live(l, at, pull, g.restartPolicy)
@@ -174,18 +219,16 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 	}
 }
 
-// killOverdue ends a group whose ActiveDeadlineSeconds have passed.
-func (g *group) killOverdue(l *timeline, v *view) {
-	v.status, v.ended = eci.Failed, l.now
-	v.message = "The container group was active on the node longer than the specified deadline"
+// kill ends the group's containers at l.now.
+func (g *group) kill(l *timeline, v *view, reason string) {
+	v.ended = l.now
 	for i := range v.containers {
 		r := &v.containers[i]
 		if r.state.name == "Running" {
-			r.state.name, r.state.reason, r.state.exitCode, r.state.finished = "Terminated", "DeadlineExceeded", 137, l.now
+			r.state.name, r.state.reason, r.state.exitCode, r.state.finished = "Terminated", reason, 137, l.now
 		}
 		r.ready = false
 	}
-	l.event(l.now, "Warning", "DeadlineExceeded", v.message)
 }
 
 func waiting(n int, reason string) []run {

@@ -4,6 +4,8 @@ import (
 	_ "embed" // the schemas are files
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,10 +56,10 @@ func LoadSchema() (*Schema, error) {
 
 // add puts a parameter into an action's tree; N in a path is any position of a list.
 func (s *Schema) add(action string, path []string, typ any) error {
-	var node any = s.actions[action]
 	if s.actions[action] == nil {
-		return fmt.Errorf("the vendor's schema has no such action")
+		s.actions[action] = map[string]any{} // one that the vendor documents and its SDK lacks
 	}
+	var node any = s.actions[action]
 	for _, part := range path[:len(path)-1] {
 		switch n := node.(type) {
 		case map[string]any:
@@ -91,6 +93,9 @@ func (s *Schema) Check(action, name, value string) error {
 		switch n := node.(type) {
 		case map[string]any:
 			next, ok := n[part]
+			if _, free := n["map"]; !ok && free {
+				return nil // the caller names the keys
+			}
 			if !ok {
 				return fmt.Errorf("%s has no parameter %s", action, name)
 			}
@@ -123,3 +128,6 @@ func (s *Schema) Check(action, name, value string) error {
 
 // Has reports that the schema knows an action.
 func (s *Schema) Has(action string) bool { return s.actions[action] != nil }
+
+// Actions are the names of all actions that the schema knows, sorted.
+func (s *Schema) Actions() []string { return slices.Sorted(maps.Keys(s.actions)) }

@@ -15,6 +15,8 @@ import (
 //	chatter    serves, twenty log lines a second
 //	missing    is an image that can't be pulled: the group stays Pending
 //
+// What they use of their CPU follows the environment variable LOAD: see load.
+//
 // An init container whose image is none of these ends after a second: otherwise no group
 // with an ordinary init image would ever start.
 

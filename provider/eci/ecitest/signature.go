@@ -41,7 +41,7 @@ func (e *Emulator) verifyV1(method string, all map[string]string) (*call, *refus
 	if r := e.useNonce(all["SignatureNonce"]); r != nil {
 		return nil, r
 	}
-	return newCall(all["Action"], method, all), nil
+	return newCall(all["Action"], all["Version"], method, all), nil
 }
 
 func stringToSignV1(method string, all map[string]string) string {
@@ -63,7 +63,7 @@ func percent(s string) string {
 // checkIdentity checks what both kinds of signature carry. Timestamps are compared with
 // real time: clients don't know the emulated one.
 func (e *Emulator) checkIdentity(version, accessKeyID, timestamp string) *refusal {
-	if version != "2018-08-08" {
+	if !isVersion(version) {
 		return badRequest("InvalidVersion", "Specified parameter Version is not valid.")
 	}
 	if accessKeyID != e.options.AccessKeyID {
@@ -158,5 +158,5 @@ func (e *Emulator) verifyACS3(r *http.Request, body []byte, all map[string]strin
 	if r := e.useNonce(nonce); r != nil {
 		return nil, r
 	}
-	return newCall(action, r.Method, all), nil
+	return newCall(action, r.Header.Get("x-acs-version"), r.Method, all), nil
 }

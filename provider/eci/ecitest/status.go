@@ -122,13 +122,19 @@ func (g *group) conditions(v *view) []wireCondition {
 		ready = ready && r.ready
 	}
 	created := v.status != eci.Scheduling
-	return []wireCondition{
+	conditions := []wireCondition{
 		condition("PodScheduled", created, "", ""),
 		condition("ContainerInstanceCreated", created, "", ""),
 		condition("Initialized", v.initialized, "", ""),
 		condition("ContainersReady", ready, "", ""),
 		condition("Ready", ready, "", ""),
 	}
+	for _, ev := range v.events {
+		if ev.reason == "SpotToBeReleased" {
+			conditions = append(conditions, condition("ContainerInstanceExpired", true, ev.reason, ev.message))
+		}
+	}
+	return conditions
 }
 
 type eventsAnswer struct {
@@ -157,6 +163,16 @@ type wirePodEvent struct {
 	Metadata       map[string]string `json:"metadata"`
 }
 
+// ofService reports that ECI itself says it, and not the kubelet in the group.
+// https://help.aliyun.com/zh/eci/user-guide/custom-events-of-elastic-container-instance
+func (ev event) ofService() bool {
+	switch ev.reason {
+	case "NoStock", "SpotToBeReleased", "SystemReboot", "SystemFailureReboot":
+		return true
+	}
+	return false
+}
+
 func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 	l, refusal := e.list(c, now, 50, 200)
 	if refusal != nil {
@@ -167,7 +183,7 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 		w := wireGroupEvents{ContainerGroupId: g.id, Name: g.name, Namespace: "default", UUID: g.id, Events: []wirePodEvent{}}
 		for i, ev := range g.at(now, e.timing).events {
 			component := "kubelet"
-			if ev.reason == "NoStock" {
+			if ev.ofService() {
 				component = "EciService"
 			}
 			if want := c.params["EventSource"]; want != "" && (want == "EciService") != (component == "EciService") {

@@ -12,9 +12,11 @@ import (
 
 // A call is a request whose signature was verified.
 type call struct {
-	action string
-	method string
-	params map[string]string // without the protocol's own
+	action  string
+	version string // of the product's API
+	method  string
+	socket  string            // where the caller finds the emulator, as a WebSocket's address
+	params  map[string]string // without the protocol's own
 }
 
 // A refusal is an error answer.
@@ -96,8 +98,8 @@ func isProtocolParam(name string) bool {
 	return false
 }
 
-func newCall(action, method string, all map[string]string) *call {
-	c := &call{action: action, method: method, params: map[string]string{}}
+func newCall(action, version, method string, all map[string]string) *call {
+	c := &call{action: action, version: version, method: method, params: map[string]string{}}
 	for name, value := range all {
 		if !isProtocolParam(name) {
 			c.params[name] = value
@@ -128,6 +130,9 @@ func (e *Emulator) checkParams(c *call) *refusal {
 	switch region := c.params["RegionId"]; region {
 	case e.options.Region:
 	case "":
+		if c.action == "GetCallerIdentity" {
+			return nil // an account is in no region
+		}
 		return badRequest("MissingParameter", "The input parameter RegionId that is mandatory for processing this request is not supplied.")
 	default:
 		return &refusal{http.StatusNotFound, "InvalidRegionId.NotFound", "The specified region " + region + " is not found; this is an emulator of " + e.options.Region + "."}

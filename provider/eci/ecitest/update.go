@@ -1,0 +1,207 @@
+package ecitest
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ecideck/ecideck/provider/eci"
+)
+
+// updateGroup changes what a group runs: with RenewUpdate, the default, each list that is
+// given replaces the group's; with IncrementalUpdate the elements that are given are
+// changed by their names, and tags and volumes are added. The containers start anew when
+// more than tags and resource group change.
+// https://help.aliyun.com/zh/eci/developer-reference/api-eci-2018-08-08-updatecontainergroup
+func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
+	g, refused := e.find(c)
+	if refused != nil {
+		return nil, refused
+	}
+	if s := g.at(now, e.timing).status; s != eci.Pending && s != eci.Running {
+		return nil, badRequest("IncorrectStatus", "The container group is "+string(s)+"; only one that is Pending or Running can be updated.")
+	}
+	incremental := false
+	switch c.params["UpdateType"] {
+	case "", "RenewUpdate":
+	case "IncrementalUpdate":
+		incremental = true
+	default:
+		return nil, badRequest("InvalidParameter", "The parameter UpdateType must be RenewUpdate or IncrementalUpdate.")
+	}
+	n := *g // changed only as a whole, when nothing is refused
+	labels := c.count("Tag") > 0 || c.params["ResourceGroupId"] != ""
+	runs := c.count("Container") > 0 || c.count("InitContainer") > 0 || c.count("Volume") > 0 || c.hasPrefix("DnsConfig.") ||
+		c.count("ImageRegistryCredential") > 0 || c.count("AcrRegistryInfo") > 0 ||
+		c.params["Cpu"] != "" || c.params["Memory"] != "" || c.params["RestartPolicy"] != ""
+	if !labels && !runs {
+		return nil, badRequest("NoNeedUpdate", "Nothing of the container group is to be updated.")
+	}
+	if n.resourceGroup = c.params["ResourceGroupId"]; n.resourceGroup == "" {
+		n.resourceGroup = g.resourceGroup
+	}
+	n.updateTags(c, incremental)
+	switch policy := c.params["RestartPolicy"]; policy {
+	case "":
+	case "Always", "OnFailure", "Never":
+		n.restartPolicy = policy
+	default:
+		return nil, badRequest("InvalidParameter", "The parameter RestartPolicy must be Always, OnFailure or Never.")
+	}
+	for _, update := range []func(*call, *group, bool) *refusal{updateContainers, updateVolumes, e.updateSize} {
+		if refusal := update(c, &n, incremental); refusal != nil {
+			return nil, refusal
+		}
+	}
+	if refusal := checkTags(c, &n); refusal != nil {
+		return nil, refusal
+	}
+	*g = n
+	if g.touch(); runs {
+		g.restart(now, true)
+	}
+	return plainAnswer{e.requestID()}, nil
+}
+
+func (g *group) updateTags(c *call, incremental bool) {
+	given := c.tags()
+	switch {
+	case len(given) == 0:
+	case incremental:
+		g.tags = mergeTags(g.tags, given)
+	default:
+		g.tags = given
+	}
+}
+
+// mergeTags sets tags among others, which keep their order.
+func mergeTags(tags, set []tag) []tag {
+	merged := slices.Clone(tags)
+	for _, s := range set {
+		if i := slices.IndexFunc(merged, func(t tag) bool { return t.Key == s.Key }); i >= 0 {
+			merged[i] = s
+		} else {
+			merged = append(merged, s)
+		}
+	}
+	return merged
+}
+
+func updateContainers(c *call, g *group, incremental bool) *refusal {
+	if !incremental {
+		n := group{containers: nil}
+		given := &call{params: maps.Clone(c.params)}
+		apps := c.count("Container") > 0
+		if !apps {
+			// Only to satisfy the check that a group has a container.
+			given.params["Container.1.Name"], given.params["Container.1.Image"] = g.containers[0].name, g.containers[0].image
+		}
+		if refusal := readContainers(given, &n); refusal != nil {
+			return refusal
+		}
+		if apps {
+			g.containers = n.containers
+		}
+		if c.count("InitContainer") > 0 {
+			g.inits = n.inits
+		}
+		return uniqueNames(g)
+	}
+	for _, l := range []struct {
+		list string
+		of   *[]container
+	}{{"Container", &g.containers}, {"InitContainer", &g.inits}} {
+		*l.of = slices.Clone(*l.of)
+		for i := range c.count(l.list) {
+			prefix := l.list + "." + strconv.Itoa(i+1) + "."
+			at := slices.IndexFunc(*l.of, func(x container) bool { return x.name == c.params[prefix+"Name"] })
+			if at < 0 {
+				return badRequest("InvalidParameter", "The container group has no "+l.list+" "+strconv.Quote(c.params[prefix+"Name"])+".")
+			}
+			x, refusal := (*l.of)[at].updated(c, prefix)
+			if refusal != nil {
+				return refusal
+			}
+			(*l.of)[at] = x
+		}
+	}
+	return nil
+}
+
+func uniqueNames(g *group) *refusal {
+	names := map[string]bool{}
+	for _, x := range slices.Concat(g.inits, g.containers) {
+		if names[x.name] {
+			return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.name+".")
+		}
+		names[x.name] = true
+	}
+	return nil
+}
+
+// updated is the container with what a call says of it changed.
+func (x container) updated(c *call, prefix string) (container, *refusal) {
+	given := &call{params: maps.Clone(c.params)}
+	if given.params[prefix+"Image"] == "" {
+		given.params[prefix+"Image"] = x.image
+	}
+	n, refusal := readContainer(given, prefix)
+	if refusal != nil {
+		return x, refusal
+	}
+	n.init = x.init
+	for _, keep := range []struct {
+		param string
+		old   func()
+	}{
+		{"Cpu", func() { n.cpu = x.cpu }}, {"Memory", func() { n.memory = x.memory }},
+		{"Command.", func() { n.command = x.command }}, {"Arg.", func() { n.args = x.args }},
+		{"EnvironmentVar.", func() { n.env = x.env }}, {"Port.", func() { n.ports = x.ports }},
+		{"VolumeMount.", func() { n.mounts = x.mounts }}, {"WorkingDir", func() { n.workingDir = x.workingDir }},
+		{"ImagePullPolicy", func() { n.pullPolicy = x.pullPolicy }},
+		{"ReadinessProbe.", func() { n.readiness, n.readinessDelay = x.readiness, x.readinessDelay }},
+		{"LifecyclePreStopHandler", func() { n.preStop = x.preStop }},
+		{"Stdin", func() { n.stdin, n.once = x.stdin, x.once }}, {"Tty", func() { n.tty = x.tty }},
+	} {
+		if !c.hasPrefix(prefix + keep.param) {
+			keep.old()
+		}
+	}
+	return n, nil
+}
+
+func updateVolumes(c *call, g *group, incremental bool) *refusal {
+	given := c.count("Volume")
+	names := map[string]bool{}
+	for i := range given {
+		prefix := "Volume." + strconv.Itoa(i+1) + "."
+		if c.params[prefix+"Type"] == "DiskVolume" {
+			return badRequest("InvalidParameter", "Volumes of the type DiskVolume can't be updated.")
+		}
+		names[c.params[prefix+"Name"]] = true
+	}
+	if given > 0 {
+		g.volumes = slices.DeleteFunc(slices.Clone(g.volumes), func(v volume) bool { return !incremental || names[v.Name] })
+	}
+	return readVolumes(c, g)
+}
+
+// updateSize rounds a new size, given for the group or by its containers.
+func (e *Emulator) updateSize(c *call, g *group, _ bool) *refusal {
+	given := &call{params: map[string]string{}}
+	switch cpu, memory := g.cpu, g.memory; {
+	case c.params["Cpu"] != "" || c.params["Memory"] != "":
+		if c.params["Cpu"] != "" {
+			cpu = c.number("Cpu")
+		}
+		if c.params["Memory"] != "" {
+			memory = c.number("Memory")
+		}
+		given.params["Cpu"], given.params["Memory"] = strconv.FormatFloat(cpu, 'g', -1, 64), strconv.FormatFloat(memory, 'g', -1, 64)
+	case c.count("Container") > 0 && slices.ContainsFunc(g.containers, func(x container) bool { return x.cpu > 0 }):
+	default:
+		return nil
+	}
+	return e.size(given, g)
+}
