@@ -21,7 +21,9 @@ func faultCommand(l *lab) *cobra.Command {
   ecideck-lab fault throttling --rate 0.3
   ecideck-lab fault clear
 
-Kinds: nostock, throttling, error500, denied, emptylist, timeout-after-accept.`,
+Kinds: nostock, notonsale, noips (by zone); arrears, quota (of creates); throttling, error500,
+unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept (of calls, by --action);
+spotreclaim, restart, maintenance (of groups).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := l.status(cmd)
@@ -40,6 +42,8 @@ Kinds: nostock, throttling, error500, denied, emptylist, timeout-after-accept.`,
 	}
 	cmd.Flags().StringVar(&fault.Zone, "zone", "", "only in this zone")
 	cmd.Flags().StringVar(&fault.Action, "action", "", "only this API action, such as CreateContainerGroup")
+	cmd.Flags().StringVar(&fault.Group, "group", "", "only this container group, by id")
+	cmd.Flags().Float64Var(&fault.DelaySeconds, "delay-seconds", 0, "slow: how much longer an answer takes")
 	cmd.Flags().Float64Var(&fault.Rate, "rate", 0, "share of calls, 0 to 1; 0: all")
 	cmd.Flags().IntVar(&fault.Count, "count", 0, "this many calls; 0: no end")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "this long; 0: until cleared")

@@ -30,7 +30,6 @@ const execLife = 30 * time.Second
 // execCommand answers a command's output with Sync, and otherwise the address of a
 // WebSocket that the emulator serves: see terminal.go. It gives no HttpUrl, the vendor's
 // terminal for browsers.
-// https://help.aliyun.com/zh/eci/developer-reference/api-eci-2018-08-08-execcontainercommand
 func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 	g, refusal := e.find(c)
 	if refusal != nil {

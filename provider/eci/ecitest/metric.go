@@ -105,7 +105,6 @@ func (g *group) record(at time.Time, t Timing, multi bool) (wireRecord, bool) {
 }
 
 // describeMetric answers the newest fifty records of the time asked for.
-// https://help.aliyun.com/zh/eci/developer-reference/api-eci-2018-08-08-describecontainergroupmetric
 func (e *Emulator) describeMetric(c *call, now time.Time) (any, *refusal) {
 	g, refusal := e.find(c)
 	if refusal != nil {

@@ -105,7 +105,6 @@ type wireSpotPrice struct {
 // describePrice answers Price in Currency a second and SpotPrices an hour, which is what
 // the arithmetic of the vendor's sample says. Its sample has one detail, cpu; the names of
 // the others are those of the items on bills.
-// https://help.aliyun.com/zh/eci/developer-reference/api-eci-2018-08-08-describecontainergroupprice
 func (e *Emulator) describePrice(c *call, now time.Time) (any, *refusal) {
 	size, instanceType, refusal := e.pricedSize(c)
 	if refusal != nil {

@@ -29,7 +29,6 @@ func isVersion(version string) bool {
 const accountID = "1234567890123456"
 
 // callerIdentity answers as for a RAM user of the account.
-// https://help.aliyun.com/zh/ram/developer-reference/api-sts-2015-04-01-getcalleridentity
 func (e *Emulator) callerIdentity(_ *call, _ time.Time) (any, *refusal) {
 	return map[string]string{"RequestId": e.requestID(), "AccountId": accountID, "UserId": "200000000000000001",
 		"PrincipalId": "200000000000000001", "IdentityType": "RAMUser", "Arn": "acs:ram::" + accountID + ":user/ecitest"}, nil
@@ -37,7 +36,6 @@ func (e *Emulator) callerIdentity(_ *call, _ time.Time) (any, *refusal) {
 
 // spotHistory answers a type's spot prices of each zone, an hour apart and oldest first,
 // of at most thirty days.
-// https://help.aliyun.com/zh/ecs/developer-reference/api-ecs-2014-05-26-describespotpricehistory
 func (e *Emulator) spotHistory(c *call, now time.Time) (any, *refusal) {
 	for _, name := range []string{"NetworkType", "InstanceType"} {
 		if c.params[name] == "" {

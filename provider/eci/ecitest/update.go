@@ -13,7 +13,6 @@ import (
 // given replaces the group's; with IncrementalUpdate the elements that are given are
 // changed by their names, and tags and volumes are added. The containers start anew when
 // more than tags and resource group change.
-// https://help.aliyun.com/zh/eci/developer-reference/api-eci-2018-08-08-updatecontainergroup
 func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
 	g, refused := e.find(c)
 	if refused != nil {
