@@ -6,20 +6,20 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ecideck/ecideck/provider/eci/spec"
 )
 
 const minute = time.Minute
 
-// perMinute is how many calls of an action an account may make in a minute.
-// https://help.aliyun.com/zh/eci/product-overview/limits; 0: nothing is documented.
+// perMinute is how many calls of an action this client makes in a minute at most: the
+// documented limit, for a Describe action without one what the busiest of them may; 0: no
+// bound.
 func perMinute(action string) int {
-	switch action {
-	case "CreateContainerGroup", "DeleteContainerGroup", "DescribeContainerGroupPrice":
-		return 1000
-	case "DescribeContainerLog", "ExecContainerCommand", "RestartContainerGroup", "UpdateContainerGroup", "DescribeMultiContainerGroupMetric":
-		return 500
-	case "CreateImageCache":
-		return 200
+	for _, limit := range spec.CallLimits() {
+		if limit.Action == action {
+			return limit.PerMinute
+		}
 	}
 	if strings.HasPrefix(action, "Describe") {
 		return 2000

@@ -1,4 +1,4 @@
-// Package spec is the sizes that ECI sells, as data. A group's request is rounded up to one
+// Package spec is the sizes that ECI sells, their list prices and ECI's limits, as data. A group's request is rounded up to one
 // of them, and the rounded size is what is paid.
 //
 // https://help.aliyun.com/zh/eci/user-guide/specify-the-number-of-vcpus-and-memory-size-to-create-an-elastic-container-instance
@@ -145,5 +145,5 @@ func Round(cpu, memory float64, region string, spot bool) (Spec, error) {
 			return s, nil
 		}
 	}
-	return Spec{}, fmt.Errorf("no size in %s holds %g vCPU and %g GiB: the largest are 64 vCPU and 512 GiB", region, cpu, memory)
+	return Spec{}, fmt.Errorf("no size in %s holds %g vCPU and %g GiB: the largest are %d vCPU and %d GiB", region, cpu, memory, MaxCPU, MaxMemory)
 }
