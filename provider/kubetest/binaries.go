@@ -24,10 +24,11 @@ func Programs(ctx context.Context, race bool) (bin string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// The control plane's flags, so that Go's cache serves both.
+	// Flags that somebody else builds with, so that Go's cache serves both: the control
+	// plane's, or those of `go test -race`.
 	kind, args := "plain", append([]string{"build"}, buildFlags...)
 	if race {
-		kind, args = "race", append(args, "-race")
+		kind, args = "race", []string{"build", "-race", "-buildvcs=false"}
 	}
 	// Two clones must not take each other's programs for their own.
 	clone := sha256.Sum256([]byte(root))
