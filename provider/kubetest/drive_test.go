@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,14 +25,15 @@ func TestTrafficFollowsItsCurveUntilSomebodyElseScales(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		replicas := int32(2)
+		var replicas atomic.Int32
+		replicas.Store(2)
 		client := fake.NewClientset()
 		client.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return true, &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}, nil
+			return true, &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas.Load()}}, nil
 		})
 		client.PrependReactor("update", "deployments", func(a clienttesting.Action) (bool, runtime.Object, error) {
 			scale := a.(clienttesting.UpdateAction).GetObject().(*autoscalingv1.Scale)
-			replicas = scale.Spec.Replicas
+			replicas.Store(scale.Spec.Replicas)
 			return true, scale, nil
 		})
 		var terminal strings.Builder
@@ -44,15 +46,15 @@ func TestTrafficFollowsItsCurveUntilSomebodyElseScales(t *testing.T) {
 		for i, want := range []int32{4, 6, 4} {
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
-			if replicas != want {
-				t.Errorf("after step %d: %d replicas, want %d", i+1, replicas, want)
+			if got := replicas.Load(); got != want {
+				t.Errorf("after step %d: %d replicas, want %d", i+1, got, want)
 			}
 		}
-		replicas = 30
+		replicas.Store(30)
 		time.Sleep(10 * time.Second)
 		<-done
-		if replicas != 30 {
-			t.Errorf("the curve set %d over the 30 that somebody asked for", replicas)
+		if got := replicas.Load(); got != 30 {
+			t.Errorf("the curve set %d over the 30 that somebody asked for", got)
 		}
 		if terminal.Len() > 0 {
 			t.Errorf("it wrote over the console: %q", terminal.String())
