@@ -292,11 +292,11 @@ func TestSweepsSlowDownWithTheFleet(t *testing.T) {
 				b.cloud.groups = append(b.cloud.groups, group(fmt.Sprint("eci-x", i), fmt.Sprint("x", i)))
 			}
 		})
-		b.after(10 * time.Minute)
+		b.after(4 * time.Minute)
 		b.cloud.mu.Lock()
 		defer b.cloud.mu.Unlock()
-		if b.cloud.calls < 9 || b.cloud.calls > 12 {
-			t.Errorf("%d sweeps in ten minutes, want one a minute", b.cloud.calls)
+		if b.cloud.calls < 3 || b.cloud.calls > 6 {
+			t.Errorf("%d sweeps in four minutes, want one a minute", b.cloud.calls)
 		}
 		if got := b.source("groups"); got.Every < time.Minute || got.Stale(time.Now()) {
 			t.Errorf("groups is %+v", got)

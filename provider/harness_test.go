@@ -79,6 +79,7 @@ func (e *events) count(text string) (n int) {
 // inBed runs a test in a bubble with a started node.
 func inBed(t *testing.T, test func(*bed)) {
 	t.Helper()
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t)
 		b.start()
