@@ -2,15 +2,9 @@ package provider
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -93,68 +87,33 @@ func ClientCA(ctx context.Context, client kubernetes.Interface, file string) ([]
 	return []byte(config.Data["client-ca-file"]), nil
 }
 
-// ServingCertificate loads the kubelet port's certificate, or makes a self-signed one for a
-// year when no files are named; then `kubectl logs` works where the API server does not
-// verify kubelets, which is Kubernetes' default.
-func ServingCertificate(certFile, keyFile, name, address string) (tls.Certificate, error) {
-	if certFile != "" || keyFile != "" {
-		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("reading --tls-cert-file and --tls-private-key-file: %w", err)
-		}
-		return cert, nil
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a serving key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a serving certificate: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "system:node:" + name, Organization: []string{"system:nodes"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{name},
-	}
-	if ip := net.ParseIP(address); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a serving certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
-}
-
-// HealthHandler serves /healthz (the process lives), /readyz (the node is registered) and
-// /metrics. A cloud outage is neither: it is shown on the node and in the metrics.
-func (v *VirtualNode) HealthHandler(m *Metrics) http.Handler {
+// HealthHandler serves /healthz (the process lives), /readyz (ready gives nil) and /metrics.
+// A cloud outage is neither: it is shown on the node and in the metrics.
+func HealthHandler(m *Metrics, ready func() error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		select {
-		case <-v.ready:
-			fmt.Fprintln(w, "ok")
-		default:
-			http.Error(w, "the node is not registered yet", http.StatusServiceUnavailable)
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
 		}
+		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
 // Serve serves the handler on the listener until the context ends; open streams then have
-// two seconds. A nil certificate means plain HTTP.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, cert *tls.Certificate) error {
+// two seconds. Without certificates it serves plain HTTP.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, certificates CertificateSource) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	if cert != nil {
+	if certificates != nil {
 		// A client certificate is asked for, and judged by the authenticator.
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+		server.TLSConfig = &tls.Config{GetCertificate: certificates, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	}
 	ended := make(chan error, 1)
 	go func() {
-		if cert != nil {
+		if certificates != nil {
 			ended <- server.ServeTLS(listener, "", "")
 		} else {
 			ended <- server.Serve(listener)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ type Metrics struct {
 	Registry *prometheus.Registry
 	calls    *prometheus.CounterVec
 	took     *prometheus.HistogramVec
+	node     atomic.Pointer[Provider] // whose numbers are shown; nil: nobody leads here
 }
 
 // NewMetrics registers the numbers that exist before a Provider does.
@@ -24,6 +26,7 @@ func NewMetrics() *Metrics {
 			Name: "ecideck_cloud_call_seconds", Help: "How long calls of the ECI API took.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"action"}),
 	}
 	m.Registry.MustRegister(m.calls, m.took)
+	m.register()
 	return m
 }
 
@@ -33,18 +36,28 @@ func (m *Metrics) Observe(action, code string, took time.Duration) {
 	m.took.WithLabelValues(action).Observe(took.Seconds())
 }
 
-// watch adds the numbers that are read from a Provider when they are asked for.
-func (m *Metrics) watch(p *Provider) {
-	gauge := func(name, help string, labels prometheus.Labels, read func() float64) {
-		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, read))
+// watch shows the numbers of another Provider from now on: a process that leads again after
+// it had lost its lease has a new one. nil: of none.
+func (m *Metrics) watch(p *Provider) { m.node.Store(p) }
+
+// register adds the numbers that are read from the Provider when they are asked for.
+func (m *Metrics) register() {
+	gauge := func(name, help string, labels prometheus.Labels, read func(*Provider) float64) {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
+			if p := m.node.Load(); p != nil {
+				return read(p)
+			}
+			return 0
+		}))
 	}
 	const depth, depthHelp = "ecideck_queue_depth", "Pods that wait for a worker."
-	gauge(depth, depthHelp, prometheus.Labels{"queue": "groups"}, func() float64 { return float64(p.queue.Len()) })
-	gauge(depth, depthHelp, prometheus.Labels{"queue": "statuses"}, func() float64 { return float64(p.outbox.Len()) })
+	gauge(depth, depthHelp, prometheus.Labels{"queue": "groups"}, func(p *Provider) float64 { return float64(p.queue.Len()) })
+	gauge(depth, depthHelp, prometheus.Labels{"queue": "statuses"}, func(p *Provider) float64 { return float64(p.outbox.Len()) })
 	for _, state := range []string{stateCreating, stateStarting, stateRunning, stateEnded, stateDeleting, stateRefused} {
-		gauge("ecideck_pods", "Pods of this node by state.", prometheus.Labels{"state": state}, func() float64 { return float64(p.count(state)) })
+		gauge("ecideck_pods", "Pods of this node by state.", prometheus.Labels{"state": state}, func(p *Provider) float64 { return float64(p.count(state)) })
 	}
-	gauge("ecideck_cloud_healthy", "1 while the ECI API answers.", nil, func() float64 {
+	gauge("ecideck_leading", "1 while this process serves the node, 0 while it stands by.", nil, func(*Provider) float64 { return 1 })
+	gauge("ecideck_cloud_healthy", "1 while the ECI API answers.", nil, func(p *Provider) float64 {
 		if _, err := p.CloudHealth(); err != nil {
 			return 0
 		}

@@ -73,6 +73,10 @@ func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 func (v *VirtualNode) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if m := v.Provider.Metrics; m != nil {
+		m.watch(v.Provider)
+		defer m.watch(nil)
+	}
 	v.factory.Start(ctx.Done())
 	defer v.factory.Shutdown()
 	defer cancel() // before Shutdown, which waits for the informers

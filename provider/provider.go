@@ -152,16 +152,12 @@ func New(c Config) *Provider {
 	if c.Placement.ClusterDomain == "" {
 		c.Placement.ClusterDomain = "cluster.local"
 	}
-	p := &Provider{
+	return &Provider{
 		Config: c, log: c.Logger, resolver: newResolver(c.Client),
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
 		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
 		kick:   make(chan struct{}, 1), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
 	}
-	if c.Metrics != nil {
-		c.Metrics.watch(p)
-	}
-	return p
 }
 
 // CreatePod notes that the pod shall run. It never fails: Virtual Kubelet would make a

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 )
@@ -30,6 +31,9 @@ type flags struct {
 	pollMin, pollMax                   time.Duration
 	hostnameLabel, noTaints, anonymous bool
 	certFile, keyFile, clientCA        string
+	servingCertificate                 string
+	leaderElect                        bool
+	leaseNamespace                     string
 	logLevel, logFormat                string
 }
 
@@ -78,9 +82,12 @@ instance's role.`,
 	s.BoolVar(&f.hostnameLabel, "hostname-label", false, "label the node with kubernetes.io/hostname; it then counts as one more host in every spread")
 	s.BoolVar(&f.noTaints, "no-taints", false, "register the node without taints, such as for conformance tests")
 	s.BoolVar(&f.anonymous, "kubelet-anonymous", false, "serve the kubelet port to everyone; for tests only")
-	s.StringVar(&f.certFile, "tls-cert-file", "", "serving certificate of the kubelet port (default: self-signed)")
+	s.StringVar(&f.certFile, "tls-cert-file", "", "serving certificate of the kubelet port; read again when it changes")
 	s.StringVar(&f.keyFile, "tls-private-key-file", "", "key of --tls-cert-file")
+	s.StringVar(&f.servingCertificate, "serving-certificate", "self-signed", "without --tls-cert-file: self-signed, or csr: signed by the cluster (kubernetes.io/kubelet-serving) once somebody has approved the request, self-signed until then")
 	s.StringVar(&f.clientCA, "client-ca-file", "", "CA of client certificates (default: what the cluster publishes in kube-system/extension-apiserver-authentication)")
+	s.BoolVar(&f.leaderElect, "leader-elect", true, "serve the node only while holding a lease, so that a second process may stand by")
+	s.StringVar(&f.leaseNamespace, "leader-elect-namespace", "", "namespace of the lease (env POD_NAMESPACE; default kube-system)")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return c
@@ -89,12 +96,18 @@ instance's role.`,
 // complete fills in what the environment says and refuses what can't be.
 func (f *flags) complete() error {
 	f.region = cmp.Or(f.region, os.Getenv(setup.EnvRegion))
+	f.leaseNamespace = cmp.Or(f.leaseNamespace, os.Getenv("POD_NAMESPACE"), metav1.NamespaceSystem)
 	f.nodeIP = cmp.Or(f.nodeIP, os.Getenv("POD_IP"))
 	if f.nodeName == "" && f.region != "" {
 		f.nodeName = "virtual-kubelet-" + f.region
 	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return errors.New("--tls-cert-file and --tls-private-key-file go together")
+	}
+	switch f.servingCertificate {
+	case "self-signed", "csr":
+	default:
+		return fmt.Errorf("--serving-certificate %q: use self-signed or csr", f.servingCertificate)
 	}
 	if len(f.vswitches) > 10 {
 		return fmt.Errorf("--vswitch-ids: ECI takes at most 10, these are %d", len(f.vswitches))

@@ -19,6 +19,7 @@ func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
 		{"--cluster-dns=kube-dns", "not an IP address"},
 		{"--node-ip=node", "not an IP address"},
 		{"--vswitch-ids=" + strings.Repeat("v,", 10) + "v", "at most 10"},
+		{"--serving-certificate=none", "self-signed or csr"},
 		{"--log-level=loud", "debug, info, warn or error"},
 		{"--log-format=xml", "text or json"},
 		{"extra", "extra"},
@@ -44,7 +45,7 @@ func TestNoFlagTakesACredential(t *testing.T) {
 }
 
 func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
-	f := &flags{region: "cn-hangzhou", cpu: "1", memory: "1", pods: "1"}
+	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1"}
 	if err := f.complete(); err != nil || f.nodeName != "virtual-kubelet-cn-hangzhou" {
 		t.Errorf("%q, %v", f.nodeName, err)
 	}

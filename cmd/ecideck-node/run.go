@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -58,62 +61,101 @@ func run(ctx context.Context, f *flags) error {
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer broadcaster.Shutdown()
-
-	v := provider.NewVirtualNode(provider.Config{
+	return serve(ctx, f, provider.Config{
 		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
 		PollMin:   f.pollMin, PollMax: f.pollMax,
-	}, f.nodeSpec(kubelet.Addr()))
-	return serve(ctx, f, v, client, metrics, kubelet, logger)
+	}, kubelet)
 }
 
-// serve runs the node and its two ports; the first to fail ends all.
-func serve(ctx context.Context, f *flags, v *provider.VirtualNode, client kubernetes.Interface, metrics *provider.Metrics, kubelet net.Listener, logger *slog.Logger) error {
-	cert, err := provider.ServingCertificate(f.certFile, f.keyFile, f.nodeName, f.nodeIP)
+// serve opens the two ports and serves the node while this process leads; the first to fail
+// ends all.
+func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Listener) error {
+	logger := config.Logger
+	group, ctx := errgroup.WithContext(ctx)
+	certificates, err := f.certificates(ctx, config.Client)
 	if err != nil {
 		return err
 	}
-	handler := v.OpenKubeletHandler()
+	var ca []byte
 	if !f.anonymous {
-		ca, err := provider.ClientCA(ctx, client, f.clientCA)
-		if err != nil {
+		if ca, err = provider.ClientCA(ctx, config.Client, f.clientCA); err != nil {
 			logger.Warn("kubectl logs may be refused: client certificates can't be verified", "err", err)
 		}
-		if handler, err = v.KubeletHandler(ca); err != nil {
-			return err
-		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	var port standby
+	var registered atomic.Bool
+	lead := newElection(config.Client, f, logger)
+	term := func(ctx context.Context) error {
+		v := provider.NewVirtualNode(config, f.nodeSpec(kubelet.Addr()))
+		handler := v.OpenKubeletHandler()
+		if !f.anonymous {
+			var err error
+			if handler, err = v.KubeletHandler(ca); err != nil {
+				return err
+			}
+		}
+		defer registered.Store(false)
+		port.handler.Store(&handler)
+		defer port.handler.Store(nil)
+		defer context.AfterFunc(ctx, func() { port.handler.Store(nil) })()
+		go func() {
+			select {
+			case <-v.Ready():
+				registered.Store(true)
+				logger.Info("the node is registered", "node", f.nodeName, "cluster", f.clusterID)
+			case <-ctx.Done():
+			}
+		}()
+		return v.Run(ctx)
+	}
 	if f.healthListen != "" {
 		health, err := net.Listen("tcp", f.healthListen)
 		if err != nil {
 			return fmt.Errorf("opening the health port (--health-listen): %w", err)
 		}
-		group.Go(func() error { return provider.Serve(ctx, health, v.HealthHandler(metrics), nil) })
+		ready := func() error {
+			if registered.Load() || lead.standingBy.Load() {
+				return nil
+			}
+			return errors.New("the node is not registered yet")
+		}
+		group.Go(func() error { return provider.Serve(ctx, health, provider.HealthHandler(config.Metrics, ready), nil) })
 	}
-	group.Go(func() error { return provider.Serve(ctx, kubelet, handler, &cert) })
+	group.Go(func() error { return provider.Serve(ctx, kubelet, &port, certificates) })
 	group.Go(func() error {
-		err := v.Run(ctx)
-		if err == nil && ctx.Err() == nil {
-			err = fmt.Errorf("the node's controllers ended by themselves")
+		if f.leaderElect {
+			return lead.run(ctx, term)
 		}
-		if ctx.Err() != nil {
-			return nil // asked to stop
-		}
-		return err
-	})
-	group.Go(func() error {
-		select {
-		case <-v.Ready():
-			logger.Info("the node is registered", "node", f.nodeName, "cluster", f.clusterID)
-		case <-ctx.Done():
-		}
-		return nil
+		return lead.serve(ctx, ctx, term)
 	})
 	err = group.Wait()
 	logger.Info("stopped; container groups keep running")
 	return err
+}
+
+// standby is the kubelet port of a process that may not lead.
+type standby struct{ handler atomic.Pointer[http.Handler] }
+
+func (s *standby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if handler := s.handler.Load(); handler != nil {
+		(*handler).ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "this process stands by; the node's address will be its leader's", http.StatusServiceUnavailable)
+}
+
+// certificates are the kubelet port's: from files, signed by the cluster, or self-signed.
+func (f *flags) certificates(ctx context.Context, client kubernetes.Interface) (provider.CertificateSource, error) {
+	if f.certFile != "" {
+		return provider.CertificateFromFiles(ctx, f.certFile, f.keyFile)
+	}
+	own, err := provider.SelfSignedCertificate(f.nodeName, f.nodeIP)
+	if err != nil || f.servingCertificate == "self-signed" {
+		return own, err
+	}
+	return provider.CertificateBySigning(ctx, client, f.nodeName, f.nodeIP, own)
 }
 
 func (f *flags) placement() provider.Placement {

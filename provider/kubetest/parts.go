@@ -205,7 +205,8 @@ func (l layout) node(n scenario.VirtualNode, access Access) *part {
 	if n.ScheduleStrategy != "" {
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
 	}
-	return l.part(Node, "", append(argv, n.Args...), access.Environment()...)
+	// A pod's name makes a process that is started again the same candidate for the lease.
+	return l.part(Node, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-node", "POD_NAMESPACE=kube-system")...)
 }
 
 // kubeconfigs lists who logs in with what.
