@@ -58,6 +58,7 @@ instance's role.`,
 			return run(c.Context(), f)
 		},
 	}
+	c.AddCommand(manifestsCommand())
 	s := c.Flags()
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, or the pod's service account)")
 	s.StringVar(&f.nodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")

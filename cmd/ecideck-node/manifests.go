@@ -1,0 +1,75 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+//go:embed manifests.yaml
+var manifestsYAML string
+
+// manifests are what the installation's YAML is filled with.
+type manifests struct {
+	Image, Namespace, Version                  string
+	Region, VSwitches, SecurityGroup, NodeName string
+	ClusterDNS, APIServer                      string
+}
+
+func manifestsCommand() *cobra.Command {
+	m := manifests{Version: version()}
+	c := &cobra.Command{
+		Use:   "manifests --image IMAGE --region REGION --vswitch-ids ID[,ID…] --security-group-id ID",
+		Short: "Print what installs ecideck-node into a cluster",
+		Long: `Prints a namespace, the rights that the node needs and no more, its settings, a Deployment of
+two (one serves, the other stands by) and a PodDisruptionBudget, for kubectl apply -f -.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return m.print(c.OutOrStdout()) },
+	}
+	s := c.Flags()
+	s.StringVar(&m.Image, "image", "", "image that holds ecideck-node (required)")
+	s.StringVar(&m.Namespace, "namespace", "ecideck", "namespace to install into")
+	s.StringVar(&m.Region, "region", "", "ECI region, such as cn-hangzhou (required)")
+	s.StringVar(&m.VSwitches, "vswitch-ids", "", "vSwitches for new groups, comma-separated (required)")
+	s.StringVar(&m.SecurityGroup, "security-group-id", "", "security group of new groups (required)")
+	s.StringVar(&m.NodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
+	s.StringVar(&m.ClusterDNS, "cluster-dns", "", "DNS servers of the cluster that the vSwitches can reach, comma-separated")
+	s.StringVar(&m.APIServer, "apiserver-address", "", "host:port of the API server as groups reach it")
+	return c
+}
+
+// print writes the YAML.
+func (m manifests) print(out io.Writer) error {
+	for _, required := range []struct{ flag, value string }{
+		{"--image", m.Image}, {"--region", m.Region}, {"--vswitch-ids", m.VSwitches}, {"--security-group-id", m.SecurityGroup},
+	} {
+		if required.value == "" {
+			return fmt.Errorf("%s is missing: the virtual node can't run without it", required.flag)
+		}
+	}
+	if m.NodeName == "" {
+		m.NodeName = "virtual-kubelet-" + m.Region
+	}
+	if problems := validation.IsDNS1123Label(m.Namespace); len(problems) > 0 {
+		return fmt.Errorf("--namespace %q: %w", m.Namespace, errors.New(strings.Join(problems, "; ")))
+	}
+	if problems := validation.IsDNS1123Subdomain(m.NodeName); len(problems) > 0 {
+		return fmt.Errorf("--node-name %q: %w", m.NodeName, errors.New(strings.Join(problems, "; ")))
+	}
+	// A quoted Go string is a quoted YAML string.
+	text, err := template.New("manifests").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(manifestsYAML)
+	if err != nil {
+		return fmt.Errorf("reading the built-in manifests: %w", err)
+	}
+	if err := text.Execute(out, m); err != nil {
+		return fmt.Errorf("writing the manifests: %w", err)
+	}
+	return nil
+}
