@@ -4,28 +4,33 @@ package eci
 // nobody reads are left out: an answer may carry anything.
 
 type groupPage struct {
+	head
 	NextToken       text
+	TotalCount      number
 	ContainerGroups list[wireGroup]
 }
 
 func (p *groupPage) nextToken() string { return string(p.NextToken) }
 
 type wireGroup struct {
-	ContainerGroupId, ContainerGroupName, Status          text
-	RegionId, ZoneId, VSwitchId, SecurityGroupId          text
-	RestartPolicy, InstanceType, SpotStrategy, IntranetIp text
-	Cpu, Memory                                           number
-	CreationTime, SucceededTime, FailedTime, ExpiredTime  instant
-	Tags                                                  list[wireTag]
-	Containers, InitContainers                            list[wireContainer]
-	Events                                                list[wireEvent]
+	ContainerGroupId, ContainerGroupName, Status         text
+	RegionId, ZoneId, VpcId, VSwitchId, SecurityGroupId  text
+	ResourceGroupId, RamRoleName, RestartPolicy          text
+	InstanceType, ComputeCategory, SpotStrategy          text
+	IntranetIp, InternetIp, Ipv6Address, EniInstanceId   text
+	Cpu, Memory, SpotPriceLimit, EphemeralStorage        number
+	CreationTime, SucceededTime, FailedTime, ExpiredTime instant
+	Tags                                                 list[wireTag]
+	Containers, InitContainers                           list[wireContainer]
+	Events                                               list[wireEvent]
 }
 
 type wireTag struct{ Key, Value text }
 
 type wireContainer struct {
 	Name, Image                 text
-	Cpu, Memory, RestartCount   number
+	Cpu, Memory, Gpu            number
+	RestartCount                number
 	Ready                       boolean
 	CurrentState, PreviousState object[wireState]
 }
@@ -42,15 +47,17 @@ type wireEvent struct {
 	FirstTimestamp, LastTimestamp instant
 }
 
-func (w wireGroup) group() Group {
+func (w *wireGroup) group() Group {
 	g := Group{
 		ID: string(w.ContainerGroupId), Name: string(w.ContainerGroupName), Status: Status(w.Status),
-		RegionID: string(w.RegionId), ZoneID: string(w.ZoneId), VSwitchID: string(w.VSwitchId),
-		SecurityGroupID: string(w.SecurityGroupId), RestartPolicy: string(w.RestartPolicy),
-		CPU: float64(w.Cpu), Memory: float64(w.Memory),
-		InstanceType: string(w.InstanceType), SpotStrategy: string(w.SpotStrategy), IP: string(w.IntranetIp),
+		RegionID: string(w.RegionId), ZoneID: string(w.ZoneId), VPCID: string(w.VpcId), VSwitchID: string(w.VSwitchId),
+		SecurityGroupID: string(w.SecurityGroupId), ResourceGroupID: string(w.ResourceGroupId), RAMRole: string(w.RamRoleName),
+		RestartPolicy: string(w.RestartPolicy), CPU: float64(w.Cpu), Memory: float64(w.Memory), InstanceType: string(w.InstanceType),
+		ComputeCategory: string(w.ComputeCategory), SpotStrategy: string(w.SpotStrategy), SpotPriceLimit: float64(w.SpotPriceLimit),
+		EphemeralStorage: w.EphemeralStorage.int32(),
+		IP:               string(w.IntranetIp), PublicIP: string(w.InternetIp), IPv6: string(w.Ipv6Address), ENI: string(w.EniInstanceId),
 		Created: w.CreationTime.Time, Succeeded: w.SucceededTime.Time, Failed: w.FailedTime.Time, Expired: w.ExpiredTime.Time,
-		Containers: containers(w.Containers), InitContainers: containers(w.InitContainers),
+		Containers: containers(w.Containers), InitContainers: containers(w.InitContainers), Events: events(w.Events),
 	}
 	for _, tag := range w.Tags {
 		if g.Tags == nil {
@@ -58,28 +65,37 @@ func (w wireGroup) group() Group {
 		}
 		g.Tags[string(tag.Key)] = string(tag.Value)
 	}
-	for _, e := range w.Events {
-		g.Events = append(g.Events, Event{
-			Type: string(e.Type), Reason: string(e.Reason), Name: string(e.Name), Message: string(e.Message),
-			Count: e.Count.int32(), First: e.FirstTimestamp.Time, Last: e.LastTimestamp.Time,
-		})
-	}
 	return g
 }
 
-func containers(wire list[wireContainer]) []Container {
-	var out []Container
-	for _, w := range wire {
-		out = append(out, Container{
-			Name: string(w.Name), Image: string(w.Image), CPU: float64(w.Cpu), Memory: float64(w.Memory),
-			Ready: bool(w.Ready), RestartCount: w.RestartCount.int32(),
-			Current: w.CurrentState.V.state(), Previous: w.PreviousState.V.state(),
+func events(wire list[wireEvent]) []Event {
+	var out []Event
+	for _, e := range wire {
+		out = append(out, Event{
+			Type: string(e.Type), Reason: string(e.Reason), Name: string(e.Name), Message: string(e.Message),
+			Count: e.Count.int32(), First: e.FirstTimestamp.Time, Last: e.LastTimestamp.Time,
 		})
 	}
 	return out
 }
 
-func (w wireState) state() ContainerState {
+func containers(wire list[wireContainer]) []Container {
+	if len(wire) == 0 {
+		return nil
+	}
+	out := make([]Container, len(wire))
+	for i := range wire {
+		w := &wire[i]
+		out[i] = Container{
+			Name: string(w.Name), Image: string(w.Image), CPU: float64(w.Cpu), Memory: float64(w.Memory), GPU: w.Gpu.int32(),
+			Ready: bool(w.Ready), RestartCount: w.RestartCount.int32(),
+			Current: w.CurrentState.V.state(), Previous: w.PreviousState.V.state(),
+		}
+	}
+	return out
+}
+
+func (w *wireState) state() ContainerState {
 	return ContainerState{
 		State: string(w.State), DetailStatus: string(w.DetailStatus), Reason: string(w.Reason), Message: string(w.Message),
 		ExitCode: w.ExitCode.int32(), Signal: w.Signal.int32(), Started: w.StartTime.Time, Finished: w.FinishTime.Time,
@@ -87,6 +103,7 @@ func (w wireState) state() ContainerState {
 }
 
 type statusPage struct {
+	head
 	NextToken text
 	Data      list[wireStatus]
 }

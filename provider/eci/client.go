@@ -86,7 +86,10 @@ func (c *Client) CreateGroup(ctx context.Context, r *CreateRequest) (string, err
 	if err != nil {
 		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
 	}
-	var answer struct{ ContainerGroupId text }
+	var answer struct {
+		head
+		ContainerGroupId text
+	}
 	if err := c.do(ctx, "CreateContainerGroup", params, r.ClientToken != "", &answer); err != nil {
 		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
 	}
@@ -100,7 +103,7 @@ func (c *Client) CreateGroup(ctx context.Context, r *CreateRequest) (string, err
 // DeleteGroup deletes a group; IsNotFound tells that it was gone already.
 func (c *Client) DeleteGroup(ctx context.Context, id string) error {
 	params := map[string]string{"ContainerGroupId": id}
-	if err := c.do(ctx, "DeleteContainerGroup", params, true, &struct{}{}); err != nil {
+	if err := c.do(ctx, "DeleteContainerGroup", params, true, &head{}); err != nil {
 		return fmt.Errorf("deleting group %s: %w", id, err)
 	}
 	return nil
@@ -110,7 +113,7 @@ func (c *Client) DeleteGroup(ctx context.Context, id string) error {
 // volumes are emptied; the group keeps its id and address.
 func (c *Client) RestartGroup(ctx context.Context, id string) error {
 	params := map[string]string{"ContainerGroupId": id}
-	if err := c.do(ctx, "RestartContainerGroup", params, false, &struct{}{}); err != nil {
+	if err := c.do(ctx, "RestartContainerGroup", params, false, &head{}); err != nil {
 		return fmt.Errorf("restarting group %s: %w", id, err)
 	}
 	return nil
@@ -129,13 +132,19 @@ func (c *Client) Groups(ctx context.Context, q GroupQuery) ([]Group, error) {
 		params["WithEvent"] = "true"
 	}
 	var groups []Group
-	seen := map[string]bool{}
+	var seen map[string]bool
 	err = c.pages(ctx, "DescribeContainerGroups", params, func() page { return &groupPage{} }, func(p page) {
-		for _, w := range p.(*groupPage).ContainerGroups {
+		page := p.(*groupPage)
+		if seen == nil {
+			// What the first page says is worth an allocation, not an unbounded one.
+			most := min(int(max(0, page.TotalCount)), 1<<16)
+			groups, seen = slices.Grow(groups, most), make(map[string]bool, most)
+		}
+		for i := range page.ContainerGroups {
 			// A group that moves to the next page while pages are read comes twice.
-			if g := w.group(); !seen[g.ID] {
-				seen[g.ID] = true
-				groups = append(groups, g)
+			if w := &page.ContainerGroups[i]; !seen[string(w.ContainerGroupId)] {
+				groups = append(groups, w.group())
+				seen[groups[len(groups)-1].ID] = true
 			}
 		}
 	})
@@ -192,7 +201,10 @@ func (c *Client) Log(ctx context.Context, r LogRequest) (string, error) {
 	if r.Previous {
 		params["LastTime"] = "true"
 	}
-	var answer struct{ Content text }
+	var answer struct {
+		head
+		Content text
+	}
 	if err := c.do(ctx, "DescribeContainerLog", params, true, &answer); err != nil {
 		return "", fmt.Errorf("reading the log of %s in group %s: %w", r.Container, r.GroupID, err)
 	}
@@ -225,7 +237,10 @@ func selectors(ids []string, tags map[string]string) (map[string]string, error) 
 }
 
 // A page is one answer of a listing.
-type page interface{ nextToken() string }
+type page interface {
+	answer
+	nextToken() string
+}
 
 // pages reads a listing to its end. A token that comes twice would loop for ever, and a
 // listing that stopped there would look complete: it is an error.
@@ -252,7 +267,7 @@ func (c *Client) pages(ctx context.Context, action string, params map[string]str
 
 // do makes one call, with rate limit and retries, and decodes its answer into out.
 // repeatable says that a call whose fate is unknown may be sent again.
-func (c *Client) do(ctx context.Context, action string, params map[string]string, repeatable bool, out any) error {
+func (c *Client) do(ctx context.Context, action string, params map[string]string, repeatable bool, out answer) error {
 	lost := false // an earlier try may have taken effect
 	for attempt := 1; ; attempt++ {
 		if err := c.limits.wait(ctx, action); err != nil {
@@ -280,7 +295,7 @@ func (c *Client) do(ctx context.Context, action string, params map[string]string
 	}
 }
 
-func (c *Client) once(ctx context.Context, action string, params map[string]string, out any) error {
+func (c *Client) once(ctx context.Context, action string, params map[string]string, out answer) error {
 	status, body, err := c.caller.call(ctx, c.region, action, params)
 	if err != nil {
 		return err

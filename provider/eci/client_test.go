@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -345,6 +346,52 @@ func TestASlowAnswerEndsAtTheReadTimeout(t *testing.T) {
 			t.Errorf("%v after %v; want a retryable error after 3s", err, took)
 		}
 	})
+}
+
+func TestCancelledCallsLeaveRoomForOthers(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{"the client's own transport": nil, "a given one": &http.Transport{}} {
+		t.Run(name, func(t *testing.T) {
+			var hanging atomic.Int32
+			var quick atomic.Bool
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // or the server doesn't notice that the client left
+				if !quick.Load() {
+					hanging.Add(1)
+					<-r.Context().Done()
+					return
+				}
+				_, _ = io.WriteString(w, `{"ContainerGroups":[]}`)
+			}))
+			defer server.Close()
+			c, err := eci.New(eci.Options{Region: "cn-hangzhou", Endpoint: server.URL, AccessKeyID: "a", AccessKeySecret: "s", Transport: transport, ReadTimeout: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var wg sync.WaitGroup
+			for range 50 { // three times what runs at once
+				wg.Go(func() {
+					if _, err := c.Groups(ctx, eci.GroupQuery{}); !errors.Is(err, context.Canceled) {
+						t.Errorf("error is %v", err)
+					}
+				})
+			}
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for hanging.Load() < 16 {
+				<-tick.C
+			}
+			cancel()
+			wg.Wait()
+			quick.Store(true)
+			later, stop := context.WithTimeout(t.Context(), 5*time.Second)
+			defer stop()
+			if _, err := c.Groups(later, eci.GroupQuery{}); err != nil {
+				t.Errorf("the next call: %v; the cancelled ones still hold their slots", err)
+			}
+		})
+	}
 }
 
 func TestTheClientStaysUnderTheRateLimit(t *testing.T) {

@@ -2,34 +2,65 @@ package eci
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decodeAnswer turns an HTTP answer into out, or into an *Error. Field names match without
-// regard to case, because the API's own documentation doesn't agree on them.
-func decodeAnswer(action string, status int, body []byte, out any) error {
-	var head struct{ Code, Message, RequestId text }
+// decoding says how an answer is read: names without regard to case, because the API's own
+// documentation doesn't agree on them; a name that comes twice and text that isn't UTF-8
+// are no reason to lose an answer.
+func decoding() json.Options {
+	return json.JoinOptions(json.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// A head is what every answer may have beside its content. Each answer's type embeds it, so
+// that one pass over the body reads both.
+type head struct {
+	Code      text
+	Message   text
+	RequestId text
+}
+
+func (h *head) header() *head { return h }
+
+// An answer is a struct that an answer's body is decoded into.
+type answer interface{ header() *head }
+
+// decodeAnswer turns an HTTP answer into out, or into an *Error.
+func decodeAnswer(action string, status int, body []byte, out answer) error {
 	isObject := bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
-	parseErr := json.Unmarshal(body, &head)
-	e := &Error{Action: action, Code: string(head.Code), Message: hideStringToSign(string(head.Message)), RequestID: string(head.RequestId), HTTPStatus: status}
+	var err error
+	h := &head{}
+	refused := status < 200 || status > 299
+	if !refused {
+		err = json.Unmarshal(body, out, decoding())
+		h = out.header()
+	}
+	var notJSON bool
+	if refused || err != nil {
+		h = &head{}
+		notJSON = json.Unmarshal(body, h, decoding()) != nil
+	}
+	e := &Error{Action: action, Code: string(h.Code), Message: hideStringToSign(string(h.Message)), RequestID: string(h.RequestId), HTTPStatus: status}
 	switch {
-	case status < 200 || status > 299:
-		if parseErr != nil || !isObject || (head.Code == "" && head.Message == "") {
+	case refused:
+		if notJSON || !isObject || (h.Code == "" && h.Message == "") {
 			e.Code, e.Message = "", "not the API's error format: "+excerpt(body)
 		}
 		return e
-	case parseErr != nil || !isObject:
-		e.Code, e.Message, e.Err = codeBadAnswer, "the answer is not a JSON object: "+excerpt(body), parseErr
+	case notJSON || !isObject:
+		e.Code, e.Message, e.Err = codeBadAnswer, "the answer is not a JSON object: "+excerpt(body), err
 		return e
-	case head.Code != "" && !isSuccess(string(head.Code)):
+	case h.Code != "" && !isSuccess(string(h.Code)):
 		return e
-	}
-	if err := json.Unmarshal(body, out); err != nil {
+	case err != nil:
 		e.Code, e.Message, e.Err = codeBadAnswer, "decoding the answer: "+err.Error(), err
 		return e
 	}
@@ -66,32 +97,55 @@ func excerpt(body []byte) string {
 // The API sends numbers as strings, empty strings for numbers, times and lists, and null
 // for anything. These types accept all of that; what they can't read is an error.
 
+// scalar reads a string, a number, a boolean or null as its text; null is "". The text is
+// good until the decoder is used again.
+func scalar(dec *jsontext.Decoder) ([]byte, error) {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	switch value.Kind() {
+	case 'n':
+		return nil, nil
+	case '"':
+		if bytes.IndexByte(value, '\\') < 0 && utf8.Valid(value) {
+			return value[1 : len(value)-1], nil
+		}
+		// Invalid UTF-8 becomes replacement characters, which is an error only to those who
+		// didn't allow it.
+		plain, err := jsontext.AppendUnquote(nil, value)
+		if err != nil && plain == nil {
+			return nil, err
+		}
+		return plain, nil
+	case '{', '[':
+		return nil, fmt.Errorf("want a string, a number or a boolean, have %s", excerpt(value))
+	}
+	return value, nil
+}
+
 // text is a string; a number or a bool is taken as it is written.
 type text string
 
-func (t *text) UnmarshalJSON(b []byte) error {
-	switch {
-	case len(b) > 0 && b[0] == '"':
-		return json.Unmarshal(b, (*string)(t))
-	case string(b) == "null":
-		*t = ""
-	case len(b) > 0 && (b[0] == '{' || b[0] == '['):
-		return fmt.Errorf("want a string, have %s", excerpt(b))
-	default:
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	b, err := scalar(dec)
+	if err == nil {
 		*t = text(b)
 	}
-	return nil
+	return err
 }
 
 // number is a float64; "" and null are 0.
 type number float64
 
-func (n *number) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (n *number) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	b, err := scalar(dec)
+	if err != nil {
 		return err
 	}
-	s := strings.TrimSpace(string(t))
+	s := strings.TrimSpace(string(b))
 	if s == "" {
 		*n = 0
 		return nil
@@ -111,12 +165,13 @@ func (n number) int32() int32 {
 // boolean is a bool; "" and null are false.
 type boolean bool
 
-func (v *boolean) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (v *boolean) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	b, err := scalar(dec)
+	if err != nil {
 		return err
 	}
-	switch strings.ToLower(strings.TrimSpace(string(t))) {
+	switch strings.ToLower(strings.TrimSpace(string(b))) {
 	case "true", "1":
 		*v = true
 	case "false", "0", "":
@@ -130,13 +185,14 @@ func (v *boolean) UnmarshalJSON(b []byte) error {
 // instant is a time in UTC; "" and null are the zero time.
 type instant struct{ time.Time }
 
-func (i *instant) UnmarshalJSON(b []byte) error {
-	var t text
-	if err := t.UnmarshalJSON(b); err != nil {
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (i *instant) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	b, err := scalar(dec)
+	if err != nil {
 		return err
 	}
 	i.Time = time.Time{}
-	s := strings.TrimSpace(string(t))
+	s := strings.TrimSpace(string(b))
 	if s == "" {
 		return nil
 	}
@@ -152,30 +208,37 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 // list is a list; null, "" and {} are none.
 type list[T any] []T
 
-func (l *list[T]) UnmarshalJSON(b []byte) error {
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (l *list[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*l = nil
-	if isNothing(b) {
-		return nil
+	if dec.PeekKind() == '[' {
+		return json.UnmarshalDecode(dec, (*[]T)(l))
 	}
-	return json.Unmarshal(b, (*[]T)(l))
+	return nothing(dec, "a list")
 }
 
 // object is a nested object; null, "" and [] are the zero one.
 type object[T any] struct{ V T }
 
-func (o *object[T]) UnmarshalJSON(b []byte) error {
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (o *object[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	var zero T
 	o.V = zero
-	if isNothing(b) {
-		return nil
+	if dec.PeekKind() == '{' {
+		return json.UnmarshalDecode(dec, &o.V)
 	}
-	return json.Unmarshal(b, &o.V)
+	return nothing(dec, "an object")
 }
 
-func isNothing(b []byte) bool {
-	switch string(bytes.TrimSpace(b)) {
-	case "null", `""`, "{}", "[]":
-		return true
+// nothing reads a value that stands for nothing; any other is an error.
+func nothing(dec *jsontext.Decoder, want string) error {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
 	}
-	return false
+	switch string(value) {
+	case "null", `""`, "{}", "[]":
+		return nil
+	}
+	return fmt.Errorf("want %s, have %s", want, excerpt(value))
 }

@@ -47,8 +47,8 @@ func TestGroupsAreDecodedHoweverTheAPISpellsThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []Group
-			for _, w := range page.ContainerGroups {
-				got = append(got, w.group())
+			for i := range page.ContainerGroups {
+				got = append(got, page.ContainerGroups[i].group())
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)
@@ -69,7 +69,7 @@ func TestTheVendorsSampleAnswer(t *testing.T) {
 	started := time.Date(2024, 5, 1, 2, 3, 30, 0, time.UTC)
 	want := Group{
 		ID: "eci-bp1jrgfqqy54kg5hcxyz", Name: "default-web-0", Status: Running, RegionID: "cn-hangzhou", ZoneID: "cn-hangzhou-h",
-		VSwitchID: "vsw-a", SecurityGroupID: "sg-1", RestartPolicy: "Always", CPU: 2, Memory: 4, SpotStrategy: "NoSpot", IP: "172.16.0.5",
+		VPCID: "vpc-1", ENI: "eni-1", VSwitchID: "vsw-a", SecurityGroupID: "sg-1", RestartPolicy: "Always", CPU: 2, Memory: 4, SpotStrategy: "NoSpot", IP: "172.16.0.5",
 		Created: time.Date(2024, 5, 1, 2, 3, 4, 0, time.UTC), Tags: map[string]string{"PodName": "web-0"},
 		Containers: []Container{{Name: "web", Image: "nginx:1.27", CPU: 2, Memory: 4, Ready: true,
 			Current: ContainerState{State: "Running", DetailStatus: "working", Reason: "Started", Started: started}}},

@@ -15,6 +15,7 @@ type Usage struct {
 // Usage asks for the account's quota.
 func (c *Client) Usage(ctx context.Context) (Usage, error) {
 	var answer struct {
+		head
 		Attributes object[struct{ UsedCpu, MaxCpu number }]
 	}
 	if err := c.do(ctx, "ListUsage", map[string]string{}, true, &answer); err != nil {
@@ -34,6 +35,7 @@ type Region struct {
 // Regions lists the regions that the API knows.
 func (c *Client) Regions(ctx context.Context) ([]Region, error) {
 	var answer struct {
+		head
 		Regions list[struct {
 			RegionId              text
 			Zones, RecommendZones list[text]
