@@ -485,13 +485,13 @@ func TestUsageAndRegions(t *testing.T) {
 	e := ecitest.New(ecitest.Options{Instant: true, MaxCPU: 3})
 	c := newClient(t, e)
 	create(t, c)
-	if u, err := c.Usage(t.Context()); err != nil || u != (eci.Usage{UsedCPU: 1, MaxCPU: 3}) {
+	if u, err := c.Usage(t.Context()); err != nil || u != (eci.Usage{UsedCPU: 1, MaxCPU: 3, MaxImageCaches: 500, MaxAutoImageCaches: 25, MaxDataCaches: 100}) {
 		t.Errorf("Usage = %v, %v", u, err)
 	}
 	if _, err := c.CreateGroup(t.Context(), healthy(func(r *eci.CreateRequest) { r.Cpu, r.Memory = 4, 8 })); !eci.IsQuotaExceeded(err) {
 		t.Errorf("over the quota: %v", err)
 	}
-	want := []eci.Region{{ID: "cn-hangzhou", Zones: []string{"cn-hangzhou-h", "cn-hangzhou-i"}, Recommended: []string{"cn-hangzhou-h", "cn-hangzhou-i"}}}
+	want := []eci.Region{{ID: "cn-hangzhou", Endpoint: "eci.cn-hangzhou.aliyuncs.com", Zones: []string{"cn-hangzhou-h", "cn-hangzhou-i"}, Recommended: []string{"cn-hangzhou-h", "cn-hangzhou-i"}}}
 	if regions, err := c.Regions(t.Context()); err != nil || cmp.Diff(want, regions) != "" {
 		t.Errorf("Regions = %v, %v", regions, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -313,24 +312,6 @@ func FuzzFlatten(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestEveryFieldOfARequestCanBeWritten(t *testing.T) {
-	var walk func(typ reflect.Type, path string)
-	walk = func(typ reflect.Type, path string) {
-		switch typ.Kind() {
-		case reflect.Pointer, reflect.Slice:
-			walk(typ.Elem(), path)
-		case reflect.Struct:
-			for i := range typ.NumField() {
-				walk(typ.Field(i).Type, path+"."+typ.Field(i).Name)
-			}
-		case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64, reflect.Float64:
-		default:
-			t.Errorf("%s is a %s, which the flattener doesn't know", path, typ)
-		}
-	}
-	walk(reflect.TypeFor[CreateRequest](), "CreateRequest")
 }
 
 // tokens answers every page with the same token.

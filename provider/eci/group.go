@@ -121,14 +121,43 @@ type Event struct {
 	Count   int32
 	First   time.Time
 	Last    time.Time
+	// What only GroupEvents knows: who reported it (EciService, kubelet) and about what. The
+	// object's UID is the group's id.
+	Source, ObjectKind, ObjectName, ObjectUID string
 }
 
 // A GroupStatus is one row of DescribeContainerGroupStatus: the cheap way to see what
-// changed, 200 groups a page.
+// changed, 200 groups a page. Its words are Kubernetes'.
 type GroupStatus struct {
-	ID     string
-	Name   string
-	Status Status
-	Phase  string // Kubernetes' pod phase as ECI sees it
-	IP     string
+	ID         string
+	Name       string
+	Namespace  string
+	UID        string
+	Status     Status
+	Phase      string // Kubernetes' pod phase as ECI sees it
+	IP         string
+	HostIP     string
+	Started    time.Time
+	Conditions []Condition
+	Containers []ContainerStatus
+}
+
+// A Condition is one of a pod's, or one that ECI adds: ContainerInstanceCreated says why a
+// group can't be scheduled.
+// https://help.aliyun.com/zh/eci/user-guide/eci-custom-condition
+type Condition struct {
+	Type    string
+	Status  string // True, False, Unknown
+	Reason  string
+	Message string
+	Changed time.Time
+}
+
+// A ContainerStatus is one container of a GroupStatus.
+type ContainerStatus struct {
+	Name, Image, ImageID string
+	Ready                bool
+	Started              bool
+	RestartCount         int32
+	Current, Previous    ContainerState
 }

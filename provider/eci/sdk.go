@@ -18,7 +18,12 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 )
 
-const apiVersion = "2018-08-08"
+// A call is one action of a product and its parameters.
+type call struct {
+	product Product
+	action  string
+	params  map[string]string
+}
 
 // poolSize is how many calls run at once. A call takes some 100 ms, so that is far above
 // the 33 calls a second that the busiest rate limit allows.
@@ -35,8 +40,8 @@ type caller struct {
 
 // A slot is one SDK client and the transport that carries its calls.
 type slot struct {
-	client *sdk.Client
-	wire   *wire
+	client  *sdk.Client
+	carrier *carrier
 }
 
 func newCaller(o Options) (*caller, error) {
@@ -65,10 +70,10 @@ func newCaller(o Options) (*caller, error) {
 		provider = credentials.NewStaticAKCredentialsProvider(o.AccessKeyID, o.AccessKeySecret)
 	}
 	for range poolSize {
-		s := &slot{wire: &wire{base: base}}
+		s := &slot{carrier: &carrier{base: base}}
 		config := sdk.NewConfig().WithScheme(scheme)
 		config.UserAgent = "ecideck"
-		config.Transport = s.wire
+		config.Transport = s.carrier
 		if s.client, err = sdk.NewClientWithOptions(o.Region, config, provider); err != nil {
 			return nil, fmt.Errorf("making an SDK client for region %q: %w", o.Region, err)
 		}
@@ -78,7 +83,7 @@ func newCaller(o Options) (*caller, error) {
 }
 
 // newTransport is what all slots share. The SDK would set dialer, proxy and TLS of an
-// *http.Transport on every call; behind a wire it leaves it alone.
+// *http.Transport on every call; behind a carrier it leaves it alone.
 func newTransport(connect time.Duration) *http.Transport {
 	if connect == 0 {
 		connect = 5 * time.Second
@@ -98,21 +103,21 @@ func newTransport(connect time.Duration) *http.Transport {
 // call sends one request and returns the answer's HTTP status and body, whatever they are;
 // an error means that there was no answer. When ctx ends it returns at once and the request
 // is given up with it, which says nothing about whether it arrived.
-func (c *caller) call(ctx context.Context, region, action string, params map[string]string) (int, []byte, error) {
+func (c *caller) call(ctx context.Context, region string, call *call) (int, []byte, error) {
 	var s *slot
 	select {
 	case s = <-c.idle:
 	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+		return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 	}
 	// The SDK writes into the maps of its request, so each attempt gets a new one: a
 	// request that is used twice also keeps parameters of the first time.
 	request := requests.NewCommonRequest()
 	request.Method = requests.POST
-	request.Scheme, request.Domain = c.scheme, c.host
-	request.Product, request.Version, request.ApiName = "Eci", apiVersion, action
+	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product, region)
+	request.Product, request.Version, request.ApiName = call.product.Name, call.product.Version, call.action
 	request.QueryParams["RegionId"] = region
-	for key, value := range params {
+	for key, value := range call.params {
 		request.FormParams[key] = value
 	}
 	request.SetReadTimeout(c.readTimeout)
@@ -131,24 +136,24 @@ func (c *caller) call(ctx context.Context, region, action string, params map[str
 	select {
 	case a := <-done:
 		if a.err != nil && ctx.Err() != nil {
-			return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+			return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 		}
 		if a.err != nil {
-			return 0, nil, transportError(action, a.err)
+			return 0, nil, transportError(call.action, a.err)
 		}
 		return a.status, a.body, nil
 	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+		return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 	}
 }
 
 func (s *slot) send(ctx context.Context, request *requests.CommonRequest) (status int, body []byte, err error) {
-	s.wire.begin(ctx)
-	// The wire has the answer; what the SDK makes of it is of no interest. It panics on
+	s.carrier.begin(ctx)
+	// The carrier has the answer; what the SDK makes of it is of no interest. It panics on
 	// error bodies whose Code or Message isn't a string, and so might on others.
 	defer func() {
 		cause := recover()
-		if status, body = s.wire.end(); status != 0 {
+		if status, body = s.carrier.end(); status != 0 {
 			err = nil
 		} else if cause != nil {
 			err = fmt.Errorf("the SDK failed: %v", cause)
@@ -163,10 +168,10 @@ func (s *slot) send(ctx context.Context, request *requests.CommonRequest) (statu
 // twenty groups with their config files, some 2 MiB.
 const maxBody = 64 << 20
 
-// A wire is a slot's way to the network. It gives the requests of a call the call's context,
+// A carrier is a slot's way to the network. It gives the requests of a call the call's context,
 // which the SDK has no way to pass, and keeps the answer, which the SDK would read twice over
 // and take apart in ways that lose half of it.
-type wire struct {
+type carrier struct {
 	base http.RoundTripper
 
 	mu     sync.Mutex
@@ -175,14 +180,14 @@ type wire struct {
 	body   []byte
 }
 
-func (w *wire) begin(ctx context.Context) {
+func (w *carrier) begin(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ctx, w.status, w.body = ctx, 0, nil
 }
 
 // end gives the answer's status and body; the status is 0 when there was none.
-func (w *wire) end() (int, []byte) {
+func (w *carrier) end() (int, []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	status, body := w.status, w.body
@@ -191,7 +196,7 @@ func (w *wire) end() (int, []byte) {
 }
 
 // RoundTrip sends a request and reads its answer to the end. The SDK gets an empty one.
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	call := w.ctx
 	w.mu.Unlock()
