@@ -2,7 +2,6 @@ package eci
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +38,8 @@ type Options struct {
 const (
 	groupsPerPage   = 20
 	statusesPerPage = 200
+	eventsPerPage   = 200
+	cachesPerPage   = 50
 	maxIDs          = 20
 )
 
@@ -82,12 +83,11 @@ func New(o Options) (*Client, error) {
 // repeated token with the same group. Without one it is retried only when it was throttled:
 // a second try after a lost answer could pay for a second group.
 func (c *Client) CreateGroup(ctx context.Context, r *CreateRequest) (string, error) {
-	params, err := flatten(r)
-	if err != nil {
-		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
+	var answer struct {
+		head
+		ContainerGroupId text
 	}
-	var answer struct{ ContainerGroupId text }
-	if err := c.do(ctx, "CreateContainerGroup", params, r.ClientToken != "", &answer); err != nil {
+	if err := c.do(ctx, r, r.ClientToken != "", &answer); err != nil {
 		return "", fmt.Errorf("creating group %s: %w", r.ContainerGroupName, err)
 	}
 	if answer.ContainerGroupId == "" {
@@ -97,11 +97,20 @@ func (c *Client) CreateGroup(ctx context.Context, r *CreateRequest) (string, err
 	return string(answer.ContainerGroupId), nil
 }
 
-// DeleteGroup deletes a group; IsNotFound tells that it was gone already.
+// DeleteGroup deletes a group; IsNotFound tells that it was gone already. With preStop hooks
+// it is Terminating until they ended or the grace period did.
 func (c *Client) DeleteGroup(ctx context.Context, id string) error {
-	params := map[string]string{"ContainerGroupId": id}
-	if err := c.do(ctx, "DeleteContainerGroup", params, true, &struct{}{}); err != nil {
-		return fmt.Errorf("deleting group %s: %w", id, err)
+	return c.deleteGroup(ctx, &deleteRequest{ContainerGroupId: id})
+}
+
+// DeleteGroupNow deletes a group without waiting for the end of its grace period.
+func (c *Client) DeleteGroupNow(ctx context.Context, id string) error {
+	return c.deleteGroup(ctx, &deleteRequest{ContainerGroupId: id, Force: true})
+}
+
+func (c *Client) deleteGroup(ctx context.Context, r *deleteRequest) error {
+	if err := c.do(ctx, r, true, &head{}); err != nil {
+		return fmt.Errorf("deleting group %s: %w", r.ContainerGroupId, err)
 	}
 	return nil
 }
@@ -109,8 +118,7 @@ func (c *Client) DeleteGroup(ctx context.Context, id string) error {
 // RestartGroup restarts all containers of a group that is Pending or Running. Scratch
 // volumes are emptied; the group keeps its id and address.
 func (c *Client) RestartGroup(ctx context.Context, id string) error {
-	params := map[string]string{"ContainerGroupId": id}
-	if err := c.do(ctx, "RestartContainerGroup", params, false, &struct{}{}); err != nil {
+	if err := c.do(ctx, &restartRequest{ContainerGroupId: id}, false, &head{}); err != nil {
 		return fmt.Errorf("restarting group %s: %w", id, err)
 	}
 	return nil
@@ -120,22 +128,26 @@ func (c *Client) RestartGroup(ctx context.Context, id string) error {
 // a part. ECI answers 200 with nothing where a RAM identity lacks rights, so an empty result
 // proves nothing.
 func (c *Client) Groups(ctx context.Context, q GroupQuery) ([]Group, error) {
-	params, err := selectors(q.IDs, q.Tags)
+	selected, err := q.selection()
 	if err != nil {
 		return nil, fmt.Errorf("listing groups: %w", err)
 	}
-	params["Limit"] = strconv.Itoa(groupsPerPage)
-	if q.WithEvents {
-		params["WithEvent"] = "true"
-	}
+	r := &groupsRequest{selection: selected, ContainerGroupName: q.Name, Status: string(q.Status), SecurityGroupId: q.SecurityGroupID,
+		WithEvent: q.WithEvents, paging: paging{Limit: groupsPerPage}}
 	var groups []Group
-	seen := map[string]bool{}
-	err = c.pages(ctx, "DescribeContainerGroups", params, func() page { return &groupPage{} }, func(p page) {
-		for _, w := range p.(*groupPage).ContainerGroups {
+	var seen map[string]bool
+	err = c.pages(ctx, r, func() page { return &groupPage{} }, func(p page) {
+		page := p.(*groupPage)
+		if seen == nil {
+			// What the first page says is worth an allocation, not an unbounded one.
+			most := min(int(max(0, page.TotalCount)), 1<<16)
+			groups, seen = slices.Grow(groups, most), make(map[string]bool, most)
+		}
+		for i := range page.ContainerGroups {
 			// A group that moves to the next page while pages are read comes twice.
-			if g := w.group(); !seen[g.ID] {
-				seen[g.ID] = true
-				groups = append(groups, g)
+			if w := &page.ContainerGroups[i]; !seen[string(w.ContainerGroupId)] {
+				groups = append(groups, w.group())
+				seen[groups[len(groups)-1].ID] = true
 			}
 		}
 	})
@@ -147,19 +159,17 @@ func (c *Client) Groups(ctx context.Context, q GroupQuery) ([]Group, error) {
 
 // GroupStatuses returns the status of the groups that the query selects, every page.
 func (c *Client) GroupStatuses(ctx context.Context, q StatusQuery) ([]GroupStatus, error) {
-	params, err := selectors(q.IDs, q.Tags)
+	selected, err := (&GroupQuery{IDs: q.IDs, Tags: q.Tags}).selection()
 	if err != nil {
 		return nil, fmt.Errorf("listing group statuses: %w", err)
 	}
-	params["Limit"] = strconv.Itoa(statusesPerPage)
-	if q.SinceSeconds > 0 {
-		params["SinceSecond"] = strconv.Itoa(q.SinceSeconds)
-	}
+	r := &statusRequest{selection: selected, SinceSecond: q.SinceSeconds, paging: paging{Limit: statusesPerPage}}
 	var rows []GroupStatus
 	seen := map[string]bool{}
-	err = c.pages(ctx, "DescribeContainerGroupStatus", params, func() page { return &statusPage{} }, func(p page) {
-		for _, w := range p.(*statusPage).Data {
-			if row := w.status(); !seen[row.ID] {
+	err = c.pages(ctx, r, func() page { return &statusPage{} }, func(p page) {
+		data := p.(*statusPage).Data
+		for i := range data {
+			if row := data[i].status(); !seen[row.ID] {
 				seen[row.ID] = true
 				rows = append(rows, row)
 			}
@@ -173,67 +183,39 @@ func (c *Client) GroupStatuses(ctx context.Context, q StatusQuery) ([]GroupStatu
 
 // Log returns a container's last lines.
 func (c *Client) Log(ctx context.Context, r LogRequest) (string, error) {
-	params := map[string]string{"ContainerGroupId": r.GroupID, "ContainerName": r.Container}
-	if r.Tail != nil {
-		params["Tail"] = strconv.Itoa(*r.Tail)
+	params := &logRequest{
+		ContainerGroupId: r.GroupID, ContainerName: r.Container, Tail: r.Tail, SinceSeconds: r.SinceSeconds,
+		StartTime: r.StartTime, LimitBytes: r.LimitBytes, Timestamps: r.Timestamps, LastTime: r.Previous,
 	}
-	if r.SinceSeconds > 0 {
-		params["SinceSeconds"] = strconv.Itoa(r.SinceSeconds)
+	var answer struct {
+		head
+		Content text
 	}
-	if r.StartTime != "" {
-		params["StartTime"] = r.StartTime
-	}
-	if r.LimitBytes > 0 {
-		params["LimitBytes"] = strconv.Itoa(r.LimitBytes)
-	}
-	if r.Timestamps {
-		params["Timestamps"] = "true"
-	}
-	if r.Previous {
-		params["LastTime"] = "true"
-	}
-	var answer struct{ Content text }
-	if err := c.do(ctx, "DescribeContainerLog", params, true, &answer); err != nil {
+	if err := c.do(ctx, params, true, &answer); err != nil {
 		return "", fmt.Errorf("reading the log of %s in group %s: %w", r.Container, r.GroupID, err)
 	}
 	return string(answer.Content), nil
 }
 
-// selectors are the parameters that pick groups by id and by tags, which must all match.
-func selectors(ids []string, tags map[string]string) (map[string]string, error) {
-	params := map[string]string{}
-	if len(ids) > maxIDs {
-		return nil, fmt.Errorf("%d ids in one query: the API takes %d", len(ids), maxIDs)
-	}
-	if len(ids) > 0 {
-		list, err := json.Marshal(ids)
-		if err != nil {
-			return nil, fmt.Errorf("encoding ids: %w", err)
-		}
-		params["ContainerGroupIds"] = string(list)
-	}
-	keys := make([]string, 0, len(tags))
-	for key := range tags {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for i, key := range keys {
-		prefix := "Tag." + strconv.Itoa(i+1)
-		params[prefix+".Key"], params[prefix+".Value"] = key, tags[key]
-	}
-	return params, nil
+// A page is one answer of a listing.
+type page interface {
+	answer
+	nextToken() string
 }
 
-// A page is one answer of a listing.
-type page interface{ nextToken() string }
+// A pagedRequest is the request of a listing.
+type pagedRequest interface {
+	request
+	from(token string)
+}
 
 // pages reads a listing to its end. A token that comes twice would loop for ever, and a
 // listing that stopped there would look complete: it is an error.
-func (c *Client) pages(ctx context.Context, action string, params map[string]string, empty func() page, add func(page)) error {
+func (c *Client) pages(ctx context.Context, r pagedRequest, empty func() page, add func(page)) error {
 	tokens := map[string]bool{}
 	for {
 		p := empty()
-		if err := c.do(ctx, action, params, true, p); err != nil {
+		if err := c.do(ctx, r, true, p); err != nil {
 			return err
 		}
 		add(p)
@@ -242,50 +224,60 @@ func (c *Client) pages(ctx context.Context, action string, params map[string]str
 			return nil
 		}
 		if tokens[token] {
-			return &Error{Action: action, Code: codeBadAnswer, HTTPStatus: http.StatusOK,
+			return &Error{Action: r.action(), Code: codeBadAnswer, HTTPStatus: http.StatusOK,
 				Message: "the page token " + strconv.Quote(token) + " came twice; the listing can't be completed"}
 		}
 		tokens[token] = true
-		params["NextToken"] = token
+		r.from(token)
 	}
 }
 
-// do makes one call, with rate limit and retries, and decodes its answer into out.
+// do makes one call of ECI, with rate limit and retries, and decodes its answer into out.
 // repeatable says that a call whose fate is unknown may be sent again.
-func (c *Client) do(ctx context.Context, action string, params map[string]string, repeatable bool, out any) error {
+func (c *Client) do(ctx context.Context, r request, repeatable bool, out answer) error {
+	params, err := flatten(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.action(), err)
+	}
+	return c.send(ctx, &call{product: eciProduct(), action: r.action(), params: params}, repeatable, func(status int, body []byte) error {
+		return decodeAnswer(r.action(), status, body, out)
+	})
+}
+
+// send makes one call with rate limit and retries; read decodes its answer.
+func (c *Client) send(ctx context.Context, call *call, repeatable bool, read func(status int, body []byte) error) error {
 	lost := false // an earlier try may have taken effect
 	for attempt := 1; ; attempt++ {
-		if err := c.limits.wait(ctx, action); err != nil {
-			return fmt.Errorf("%s: %w", action, err)
+		if err := c.limits.wait(ctx, call.action); err != nil {
+			return fmt.Errorf("%s: %w", call.action, err)
 		}
 		start := time.Now()
-		err := c.once(ctx, action, params, out)
-		c.observe(action, codeOf(err), time.Since(start))
+		status, body, err := c.caller.call(ctx, c.region, call)
+		if err == nil {
+			err = read(status, body)
+		}
+		c.observe(call.action, codeOf(err), time.Since(start))
 		if err == nil {
 			return nil
 		}
 		var e *Error
 		if errors.As(err, &e) {
 			e.Uncertain = lost
-			lost = lost || failedInTransit(e)
+			lost = lost || failedInTransit(e) || e.Code == codeBadAnswer
 		}
-		if ctx.Err() != nil || attempt >= c.retries.attempts || !worthRepeating(err, repeatable) {
+		most := c.retries.attempts
+		if e != nil && e.Code == codeBadAnswer {
+			most = min(most, badAnswerAttempts)
+		}
+		if ctx.Err() != nil || attempt >= most || !worthRepeating(err, repeatable) {
 			return err
 		}
 		pause := c.retries.pause(attempt)
-		c.log.DebugContext(ctx, "eci call is tried again", "action", action, "attempt", attempt, "pause", pause, "err", err)
+		c.log.DebugContext(ctx, "eci call is tried again", "action", call.action, "attempt", attempt, "pause", pause, "err", err)
 		if err := sleep(ctx, pause); err != nil {
-			return fmt.Errorf("%s: %w", action, err)
+			return fmt.Errorf("%s: %w", call.action, err)
 		}
 	}
-}
-
-func (c *Client) once(ctx context.Context, action string, params map[string]string, out any) error {
-	status, body, err := c.caller.call(ctx, c.region, action, params)
-	if err != nil {
-		return err
-	}
-	return decodeAnswer(action, status, body, out)
 }
 
 func codeOf(err error) string {

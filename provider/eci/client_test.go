@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -347,6 +348,52 @@ func TestASlowAnswerEndsAtTheReadTimeout(t *testing.T) {
 	})
 }
 
+func TestCancelledCallsLeaveRoomForOthers(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{"the client's own transport": nil, "a given one": &http.Transport{}} {
+		t.Run(name, func(t *testing.T) {
+			var hanging atomic.Int32
+			var quick atomic.Bool
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // or the server doesn't notice that the client left
+				if !quick.Load() {
+					hanging.Add(1)
+					<-r.Context().Done()
+					return
+				}
+				_, _ = io.WriteString(w, `{"ContainerGroups":[]}`)
+			}))
+			defer server.Close()
+			c, err := eci.New(eci.Options{Region: "cn-hangzhou", Endpoint: server.URL, AccessKeyID: "a", AccessKeySecret: "s", Transport: transport, ReadTimeout: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var wg sync.WaitGroup
+			for range 50 { // three times what runs at once
+				wg.Go(func() {
+					if _, err := c.Groups(ctx, eci.GroupQuery{}); !errors.Is(err, context.Canceled) {
+						t.Errorf("error is %v", err)
+					}
+				})
+			}
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for hanging.Load() < 16 {
+				<-tick.C
+			}
+			cancel()
+			wg.Wait()
+			quick.Store(true)
+			later, stop := context.WithTimeout(t.Context(), 5*time.Second)
+			defer stop()
+			if _, err := c.Groups(later, eci.GroupQuery{}); err != nil {
+				t.Errorf("the next call: %v; the cancelled ones still hold their slots", err)
+			}
+		})
+	}
+}
+
 func TestTheClientStaysUnderTheRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := ecitest.New(ecitest.Options{})
@@ -438,13 +485,13 @@ func TestUsageAndRegions(t *testing.T) {
 	e := ecitest.New(ecitest.Options{Instant: true, MaxCPU: 3})
 	c := newClient(t, e)
 	create(t, c)
-	if u, err := c.Usage(t.Context()); err != nil || u != (eci.Usage{UsedCPU: 1, MaxCPU: 3}) {
+	if u, err := c.Usage(t.Context()); err != nil || u != (eci.Usage{UsedCPU: 1, MaxCPU: 3, MaxImageCaches: 500, MaxAutoImageCaches: 25, MaxDataCaches: 100}) {
 		t.Errorf("Usage = %v, %v", u, err)
 	}
 	if _, err := c.CreateGroup(t.Context(), healthy(func(r *eci.CreateRequest) { r.Cpu, r.Memory = 4, 8 })); !eci.IsQuotaExceeded(err) {
 		t.Errorf("over the quota: %v", err)
 	}
-	want := []eci.Region{{ID: "cn-hangzhou", Zones: []string{"cn-hangzhou-h", "cn-hangzhou-i"}, Recommended: []string{"cn-hangzhou-h", "cn-hangzhou-i"}}}
+	want := []eci.Region{{ID: "cn-hangzhou", Endpoint: "eci.cn-hangzhou.aliyuncs.com", Zones: []string{"cn-hangzhou-h", "cn-hangzhou-i"}, Recommended: []string{"cn-hangzhou-h", "cn-hangzhou-i"}}}
 	if regions, err := c.Regions(t.Context()); err != nil || cmp.Diff(want, regions) != "" {
 		t.Errorf("Regions = %v, %v", regions, err)
 	}

@@ -131,9 +131,10 @@ func IsRetryable(err error) bool {
 }
 
 // worthRepeating reports that the call should be tried again now. A call that was throttled
-// had no effect, so that is always safe; any other failure leaves its fate unknown.
+// had no effect, so that is always safe; any other failure leaves its fate unknown. An answer
+// that can't be read (a proxy's page, half a body) is most often read the next time.
 func worthRepeating(err error, repeatable bool) bool {
-	return IsThrottled(err) || repeatable && coded(err, failedInTransit)
+	return IsThrottled(err) || repeatable && coded(err, func(e *Error) bool { return failedInTransit(e) || e.Code == codeBadAnswer })
 }
 
 // failedInTransit reports that the API didn't decide against the call: it failed itself, or

@@ -12,10 +12,16 @@ const (
 	always  = "always" // sent when it is empty too
 )
 
+// A request is a pointer to a struct of one action's parameters, under their names on the
+// wire. A test finds every type that has this method and checks its fields against the
+// vendor's schema.
+type request interface{ action() string }
+
 // flatten writes a request as wire parameters: field names joined by dots, list positions
-// counted from 1. What is zero is left out; what a pointer or a list holds is sent also when
-// it is zero, because an empty variable or argument is not a missing one.
-func flatten(r *CreateRequest) (map[string]string, error) {
+// counted from 1; the fields of an embedded struct are the request's own. What is zero is left
+// out; what a pointer or a list holds is sent also when it is zero, because an empty variable
+// or argument is not a missing one.
+func flatten(r request) (map[string]string, error) {
 	params := map[string]string{}
 	if err := flattenStruct(params, "", reflect.ValueOf(r).Elem(), false); err != nil {
 		return nil, err
@@ -26,6 +32,12 @@ func flatten(r *CreateRequest) (map[string]string, error) {
 func flattenStruct(params map[string]string, prefix string, v reflect.Value, inInit bool) error {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
+		if field.Anonymous {
+			if err := flattenStruct(params, prefix, value, inInit); err != nil {
+				return err
+			}
+			continue
+		}
 		tag := field.Tag.Get("eci")
 		if value.IsZero() && tag != always {
 			continue

@@ -47,22 +47,33 @@ type Group struct {
 	Status          Status
 	RegionID        string
 	ZoneID          string
+	VPCID           string
 	VSwitchID       string
 	SecurityGroupID string
+	ResourceGroupID string
+	RAMRole         string
 	RestartPolicy   string  // Always, OnFailure, Never
 	CPU             float64 // vCPU, as billed: rounded up by ECI
 	Memory          float64 // GiB, as billed: rounded up by ECI
-	InstanceType    string
-	SpotStrategy    string
-	IP              string // private address in the VPC
-	Created         time.Time
-	Succeeded       time.Time
-	Failed          time.Time
-	Expired         time.Time
-	Tags            map[string]string
-	Containers      []Container
-	InitContainers  []Container
-	Events          []Event
+	// InstanceType is an ECS type (ecs.c6.large), by which the group is then billed; "" or
+	// a size such as 2.0-4.0Gi where it is billed by vCPU and memory.
+	InstanceType     string
+	ComputeCategory  string  // economy, general; "": not said, which is general
+	SpotStrategy     string  // NoSpot, SpotWithPriceLimit, SpotAsPriceGo; "": not said, which is NoSpot
+	SpotPriceLimit   float64 // an hour, in the region's currency; 0: none
+	EphemeralStorage int32   // GiB above the free ones
+	IP               string  // private address in the VPC
+	PublicIP         string  // of an elastic IP bound to it
+	IPv6             string
+	ENI              string // the network interface
+	Created          time.Time
+	Succeeded        time.Time
+	Failed           time.Time
+	Expired          time.Time
+	Tags             map[string]string
+	Containers       []Container
+	InitContainers   []Container
+	Events           []Event
 }
 
 // Ended is when the group ended, or zero while it has not, or the answer did not say.
@@ -81,6 +92,7 @@ type Container struct {
 	Image        string
 	CPU          float64 // vCPU
 	Memory       float64 // GiB
+	GPU          int32
 	Ready        bool
 	RestartCount int32
 	Current      ContainerState
@@ -109,14 +121,43 @@ type Event struct {
 	Count   int32
 	First   time.Time
 	Last    time.Time
+	// What only GroupEvents knows: who reported it (EciService, kubelet) and about what. The
+	// object's UID is the group's id.
+	Source, ObjectKind, ObjectName, ObjectUID string
 }
 
 // A GroupStatus is one row of DescribeContainerGroupStatus: the cheap way to see what
-// changed, 200 groups a page.
+// changed, 200 groups a page. Its words are Kubernetes'.
 type GroupStatus struct {
-	ID     string
-	Name   string
-	Status Status
-	Phase  string // Kubernetes' pod phase as ECI sees it
-	IP     string
+	ID         string
+	Name       string
+	Namespace  string
+	UID        string
+	Status     Status
+	Phase      string // Kubernetes' pod phase as ECI sees it
+	IP         string
+	HostIP     string
+	Started    time.Time
+	Conditions []Condition
+	Containers []ContainerStatus
+}
+
+// A Condition is one of a pod's, or one that ECI adds: ContainerInstanceCreated says why a
+// group can't be scheduled.
+// https://help.aliyun.com/zh/eci/user-guide/eci-custom-condition
+type Condition struct {
+	Type    string
+	Status  string // True, False, Unknown
+	Reason  string
+	Message string
+	Changed time.Time
+}
+
+// A ContainerStatus is one container of a GroupStatus.
+type ContainerStatus struct {
+	Name, Image, ImageID string
+	Ready                bool
+	Started              bool
+	RestartCount         int32
+	Current, Previous    ContainerState
 }

@@ -21,6 +21,9 @@ func perMinute(action string) int {
 			return limit.PerMinute
 		}
 	}
+	if strings.HasSuffix(action, "InstanceBill") {
+		return 500 // of BSS, which takes about ten a second
+	}
 	if strings.HasPrefix(action, "Describe") {
 		return 2000
 	}

@@ -252,6 +252,9 @@ type NFSVolume struct {
 type GroupQuery struct {
 	IDs  []string // at most 20
 	Tags map[string]string
+	// The others select too; empty ones don't.
+	Name, ZoneID, VSwitchID, SecurityGroupID, ResourceGroupID string
+	Status                                                    Status
 	// WithEvents asks for each group's newest 50 events.
 	WithEvents bool
 }

@@ -20,6 +20,10 @@ func newRetryPolicy(attempts int) retryPolicy {
 	return retryPolicy{attempts: attempts, base: 200 * time.Millisecond, most: 10 * time.Second}
 }
 
+// badAnswerAttempts is how often a call is tried whose answers can't be read: half a body or
+// a proxy's page comes once or twice, an answer that this client doesn't understand always.
+const badAnswerAttempts = 3
+
 // pause is how long to wait after the attempt-th try failed: anything up to an exponential
 // bound ("full jitter"), so that many callers that failed together don't return together.
 func (p retryPolicy) pause(attempt int) time.Duration {

@@ -1,10 +1,12 @@
 package eci
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -16,7 +18,12 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 )
 
-const apiVersion = "2018-08-08"
+// A call is one action of a product and its parameters.
+type call struct {
+	product Product
+	action  string
+	params  map[string]string
+}
 
 // poolSize is how many calls run at once. A call takes some 100 ms, so that is far above
 // the 33 calls a second that the busiest rate limit allows.
@@ -27,14 +34,14 @@ const poolSize = 16
 // the call in a goroutine that the caller of call needn't wait for.
 type caller struct {
 	scheme, host string
-	timeouts     [2]time.Duration // connect, read
+	readTimeout  time.Duration
 	idle         chan *slot
 }
 
-// A slot is one SDK client and the context of the call that uses it.
+// A slot is one SDK client and the transport that carries its calls.
 type slot struct {
-	client *sdk.Client
-	ctx    *callContext // nil: the SDK's own transport
+	client  *sdk.Client
+	carrier *carrier
 }
 
 func newCaller(o Options) (*caller, error) {
@@ -48,12 +55,13 @@ func newCaller(o Options) (*caller, error) {
 	if (o.AccessKeyID == "") != (o.AccessKeySecret == "") {
 		return nil, errors.New("eci: an access key needs both its id and its secret")
 	}
-	c := &caller{scheme: scheme, host: host, timeouts: [2]time.Duration{o.ConnectTimeout, o.ReadTimeout}, idle: make(chan *slot, poolSize)}
-	if c.timeouts[0] == 0 {
-		c.timeouts[0] = 5 * time.Second
+	c := &caller{scheme: scheme, host: host, readTimeout: o.ReadTimeout, idle: make(chan *slot, poolSize)}
+	if c.readTimeout == 0 {
+		c.readTimeout = 15 * time.Second
 	}
-	if c.timeouts[1] == 0 {
-		c.timeouts[1] = 15 * time.Second
+	base := o.Transport
+	if base == nil {
+		base = newTransport(o.ConnectTimeout)
 	}
 	var provider credentials.CredentialsProvider = &chain{fresh: func() credentials.CredentialsProvider {
 		return credentials.NewDefaultCredentialsProvider()
@@ -62,17 +70,10 @@ func newCaller(o Options) (*caller, error) {
 		provider = credentials.NewStaticAKCredentialsProvider(o.AccessKeyID, o.AccessKeySecret)
 	}
 	for range poolSize {
-		s := &slot{}
+		s := &slot{carrier: &carrier{base: base}}
 		config := sdk.NewConfig().WithScheme(scheme)
 		config.UserAgent = "ecideck"
-		if o.Transport != nil {
-			s.ctx = &callContext{base: o.Transport}
-			config.Transport = s.ctx
-		} else {
-			// Of this type the SDK sets dialer, proxy and TLS itself, on every call; the idle
-			// timeout, which it never sets, keeps a dropped Client from holding connections.
-			config.Transport = &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
-		}
+		config.Transport = s.carrier
 		if s.client, err = sdk.NewClientWithOptions(o.Region, config, provider); err != nil {
 			return nil, fmt.Errorf("making an SDK client for region %q: %w", o.Region, err)
 		}
@@ -81,28 +82,45 @@ func newCaller(o Options) (*caller, error) {
 	return c, nil
 }
 
+// newTransport is what all slots share. The SDK would set dialer, proxy and TLS of an
+// *http.Transport on every call; behind a carrier it leaves it alone.
+func newTransport(connect time.Duration) *http.Transport {
+	if connect == 0 {
+		connect = 5 * time.Second
+	}
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: poolSize,
+		// Keeps a Client that was dropped from holding connections.
+		IdleConnTimeout: 30 * time.Second,
+	}
+}
+
 // call sends one request and returns the answer's HTTP status and body, whatever they are;
-// an error means that there was no answer. When ctx ends it returns at once: the request may
-// still arrive, and its slot stays taken until the SDK gives up.
-func (c *caller) call(ctx context.Context, region, action string, params map[string]string) (int, []byte, error) {
+// an error means that there was no answer. When ctx ends it returns at once and the request
+// is given up with it, which says nothing about whether it arrived.
+func (c *caller) call(ctx context.Context, region string, call *call) (int, []byte, error) {
 	var s *slot
 	select {
 	case s = <-c.idle:
 	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+		return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 	}
 	// The SDK writes into the maps of its request, so each attempt gets a new one: a
 	// request that is used twice also keeps parameters of the first time.
 	request := requests.NewCommonRequest()
 	request.Method = requests.POST
-	request.Scheme, request.Domain = c.scheme, c.host
-	request.Product, request.Version, request.ApiName = "Eci", apiVersion, action
+	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product, region)
+	request.Product, request.Version, request.ApiName = call.product.Name, call.product.Version, call.action
 	request.QueryParams["RegionId"] = region
-	for key, value := range params {
+	for key, value := range call.params {
 		request.FormParams[key] = value
 	}
-	request.SetConnectTimeout(c.timeouts[0])
-	request.SetReadTimeout(c.timeouts[1])
+	request.SetReadTimeout(c.readTimeout)
 
 	type answer struct {
 		status int
@@ -118,77 +136,105 @@ func (c *caller) call(ctx context.Context, region, action string, params map[str
 	select {
 	case a := <-done:
 		if a.err != nil && ctx.Err() != nil {
-			return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+			return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 		}
 		if a.err != nil {
-			return 0, nil, transportError(action, a.err)
+			return 0, nil, transportError(call.action, a.err)
 		}
 		return a.status, a.body, nil
 	case <-ctx.Done():
-		return 0, nil, fmt.Errorf("%s: %w", action, ctx.Err())
+		return 0, nil, fmt.Errorf("%s: %w", call.action, ctx.Err())
 	}
 }
 
 func (s *slot) send(ctx context.Context, request *requests.CommonRequest) (status int, body []byte, err error) {
-	response := responses.NewCommonResponse()
-	// The SDK panics on error bodies whose Code or Message isn't a string. By then the
-	// response holds the body, which is decoded here and not by the SDK.
+	s.carrier.begin(ctx)
+	// The carrier has the answer; what the SDK makes of it is of no interest. It panics on
+	// error bodies whose Code or Message isn't a string, and so might on others.
 	defer func() {
 		cause := recover()
-		if status, body = response.GetHttpStatus(), response.GetHttpContentBytes(); status != 0 {
+		if status, body = s.carrier.end(); status != 0 {
 			err = nil
 		} else if cause != nil {
 			err = fmt.Errorf("the SDK failed: %v", cause)
 		}
 	}()
-	if s.ctx != nil {
-		s.ctx.set(ctx)
-	}
 	request.TransToAcsRequest()
-	err = s.client.DoAction(request, response)
+	err = s.client.DoAction(request, responses.NewCommonResponse())
 	return 0, nil, err
 }
 
-// callContext gives the requests of a slot the context of its call, which the SDK has no
-// way to pass. It also hides the type of the transport, which the SDK would change and
-// which the slots share.
-type callContext struct {
+// maxBody is the longest answer that is read. The longest that the API gives is a page of
+// twenty groups with their config files, some 2 MiB.
+const maxBody = 64 << 20
+
+// A carrier is a slot's way to the network. It gives the requests of a call the call's context,
+// which the SDK has no way to pass, and keeps the answer, which the SDK would read twice over
+// and take apart in ways that lose half of it.
+type carrier struct {
 	base http.RoundTripper
-	mu   sync.Mutex
-	ctx  context.Context
+
+	mu     sync.Mutex
+	ctx    context.Context
+	status int
+	body   []byte
 }
 
-func (t *callContext) set(ctx context.Context) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ctx = ctx
+func (w *carrier) begin(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ctx, w.status, w.body = ctx, 0, nil
 }
 
-func (t *callContext) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.mu.Lock()
-	call := t.ctx
-	t.mu.Unlock()
+// end gives the answer's status and body; the status is 0 when there was none.
+func (w *carrier) end() (int, []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	status, body := w.status, w.body
+	w.ctx, w.status, w.body = nil, 0, nil
+	return status, body
+}
+
+// RoundTrip sends a request and reads its answer to the end. The SDK gets an empty one.
+func (w *carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	call := w.ctx
+	w.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(r.Context())
-	stop := context.AfterFunc(call, func() { cancel(call.Err()) })
-	response, err := t.base.RoundTrip(r.WithContext(ctx))
+	defer cancel(nil)
+	if call != nil { // it is nil for nothing that this package sends
+		defer context.AfterFunc(call, func() { cancel(call.Err()) })()
+	}
+	response, err := w.base.RoundTrip(r.WithContext(ctx))
 	if err != nil {
-		stop()
-		cancel(nil)
 		return nil, err
 	}
-	response.Body = &callBody{ReadCloser: response.Body, end: func() { stop(); cancel(nil) }}
+	body, err := readBody(response)
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	w.mu.Lock()
+	w.status, w.body = response.StatusCode, body
+	w.mu.Unlock()
+	response.Body, response.ContentLength = http.NoBody, 0
 	return response, nil
 }
 
-// callBody ends a request's context when its body was read.
-type callBody struct {
-	io.ReadCloser
-	end func()
-}
-
-func (b *callBody) Close() error {
-	defer b.end()
-	return b.ReadCloser.Close()
+func readBody(response *http.Response) (body []byte, err error) {
+	defer func() {
+		if failed := response.Body.Close(); err == nil {
+			err = failed
+		}
+	}()
+	var buffer bytes.Buffer
+	if n := response.ContentLength; n > 0 && n <= maxBody {
+		buffer.Grow(int(n) + bytes.MinRead)
+	}
+	n, err := buffer.ReadFrom(io.LimitReader(response.Body, maxBody+1))
+	if err == nil && n > maxBody {
+		err = fmt.Errorf("it is longer than %d MiB", maxBody>>20)
+	}
+	return buffer.Bytes(), err
 }
 
 // A chain is the SDK's credential chain, made anew after a failure: the SDK's remembers the

@@ -6,53 +6,37 @@ import (
 )
 
 // A Usage is what the account uses of its quota in the region. ECI counts vCPU only: there
-// is no quota of memory or of groups.
+// is no quota of memory or of groups. A Max of 0 is one that the answer didn't say.
 type Usage struct {
-	UsedCPU float64 // vCPU
-	MaxCPU  float64 // vCPU; 0: the answer didn't say
+	UsedCPU, MaxCPU                         float64 // vCPU
+	UsedImageCaches, MaxImageCaches         int32   // made by hand
+	UsedAutoImageCaches, MaxAutoImageCaches int32   // made by ECI itself
+	UsedDataCaches, MaxDataCaches           int32
+}
+
+type usageRequest struct{}
+
+func (*usageRequest) action() string { return "ListUsage" }
+
+type usageAnswer struct {
+	head
+	Attributes object[struct {
+		UsedCpu, MaxCpu, UsedImageCacheCount, MaxImageCacheCount, UsedAutoImageCacheCount, MaxAutoImageCacheCount,
+		UsedDataCacheCount, MaxDataCacheCount number
+	}]
 }
 
 // Usage asks for the account's quota.
 func (c *Client) Usage(ctx context.Context) (Usage, error) {
-	var answer struct {
-		Attributes object[struct{ UsedCpu, MaxCpu number }]
-	}
-	if err := c.do(ctx, "ListUsage", map[string]string{}, true, &answer); err != nil {
+	var answer usageAnswer
+	if err := c.do(ctx, &usageRequest{}, true, &answer); err != nil {
 		return Usage{}, fmt.Errorf("asking for the quota: %w", err)
 	}
-	return Usage{UsedCPU: float64(answer.Attributes.V.UsedCpu), MaxCPU: float64(answer.Attributes.V.MaxCpu)}, nil
-}
-
-// A Region is one region and its zones.
-type Region struct {
-	ID    string
-	Zones []string // all of them
-	// Recommended are the zones with stock, best first.
-	Recommended []string
-}
-
-// Regions lists the regions that the API knows.
-func (c *Client) Regions(ctx context.Context) ([]Region, error) {
-	var answer struct {
-		Regions list[struct {
-			RegionId              text
-			Zones, RecommendZones list[text]
-		}]
-	}
-	if err := c.do(ctx, "DescribeRegions", map[string]string{}, true, &answer); err != nil {
-		return nil, fmt.Errorf("listing regions: %w", err)
-	}
-	var regions []Region
-	for _, r := range answer.Regions {
-		regions = append(regions, Region{ID: string(r.RegionId), Zones: plain(r.Zones), Recommended: plain(r.RecommendZones)})
-	}
-	return regions, nil
-}
-
-func plain(texts []text) []string {
-	var out []string
-	for _, t := range texts {
-		out = append(out, string(t))
-	}
-	return out
+	a := &answer.Attributes.V
+	return Usage{
+		UsedCPU: float64(a.UsedCpu), MaxCPU: float64(a.MaxCpu),
+		UsedImageCaches: a.UsedImageCacheCount.Int32(), MaxImageCaches: a.MaxImageCacheCount.Int32(),
+		UsedAutoImageCaches: a.UsedAutoImageCacheCount.Int32(), MaxAutoImageCaches: a.MaxAutoImageCacheCount.Int32(),
+		UsedDataCaches: a.UsedDataCacheCount.Int32(), MaxDataCaches: a.MaxDataCacheCount.Int32(),
+	}, nil
 }
