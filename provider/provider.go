@@ -28,7 +28,7 @@ type Cloud interface {
 	Log(context.Context, eci.LogRequest) (string, error)
 }
 
-// Config is what a Provider needs. All fields but the last four are required.
+// Config is what a Provider needs. All fields but the last five are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -40,6 +40,7 @@ type Config struct {
 	Workers          int           // creates and deletes at the same time; 0: 20
 	Logger           *slog.Logger  // nil: silent
 	Metrics          *Metrics      // nil: none
+	Meter            Meter         // resource usage; nil: it is refused
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
@@ -59,6 +60,8 @@ type Provider struct {
 	region  region
 	notify  func(*corev1.Pod)
 	health  health
+	usage   usage
+	started time.Time
 }
 
 // An entry is a pod that is or was bound to the node, for as long as its group may exist.
@@ -157,6 +160,7 @@ func New(c Config) *Provider {
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
 		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
 		kick:   make(chan struct{}, 1), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
+		started: time.Now(),
 	}
 }
 
