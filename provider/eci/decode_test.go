@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/google/go-cmp/cmp"
@@ -270,8 +271,15 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(200, body)
 	}
+	f.Add(200, []byte(`{"PriceInfo":{"Price":{"TradePrice":"1e-5","Currency":"CNY"},"SpotPrices":{"SpotPrice":[{"SpotPrice":0.056}]}}}`))
+	f.Add(200, []byte(`{"Records":[{"CPU":{"UsageCoreNanoSeconds":"9223372036854775808"},"Network":[],"Disk":{}}],"MonitorDatas":[{"Records":null}]}`))
+	f.Add(200, []byte(`{"Data":[{"PodStatus":{"ContainerStatuses":[{"State":{"Running":{"StartedAtstartedAt":""}}}]},"events":[{"involvedObject":{"uid":1}}]}]}`))
+	f.Add(200, []byte("{\"ContainerGroups\":[{\"Status\":\"a\xff\\u0000\\ud800\"}]}"))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		for _, out := range []page{&groupPage{}, &statusPage{}} {
+		for _, out := range []answer{
+			&groupPage{}, &statusPage{}, &eventsPage{}, &priceAnswer{}, &historyAnswer{}, &latestAnswer{}, &resourcesAnswer{}, &regionsAnswer{},
+			&imageCachesPage{}, &tagsPage{}, &usageAnswer{}, &execAnswer{},
+		} {
 			err := decodeAnswer("X", status, body, out)
 			var e *Error
 			if err != nil && !errors.As(err, &e) {
@@ -279,6 +287,39 @@ func FuzzDecode(f *testing.F) {
 			}
 			if err == nil && (status < 200 || status > 299) {
 				t.Fatalf("status %d is no error", status)
+			}
+			if err != nil {
+				if !utf8.ValidString(e.Error()) {
+					t.Fatalf("the error %q isn't text", e.Error())
+				}
+				CauseOf(err)
+				continue
+			}
+			switch out := out.(type) {
+			case *groupPage:
+				for i := range out.ContainerGroups {
+					if g := out.ContainerGroups[i].group(); !utf8.ValidString(g.ID + string(g.Status)) {
+						t.Fatalf("%q isn't text", g.ID+string(g.Status))
+					}
+				}
+			case *statusPage:
+				for i := range out.Data {
+					out.Data[i].status()
+				}
+			case *eventsPage:
+				for i := range out.Data {
+					for j := range out.Data[i].Events {
+						out.Data[i].Events[j].event()
+					}
+				}
+			case *priceAnswer:
+				if p, err := out.price(); err != nil && p.Rate.Known() {
+					t.Fatal("a price that can't be read is known")
+				}
+			case *historyAnswer:
+				for i := range out.Records {
+					out.Records[i].metrics()
+				}
 			}
 		}
 	})
@@ -305,6 +346,21 @@ func FuzzFlatten(f *testing.F) {
 			if _, ok := params[prefix+"Arg.2"]; !ok {
 				t.Fatal("an empty argument is lost")
 			}
+		}
+		command, err := flatten(&execRequest{ContainerGroupId: name, Command: arg, Stdin: &readOnly})
+		if err != nil || command["Stdin"] == "" {
+			t.Fatalf("%v, %v", command, err)
+		}
+		selected, err := (&GroupQuery{IDs: []string{name, key}, Tags: map[string]string{key: value, name: arg}}).selection()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listing, err := flatten(&groupsRequest{selection: selected, paging: paging{Limit: 20, NextToken: arg}})
+		if err != nil || listing["Limit"] != "20" || listing["NextToken"] != arg {
+			t.Fatalf("%v, %v", listing, err)
+		}
+		for name := range listing {
+			params["listing."+name] = ""
 		}
 		for name := range params {
 			if strings.Contains(name, "..") || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") {

@@ -1,5 +1,5 @@
-// Package spec is the sizes that ECI sells, their list prices and ECI's limits, as data. A group's request is rounded up to one
-// of them, and the rounded size is what is paid.
+// Package spec is the sizes that ECI sells, their list prices and ECI's limits, as data. A
+// group's request is rounded up to one of the sizes, and the rounded size is what is paid.
 //
 // https://help.aliyun.com/zh/eci/user-guide/specify-the-number-of-vcpus-and-memory-size-to-create-an-elastic-container-instance
 //
@@ -116,6 +116,40 @@ func Specs(region string, spot bool) []Spec {
 	return specs
 }
 
+// SpecsOf are the sizes that a region sells in a category, smallest first. A category that
+// doesn't exist has none.
+func SpecsOf(region string, category Category) []Spec {
+	switch category {
+	case Spot:
+		return Specs(region, true)
+	case General:
+		return Specs(region, false)
+	case Economy:
+		return slices.DeleteFunc(Specs(region, false), func(s Spec) bool { return CheckCategory(s, Economy) != nil })
+	}
+	return nil
+}
+
+// What is sold of a category that is asked for by its name (ComputeCategory), in vCPU.
+// https://help.aliyun.com/document_detail/324246.html
+const (
+	minGeneralCPU = 1
+	maxEconomyCPU = 8
+)
+
+// CheckCategory says why a size can't be asked for in a category by its name; the API then
+// answers FeatureBasedConstraintConflict. A request that names no category may be smaller: it
+// is sold and priced as General.
+func CheckCategory(s Spec, category Category) error {
+	switch {
+	case category == Economy && s.CPU > maxEconomyCPU:
+		return fmt.Errorf("the category economy has no more than %d vCPU, %g were asked for", maxEconomyCPU, s.CPU)
+	case category == General && s.CPU < minGeneralCPU:
+		return fmt.Errorf("the category general has no less than %d vCPU, %g were asked for", minGeneralCPU, s.CPU)
+	}
+	return nil
+}
+
 func compare(a, b float64) int {
 	switch {
 	case a < b:
@@ -131,19 +165,34 @@ func compare(a, b float64) int {
 // are the Default. A request that no size holds, or one for less than 2 vCPU as a spot
 // instance, is an error: the API refuses it too.
 func Round(cpu, memory float64, region string, spot bool) (Spec, error) {
+	if spot {
+		return RoundIn(cpu, memory, region, Spot)
+	}
+	return RoundIn(cpu, memory, region, General)
+}
+
+// RoundIn is Round in a category; one of economy that its sizes don't hold is an error.
+func RoundIn(cpu, memory float64, region string, category Category) (Spec, error) {
+	switch category {
+	case General, Economy, Spot:
+	default:
+		return Spec{}, fmt.Errorf("there is no category %q", category)
+	}
 	if cpu < 0 || memory < 0 || math.IsNaN(cpu) || math.IsNaN(memory) {
 		return Spec{}, fmt.Errorf("a size of %g vCPU and %g GiB makes no sense", cpu, memory)
 	}
 	if cpu == 0 && memory == 0 {
 		return Default(), nil
 	}
-	if spot && cpu < 2 {
+	if category == Spot && cpu < 2 {
 		return Spec{}, fmt.Errorf("spot instances start at 2 vCPU, %g were asked for", cpu)
 	}
-	for _, s := range Specs(region, spot) {
+	largest := Spec{}
+	for _, s := range SpecsOf(region, category) {
 		if s.CPU >= cpu && s.Memory >= memory {
 			return s, nil
 		}
+		largest.CPU, largest.Memory = max(largest.CPU, s.CPU), max(largest.Memory, s.Memory)
 	}
-	return Spec{}, fmt.Errorf("no size in %s holds %g vCPU and %g GiB: the largest are %d vCPU and %d GiB", region, cpu, memory, MaxCPU, MaxMemory)
+	return Spec{}, fmt.Errorf("no %s size in %s holds %g vCPU and %g GiB: the largest are %g vCPU and %g GiB", category, region, cpu, memory, largest.CPU, largest.Memory)
 }
