@@ -57,9 +57,9 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 		}
 	}
 	if status := g.at(now, e.timing).status; status != eci.Running || r.state.name != "Running" {
-		return nil, badRequest("IncorrectStatus", "The container "+x.name+" is not running.")
+		return nil, badRequest("IncorrectStatus", "The container "+x.Name+" is not running.")
 	}
-	run := &execution{command: command, env: x.env, hostname: g.name, tty: c.boolean("TTY"),
+	run := &execution{command: command, env: x.Env, hostname: g.Name, tty: c.boolean("TTY"),
 		stdin: c.params["Stdin"] != "false", expires: time.Now().Add(execLife)}
 	run.interactive = run.stdin && len(command) == 1 && isShell(command[0])
 	if c.boolean("Sync") {

@@ -215,8 +215,8 @@ func (e *Emulator) strike(now time.Time) {
 				break
 			}
 			v := g.at(now, e.timing)
-			if f.drawn[g.id] || v.status != eci.Running || f.Zone != "" && f.Zone != g.zone || f.Group != "" && f.Group != g.id ||
-				f.Kind == FaultSpotReclaim && (g.spotStrategy == "NoSpot" || !g.reclaimed.IsZero()) {
+			if f.drawn[g.ID] || v.status != eci.Running || f.Zone != "" && f.Zone != g.Zone || f.Group != "" && f.Group != g.ID ||
+				f.Kind == FaultSpotReclaim && (g.SpotStrategy == "NoSpot" || !g.Reclaimed.IsZero()) {
 				continue
 			}
 			at := f.since
@@ -226,7 +226,7 @@ func (e *Emulator) strike(now time.Time) {
 			if !f.until.IsZero() && !at.Before(f.until) {
 				continue
 			}
-			f.drawn[g.id] = true
+			f.drawn[g.ID] = true
 			if e.fires(f) {
 				g.struck(f.Kind, at, now)
 			}
@@ -239,13 +239,13 @@ func (e *Emulator) strike(now time.Time) {
 func (g *group) struck(kind string, at, now time.Time) {
 	switch kind {
 	case FaultSpotReclaim:
-		g.reclaimed = at.Add(spotNotice)
-		g.notices = append(g.notices, event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
+		g.Reclaimed = at.Add(spotNotice)
+		g.Notices = append(g.Notices, event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
 	case FaultRestart:
 		g.restart(now, false)
-		g.notices = append(g.notices, event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
+		g.Notices = append(g.Notices, event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
 	case FaultMaintenance:
-		g.notices = append(g.notices, event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
+		g.Notices = append(g.Notices, event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
 	}
 	g.touch()
 }

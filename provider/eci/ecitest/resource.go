@@ -103,7 +103,7 @@ func (e *Emulator) createResource(k *resourceKind) handler {
 			return nil, forbidden("QuotaExceeded", fmt.Sprintf("%s quota exceeded. %d of %d are used.", k.tagType, len(have), k.most))
 		}
 		tags := c.tags()
-		if refusal := checkTags(c, &group{tags: tags}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: tags}); refusal != nil {
 			return nil, refusal
 		}
 		e.seq++
@@ -120,13 +120,13 @@ func (e *Emulator) createResource(k *resourceKind) handler {
 // replayed is what a call with the same ClientToken created; "": there was none.
 func (e *Emulator) replayed(c *call, now time.Time) (string, *refusal) {
 	use, ok := e.tokens[c.params["ClientToken"]]
-	if c.params["ClientToken"] == "" || !ok || now.Sub(use.at) >= tokenLife {
+	if c.params["ClientToken"] == "" || !ok || now.Sub(use.At) >= tokenLife {
 		return "", nil
 	}
-	if use.params != paramsDigest(c) {
+	if use.Params != paramsDigest(c) {
 		return "", &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
 	}
-	return use.groupID, nil
+	return use.GroupID, nil
 }
 
 func (k *resourceKind) created(requestID, id string) map[string]string {
@@ -161,7 +161,7 @@ func (e *Emulator) updateResource(k *resourceKind) handler {
 			return nil, badRequest(k.wrongStatus(), "The "+k.tagType+" is "+status+"; only one that is "+k.ready+" can be updated.")
 		}
 		tags := c.tags()
-		if refusal := checkTags(c, &group{tags: tags}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: tags}); refusal != nil {
 			return nil, refusal
 		}
 		if len(tags) > 0 {
@@ -248,7 +248,7 @@ func (e *Emulator) describeResources(k *resourceKind, list string) handler {
 		last := 0
 		for _, r := range e.of(k, now) {
 			w := r.wire(k, e, now)
-			if len(ids) > 0 && !slices.Contains(ids, r.ID) || !(&group{tags: r.Tags}).hasTags(wanted) ||
+			if len(ids) > 0 && !slices.Contains(ids, r.ID) || !(&group{Tags: r.Tags}).hasTags(wanted) ||
 				len(images) > 0 && !slices.ContainsFunc(images, func(i string) bool { return slices.Contains(r.Images, i) }) ||
 				!w.matches(c, "Status", "ResourceGroupId", "SnapshotId", "ImageCacheName", "VirtualNodeName", "Bucket", "Path") {
 				continue

@@ -72,16 +72,16 @@ func (e *Emulator) describeStatus(c *call, now time.Time) (any, *refusal) {
 }
 
 func (g *group) wireStatus(v *view) wireStatus {
-	w := wireStatus{ContainerGroupId: g.id, Name: g.name, Namespace: "default", Status: string(v.status), Annotations: "{}", UUID: g.id,
+	w := wireStatus{ContainerGroupId: g.ID, Name: g.Name, Namespace: "default", Status: string(v.status), Annotations: "{}", UUID: g.ID,
 		PodStatus: wirePodStatus{Phase: v.phase, QosClass: "Guaranteed", StartTime: stamp(v.started), Conditions: g.conditions(v),
 			PodIps: []wireIP{}, ContainerStatuses: []wireContainerStatus{}}}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
-		w.PodStatus.PodIp, w.PodStatus.HostIp, w.PodStatus.PodIps = g.ip, g.ip, []wireIP{{g.ip}}
+		w.PodStatus.PodIp, w.PodStatus.HostIp, w.PodStatus.PodIps = g.IP, g.IP, []wireIP{{g.IP}}
 	}
-	for i, c := range g.containers {
+	for i, c := range g.Containers {
 		r := v.containers[i]
 		w.PodStatus.ContainerStatuses = append(w.PodStatus.ContainerStatuses, wireContainerStatus{
-			Name: c.name, Image: c.image, ImageID: c.image, Ready: r.ready, Started: r.state.name == "Running", RestartCount: r.restarts,
+			Name: c.Name, Image: c.Image, ImageID: c.Image, Ready: r.ready, Started: r.state.name == "Running", RestartCount: r.restarts,
 			State: r.state.podState(), LastState: r.previous.podState()})
 	}
 	return w
@@ -130,8 +130,8 @@ func (g *group) conditions(v *view) []wireCondition {
 		condition("Ready", ready, "", ""),
 	}
 	for _, ev := range v.events {
-		if ev.reason == "SpotToBeReleased" {
-			conditions = append(conditions, condition("ContainerInstanceExpired", true, ev.reason, ev.message))
+		if ev.Reason == "SpotToBeReleased" {
+			conditions = append(conditions, condition("ContainerInstanceExpired", true, ev.Reason, ev.Message))
 		}
 	}
 	return conditions
@@ -166,7 +166,7 @@ type wirePodEvent struct {
 // ofService reports that ECI itself says it, and not the kubelet in the group.
 // https://help.aliyun.com/zh/eci/user-guide/custom-events-of-elastic-container-instance
 func (ev event) ofService() bool {
-	switch ev.reason {
+	switch ev.Reason {
 	case "NoStock", "SpotToBeReleased", "SystemReboot", "SystemFailureReboot":
 		return true
 	}
@@ -180,7 +180,7 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 	}
 	answer := eventsAnswer{RequestId: e.requestID(), NextToken: l.next, TotalCount: l.total, Data: []wireGroupEvents{}}
 	for _, g := range l.groups {
-		w := wireGroupEvents{ContainerGroupId: g.id, Name: g.name, Namespace: "default", UUID: g.id, Events: []wirePodEvent{}}
+		w := wireGroupEvents{ContainerGroupId: g.ID, Name: g.Name, Namespace: "default", UUID: g.ID, Events: []wirePodEvent{}}
 		for i, ev := range g.at(now, e.timing).events {
 			component := "kubelet"
 			if ev.ofService() {
@@ -189,10 +189,10 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 			if want := c.params["EventSource"]; want != "" && (want == "EciService") != (component == "EciService") {
 				continue
 			}
-			w.Events = append(w.Events, wirePodEvent{Type: ev.typ, Count: ev.count, FirstTimestamp: stamp(ev.first), LastTimestamp: stamp(ev.last),
-				Message: ev.message, Reason: ev.reason, Source: map[string]string{"component": component},
-				InvolvedObject: map[string]string{"kind": "Pod", "apiVersion": "v1", "name": g.name, "namespace": "default", "uid": g.id},
-				Metadata:       map[string]string{"name": g.name + "." + digest(g.id, "/", i)[:16], "namespace": "default"}})
+			w.Events = append(w.Events, wirePodEvent{Type: ev.Typ, Count: ev.Count, FirstTimestamp: stamp(ev.First), LastTimestamp: stamp(ev.Last),
+				Message: ev.Message, Reason: ev.Reason, Source: map[string]string{"component": component},
+				InvolvedObject: map[string]string{"kind": "Pod", "apiVersion": "v1", "name": g.Name, "namespace": "default", "uid": g.ID},
+				Metadata:       map[string]string{"name": g.Name + "." + digest(g.ID, "/", i)[:16], "namespace": "default"}})
 		}
 		answer.Data = append(answer.Data, w)
 	}

@@ -23,7 +23,7 @@ func (e *Emulator) tagged(c *call, now time.Time, all bool) ([]string, map[strin
 	switch typ {
 	case "ContainerGroup":
 		for _, g := range e.order {
-			have[g.id], order = &g.tags, append(order, g.id)
+			have[g.ID], order = &g.Tags, append(order, g.ID)
 		}
 	case "ImageCache", "DataCache", "VirtualNode":
 		for _, r := range e.of(&resourceKind{tagType: typ}, now) {
@@ -57,7 +57,7 @@ func (e *Emulator) tagResources(c *call, now time.Time) (any, *refusal) {
 		if len(merged[id]) > 20 {
 			return nil, badRequest("NumberExceed.Tags", "A resource has at most 20 tags.")
 		}
-		if refusal := checkTags(c, &group{tags: merged[id]}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: merged[id]}); refusal != nil {
 			return nil, refusal
 		}
 	}
