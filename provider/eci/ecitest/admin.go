@@ -121,10 +121,11 @@ func (e *Emulator) Seed(s SeedGroup) (string, error) {
 // Remove makes a group vanish, as when somebody deletes it in the vendor's console. It
 // reports whether there was one.
 func (e *Emulator) Remove(id string) bool {
+	now := e.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	found := e.groups[id] != nil
-	e.remove(func(g *group) bool { return g.ID == id })
+	e.remove(now, func(g *group) bool { return g.ID == id })
 	return found
 }
 
@@ -143,7 +144,7 @@ func sortedKeys(m map[string]string) []string {
 }
 
 // serveAdmin answers /_ecitest/faults and /_ecitest/groups, each with GET, POST and DELETE
-// (?id=…). Callers prove that they know the access key's secret.
+// (?id=…), and /_ecitest/ecs with GET and PUT. Callers prove that they know the access key's secret.
 func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || subtle.ConstantTimeCompare([]byte(secret), []byte(e.options.AccessKeySecret)) != 1 {
@@ -160,6 +161,19 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	case "DELETE faults":
 		e.ClearFaults(r.URL.Query()["id"]...)
 		writeJSON(w, http.StatusOK, e.Faults())
+	case "GET ecs":
+		writeJSON(w, http.StatusOK, e.ECSInstances())
+	case "PUT ecs":
+		var instances []ECSInstance
+		err := decoder.Decode(&instances)
+		if err == nil {
+			err = e.SetECSInstances(instances)
+		}
+		if err != nil {
+			adminError(w, http.StatusBadRequest, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, e.ECSInstances())
 	case "GET groups":
 		writeJSON(w, http.StatusOK, e.Groups())
 	case "POST groups":
@@ -172,7 +186,7 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"id": id})
 	default:
-		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %sgroups", r.Method, r.URL.Path, adminPrefix, adminPrefix))
+		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs", r.Method, r.URL.Path, adminPrefix))
 	}
 }
 

@@ -45,7 +45,7 @@ func (e *Emulator) deleteGroup(c *call, now time.Time) (any, *refusal) {
 		stop = min(stop, g.Grace)
 	}
 	if stop <= 0 {
-		e.remove(func(o *group) bool { return o == g })
+		e.remove(now, func(o *group) bool { return o == g })
 		return plainAnswer{e.requestID()}, nil
 	}
 	g.Deleted, g.Gone = now, now.Add(stop)

@@ -110,6 +110,10 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 		}
 		g.MaxPending = time.Duration(minutes) * time.Minute
 	}
+	if disk := c.number("EphemeralStorage"); disk < 0 || disk > 5000 {
+		return nil, badRequest("InvalidParameter.ValueExceeded", "The parameter EphemeralStorage must be 0 to 5000.")
+	}
+	g.Disk = c.integer("EphemeralStorage")
 	if g.Name == "" {
 		return nil, missing("ContainerGroupName")
 	}
@@ -297,11 +301,11 @@ func (e *Emulator) size(c *call, g *group) *refusal {
 			cpu, memory = cpu+x.CPU, memory+x.Memory
 		}
 	}
-	first, _, _ := strings.Cut(g.InstanceType, ",")
+	first := firstType(g.InstanceType)
 	if given, ok := parseSpec(first); ok {
 		cpu, memory = given.CPU, given.Memory
 	} else if first != "" {
-		ecs, ok := ecsSize(first)
+		ecs, _, ok := e.ecsType(first)
 		if !ok {
 			return badRequest("InvalidParameter", "The instance type "+first+" is not known.")
 		}
@@ -318,6 +322,12 @@ func (e *Emulator) size(c *call, g *group) *refusal {
 	}
 	g.CPU, g.Memory = billed.CPU, billed.Memory
 	return nil
+}
+
+// firstType is the first of the types that are given.
+func firstType(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return first
 }
 
 // parseSpec reads 2-4Gi.

@@ -50,17 +50,20 @@ func (e *Emulator) sweep(now time.Time) {
 			delete(e.tokens, token)
 		}
 	}
-	e.remove(func(g *group) bool { return drop[g] })
+	e.remove(now, func(g *group) bool { return drop[g] })
 }
 
 func (e *Emulator) anyGone(now time.Time) bool {
 	return !e.nextGone.IsZero() && !now.Before(e.nextGone)
 }
 
-func (e *Emulator) remove(leaves func(*group) bool) {
+// remove takes groups off the list; their charges stay.
+func (e *Emulator) remove(now time.Time, leaves func(*group) bool) {
 	e.nextGone = time.Time{}
 	e.order = slices.DeleteFunc(e.order, func(g *group) bool {
 		if leaves(g) {
+			e.settle(g, now)
+			e.changed()
 			delete(e.groups, g.ID)
 			return true
 		}
@@ -249,10 +252,10 @@ func stamp(t time.Time) string {
 func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 	w := wireGroup{
 		ContainerGroupId: g.ID, ContainerGroupName: g.Name, Status: string(v.status), RegionId: region, ZoneId: g.Zone,
-		VpcId: "vpc-ecitest", VSwitchId: g.Vswitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
+		VpcId: vpcID, VSwitchId: g.Vswitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
 		RamRoleName: g.RamRole, RestartPolicy: g.RestartPolicy, InstanceType: g.InstanceType, SpotStrategy: g.SpotStrategy,
 		DnsPolicy: g.DnsPolicy, Cpu: g.CPU, Memory: g.Memory, CreationTime: stamp(g.Created),
-		Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: slices.Clone(g.Volumes),
+		EphemeralStorage: g.Disk, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: slices.Clone(g.Volumes),
 	}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
 		w.IntranetIp, w.EniInstanceId = g.IP, "eni-"+strings.TrimPrefix(g.ID, "eci-")

@@ -23,6 +23,12 @@ type Options struct {
 	AccessKeyID, AccessKeySecret string // "": DefaultAccessKeyID and DefaultAccessKeySecret
 	// VSwitches maps a vSwitch id to its zone. nil: vsw-h and vsw-i, in zones h and i.
 	VSwitches map[string]string
+	// InstanceTypes is the catalogue of ECS types, by name. nil: every type whose name says its
+	// size, at prices that are made up.
+	InstanceTypes map[string]InstanceType
+	// ECSInstances are the account's at the start, as SetECSInstances takes them;
+	// New panics on what it would refuse.
+	ECSInstances []ECSInstance
 	// MaxCPU is the account's quota in vCPU; 0: 1000.
 	MaxCPU float64
 
@@ -56,6 +62,7 @@ type Timing struct {
 	Restart  time.Duration // Restarting (1 s)
 	Update   time.Duration // Updating (1 s)
 	NoStock  time.Duration // Scheduling, until an asynchronous lack of stock shows (1 s)
+	Bill     time.Duration // from an hour's end until it is on the bill (24 h)
 }
 
 func (t Timing) withDefaults(instant bool) Timing {
@@ -72,6 +79,7 @@ func (t Timing) withDefaults(instant bool) Timing {
 		{&t.Restart, time.Second},
 		{&t.Update, time.Second},
 		{&t.NoStock, time.Second},
+		{&t.Bill, 24 * time.Hour},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -105,11 +113,14 @@ type Emulator struct {
 	ops        []*opsTask            // oldest first
 	commits    []*commitTask         // oldest first
 	executions map[string]*execution // by the token in their address
-	nextGone   time.Time             // when the next deleted group leaves; zero: none
+	ledger     []charge              // of groups that left, about oldest first
+	ecs        []ECSInstance
+	changes    uint64    // how often anything was changed
+	nextGone   time.Time // when the next deleted group leaves; zero: none
 }
 
-// New makes an Emulator. It panics when the embedded schemas are damaged, which the
-// package's own tests exclude.
+// New makes an Emulator. It panics when ECSInstances are wrong, or the embedded schemas are
+// damaged, which the package's own tests exclude.
 func New(o Options) *Emulator {
 	if o.Region == "" {
 		o.Region = "cn-hangzhou"
@@ -133,14 +144,21 @@ func New(o Options) *Emulator {
 	if err != nil {
 		panic(err)
 	}
-	return &Emulator{
+	e := &Emulator{
 		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
 		random:     rand.New(rand.NewPCG(o.Seed, 1)),
 		executions: map[string]*execution{},
 		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
+	if err := e.SetECSInstances(o.ECSInstances); err != nil {
+		panic(err)
+	}
+	return e
 }
+
+// changed counts a change of what Save writes. The caller holds the lock.
+func (e *Emulator) changed() { e.changes++ }
 
 // Region is the region that the emulator plays.
 func (e *Emulator) Region() string { return e.options.Region }
@@ -345,6 +363,12 @@ func (e *Emulator) handler(action string) handler {
 		return e.resizeVolume
 	case "DescribeAvailableResource":
 		return e.describeAvailable
+	case "DescribeInstanceBill":
+		return e.describeBill
+	case "DescribePrice":
+		return e.ecsPrice
+	case "DescribeInstances":
+		return e.describeInstances
 	case "DescribeSpotPriceHistory":
 		return e.spotHistory
 	case "GetCallerIdentity":

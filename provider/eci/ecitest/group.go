@@ -35,6 +35,13 @@ type group struct {
 	PinnedSince                  time.Time
 	DnsPolicy                    string
 
+	Disk      int       // GiB of ephemeral storage beyond the free ones
+	Economy   bool      // of the compute category
+	SpotLimit float64   // the bid, an hour
+	SpotHours int       // the protection period
+	Past      []charge  // of the sizes before this one
+	Resized   time.Time // zero: never
+
 	cached *view
 }
 

@@ -282,7 +282,7 @@ func (r *resource) wire(k *resourceKind, e *Emulator, now time.Time) wireResourc
 	w := wireResource{k.idParam: r.ID, k.nameParam: r.Name, "Status": status, "RegionId": e.options.Region, "ResourceGroupId": r.ResourceGroup,
 		"CreationTime": stamp(r.Created), "Tags": append([]tag{}, r.Tags...), "Events": []wireEvent{}}
 	if k.tagType == "VirtualNode" {
-		w["VirtualNodeSecurityGroupId"], w["VirtualNodeVSwitchId"], w["VpcId"] = r.Params["SecurityGroupId"], r.Params["VSwitchId"], "vpc-ecitest"
+		w["VirtualNodeSecurityGroupId"], w["VirtualNodeVSwitchId"], w["VpcId"] = r.Params["SecurityGroupId"], r.Params["VSwitchId"], vpcID
 		w["IntranetIp"], w["InternetIp"] = fmt.Sprintf("172.31.%d.%d", r.Seq>>8&0xff, r.Seq&0xff), ""
 		return w
 	}

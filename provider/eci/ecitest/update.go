@@ -56,6 +56,9 @@ func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
 	if refusal := checkTags(c, &n); refusal != nil {
 		return nil, refusal
 	}
+	if n.CPU != g.CPU || n.Memory != g.Memory {
+		n.Past, n.Resized = g.charges(now, e.timing), now
+	}
 	*g = n
 	if g.touch(); runs {
 		g.restart(now, true)

@@ -130,8 +130,8 @@ func (e *Emulator) checkParams(c *call) *refusal {
 	switch region := c.params["RegionId"]; region {
 	case e.options.Region:
 	case "":
-		if c.action == "GetCallerIdentity" {
-			return nil // an account is in no region
+		if c.action == "GetCallerIdentity" || c.action == "DescribeInstanceBill" {
+			return nil // an account, and its bill, are in no region
 		}
 		return badRequest("MissingParameter", "The input parameter RegionId that is mandatory for processing this request is not supplied.")
 	default:
