@@ -115,6 +115,7 @@ func (e *Emulator) Seed(s SeedGroup) (string, error) {
 		return "", fmt.Errorf("seeding group %q: the id %s is taken", s.Name, g.ID)
 	}
 	e.add(g, now)
+	e.changed()
 	return g.ID, nil
 }
 

@@ -14,32 +14,9 @@ import (
 	"github.com/ecideck/ecideck/provider/eci/spec"
 )
 
-// A tokenUse is what a ClientToken was used for.
-type tokenUse struct {
-	GroupID string
-	Params  string // digest of the request
-	At      time.Time
-}
-
-// tokenLife is how long a ClientToken is remembered.
-const tokenLife = 24 * time.Hour
-
 type createAnswer struct{ RequestId, ContainerGroupId string }
 
 func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
-	token, params := c.params["ClientToken"], ""
-	if len(token) > 64 {
-		return nil, badRequest("InvalidParameter.LengthExceeded", "The parameter ClientToken has more than 64 characters.")
-	}
-	if token != "" {
-		params = paramsDigest(c)
-		if use, ok := e.tokens[token]; ok && now.Sub(use.At) < tokenLife {
-			if use.Params != params {
-				return nil, &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
-			}
-			return createAnswer{e.requestID(), use.GroupID}, nil
-		}
-	}
 	g, refusal := e.groupFrom(c)
 	if refusal != nil {
 		return nil, refusal
@@ -54,21 +31,10 @@ func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
 		return nil, badRequest("DryRun.Success", "The dry run succeeded.")
 	}
 	e.add(g, now)
-	if token != "" {
-		e.tokens[token] = tokenUse{g.ID, params, now}
-	}
 	return createAnswer{e.requestID(), g.ID}, nil
 }
 
 func forbidden(code, message string) *refusal { return &refusal{http.StatusForbidden, code, message} }
-
-func paramsDigest(c *call) string {
-	var parts []any
-	for _, name := range slices.Sorted(maps.Keys(c.params)) {
-		parts = append(parts, strconv.Quote(name), strconv.Quote(c.params[name]))
-	}
-	return digest(parts...)
-}
 
 // add gives a group its identity and puts it into the account.
 func (e *Emulator) add(g *group, now time.Time) {
@@ -236,6 +202,17 @@ func readContainer(c *call, prefix string) (container, *refusal) {
 	return x, nil
 }
 
+// under are the parameters whose names begin with prefix, named without it.
+func (c *call) under(prefix string) map[string]string {
+	params := map[string]string{}
+	for name, value := range c.params {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			params[rest] = value
+		}
+	}
+	return params
+}
+
 func (c *call) hasPrefix(prefix string) bool {
 	for name := range c.params {
 		if strings.HasPrefix(name, prefix) {
@@ -255,7 +232,7 @@ func readVolumes(c *call, g *group) *refusal {
 	total := 0
 	for i := range c.count("Volume") {
 		prefix := fmt.Sprintf("Volume.%d.", i+1)
-		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.params[prefix+"FlexVolume.Driver"], c.integer(prefix + "DiskVolume.DiskSize")}
+		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.integer(prefix + "DiskVolume.DiskSize"), c.under(prefix)}
 		if slices.ContainsFunc(g.Volumes, func(o volume) bool { return o.Name == v.Name }) {
 			return badRequest("InvalidParameter.DuplicatedVolumeName", "The specified parameter Volume.Name is duplicated: "+v.Name+".")
 		}

@@ -205,7 +205,7 @@ type wireGroup struct {
 	Events                                                                           []wireEvent
 	Containers                                                                       []wireContainer
 	InitContainers                                                                   []wireContainer
-	Volumes                                                                          []volume
+	Volumes                                                                          []wireVolume
 }
 
 type wireEvent struct {
@@ -255,7 +255,7 @@ func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 		VpcId: vpcID, VSwitchId: g.Vswitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
 		RamRoleName: g.RamRole, RestartPolicy: g.RestartPolicy, InstanceType: g.InstanceType, SpotStrategy: g.SpotStrategy,
 		DnsPolicy: g.DnsPolicy, Cpu: g.CPU, Memory: g.Memory, CreationTime: stamp(g.Created),
-		EphemeralStorage: g.Disk, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: slices.Clone(g.Volumes),
+		EphemeralStorage: g.Disk, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: wireVolumes(g.Volumes),
 	}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
 		w.IntranetIp, w.EniInstanceId = g.IP, "eni-"+strings.TrimPrefix(g.ID, "eci-")

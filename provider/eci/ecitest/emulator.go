@@ -94,13 +94,14 @@ type Emulator struct {
 	timing  Timing
 	schema  *Schema
 	start   time.Time // real time
+	epoch   time.Time // the emulator's clock at start
 
 	mu         sync.Mutex // guards everything below
 	random     *rand.Rand
 	groups     map[string]*group // by id
 	order      []*group          // by seq, ascending
 	seq        int
-	tokens     map[string]tokenUse // by ClientToken
+	tokens     map[string]tokenUse // by action and ClientToken
 	nonces     [2]map[string]bool  // this half hour's and the one before
 	rotated    time.Time
 	faults     []*Fault
@@ -116,6 +117,7 @@ type Emulator struct {
 	ledger     []charge              // of groups that left, about oldest first
 	ecs        []ECSInstance
 	changes    uint64    // how often anything was changed
+	keeper     *keeper   // nil: the state is in no file
 	nextGone   time.Time // when the next deleted group leaves; zero: none
 }
 
@@ -144,8 +146,9 @@ func New(o Options) *Emulator {
 	if err != nil {
 		panic(err)
 	}
+	now := time.Now()
 	e := &Emulator{
-		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
+		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: now, epoch: now,
 		random:     rand.New(rand.NewPCG(o.Seed, 1)),
 		executions: map[string]*execution{},
 		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
@@ -156,9 +159,6 @@ func New(o Options) *Emulator {
 	}
 	return e
 }
-
-// changed counts a change of what Save writes. The caller holds the lock.
-func (e *Emulator) changed() { e.changes++ }
 
 // Region is the region that the emulator plays.
 func (e *Emulator) Region() string { return e.options.Region }
@@ -174,7 +174,7 @@ func (e *Emulator) Now() time.Time {
 		return e.options.Clock().UTC()
 	}
 	elapsed := time.Duration(float64(time.Since(e.start)) * e.options.Speed)
-	return e.start.Add(elapsed).UTC()
+	return e.epoch.Add(elapsed).UTC()
 }
 
 // Calls is how many calls of an action arrived with a valid signature.
@@ -189,6 +189,9 @@ const maxBody = 4 << 20
 
 // ServeHTTP answers one call, of the API or of the admin path.
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != execPath { // whose connection is taken over
+		w = settledWriter{w, e, r.Context()}
+	}
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		e.serveAdmin(w, r)
 		return
@@ -277,7 +280,7 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 		case FaultEmptyList:
 			empty = true
 		case FaultTimeoutAfterAccept:
-			handler(c, now)
+			e.run(handler, c, now)
 			return nil, aftermath{never: true}, nil
 		}
 	}
@@ -286,7 +289,7 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 			return list, after, nil
 		}
 	}
-	answer, refused = handler(c, now)
+	answer, refused = e.run(handler, c, now)
 	return answer, after, refused
 }
 

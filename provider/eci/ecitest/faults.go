@@ -101,6 +101,7 @@ func (e *Emulator) AddFault(f Fault) (string, error) {
 	e.faultID++
 	f.ID, f.left = "fault-"+strconv.Itoa(e.faultID), f.Count
 	e.faults = append(e.faults, &f)
+	e.changed()
 	e.strike(now)
 	return f.ID, nil
 }
@@ -122,6 +123,7 @@ func (e *Emulator) Faults() []Fault {
 func (e *Emulator) ClearFaults(ids ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.changed()
 	e.faults = slices.DeleteFunc(e.faults, func(f *Fault) bool { return len(ids) == 0 || slices.Contains(ids, f.ID) })
 }
 
@@ -138,6 +140,7 @@ func (e *Emulator) fires(f *Fault) bool {
 	}
 	if f.Count > 0 {
 		f.left--
+		e.changed()
 	}
 	return true
 }
@@ -227,6 +230,7 @@ func (e *Emulator) strike(now time.Time) {
 				continue
 			}
 			f.drawn[g.ID] = true
+			e.changed()
 			if e.fires(f) {
 				g.struck(f.Kind, at, now)
 			}
@@ -240,12 +244,12 @@ func (g *group) struck(kind string, at, now time.Time) {
 	switch kind {
 	case FaultSpotReclaim:
 		g.Reclaimed = at.Add(spotNotice)
-		g.Notices = append(g.Notices, event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
 	case FaultRestart:
 		g.restart(now, false)
-		g.Notices = append(g.Notices, event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
 	case FaultMaintenance:
-		g.Notices = append(g.Notices, event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
 	}
 	g.touch()
 }

@@ -49,8 +49,8 @@ type tag struct{ Key, Value string }
 
 type volume struct {
 	Name, Type string
-	driver     string
-	size       int // GiB; 0: not said
+	Size       int               // GiB; 0: not said
+	Params     map[string]string // as asked for, without Volume.N.
 }
 
 // A container is one of a group's, as asked for.

@@ -187,13 +187,13 @@ func (e *Emulator) resizeVolume(c *call, _ time.Time) (any, *refusal) {
 	switch {
 	case i < 0:
 		return nil, badRequest("InvalidParameter", "The container group has no volume "+name+".")
-	case g.Volumes[i].Type != "DiskVolume" && g.Volumes[i].driver != "alicloud/disk":
+	case g.Volumes[i].Type != "DiskVolume" && g.Volumes[i].Params["FlexVolume.Driver"] != "alicloud/disk":
 		return nil, forbidden("InvalidVolumeType", "Only volumes on cloud disks can be resized.")
-	case size < 20 || size > 32768 || size <= g.Volumes[i].size:
+	case size < 20 || size > 32768 || size <= g.Volumes[i].Size:
 		return nil, badRequest("InvalidParameter", "The parameter NewSize must be 20 to 32768 GiB and more than now.")
 	}
 	volumes := slices.Clone(g.Volumes)
-	volumes[i].size = size
+	volumes[i].Size = size
 	g.Volumes = volumes
 	return plainAnswer{e.requestID()}, nil
 }

@@ -96,9 +96,6 @@ func (e *Emulator) createResource(k *resourceKind) handler {
 				return nil, missing(name)
 			}
 		}
-		if id, refusal := e.replayed(c, now); id != "" || refusal != nil {
-			return k.created(e.requestID(), id), refusal
-		}
 		if have := e.of(k, now); k.most > 0 && len(have) >= k.most {
 			return nil, forbidden("QuotaExceeded", fmt.Sprintf("%s quota exceeded. %d of %d are used.", k.tagType, len(have), k.most))
 		}
@@ -110,23 +107,8 @@ func (e *Emulator) createResource(k *resourceKind) handler {
 		r := &resource{Kind: k.tagType, Seq: e.seq, ID: k.prefix + digest(e.options.Seed, "/", k.prefix, e.seq)[:20], Name: c.params[k.nameParam],
 			ResourceGroup: c.params["ResourceGroupId"], Created: now, Changed: now, Tags: tags, Params: c.params, Images: c.list("Image")}
 		e.resources = append(e.resources, r)
-		if token := c.params["ClientToken"]; token != "" {
-			e.tokens[token] = tokenUse{r.ID, paramsDigest(c), now}
-		}
 		return k.created(e.requestID(), r.ID), nil
 	}
-}
-
-// replayed is what a call with the same ClientToken created; "": there was none.
-func (e *Emulator) replayed(c *call, now time.Time) (string, *refusal) {
-	use, ok := e.tokens[c.params["ClientToken"]]
-	if c.params["ClientToken"] == "" || !ok || now.Sub(use.At) >= tokenLife {
-		return "", nil
-	}
-	if use.Params != paramsDigest(c) {
-		return "", &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
-	}
-	return use.GroupID, nil
 }
 
 func (k *resourceKind) created(requestID, id string) map[string]string {
