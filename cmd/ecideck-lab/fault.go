@@ -21,9 +21,7 @@ func faultCommand(l *lab) *cobra.Command {
   ecideck-lab fault throttling --rate 0.3
   ecideck-lab fault clear
 
-Kinds: nostock, notonsale, noips (by zone); arrears, quota (of creates); throttling, error500,
-unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept (of calls, by --action);
-spotreclaim, restart, maintenance (of groups).`,
+Kinds: ` + faultHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := l.status(cmd)

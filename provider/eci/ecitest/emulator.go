@@ -168,6 +168,15 @@ func (e *Emulator) Zones() []string {
 	return slices.Compact(slices.Sorted(maps.Values(e.options.VSwitches)))
 }
 
+// VSwitches are the region's vSwitches with their zones, as "vsw-h in cn-hangzhou-h", sorted.
+func (e *Emulator) VSwitches() []string {
+	var all []string
+	for _, id := range sortedKeys(e.options.VSwitches) {
+		all = append(all, id+" in "+e.options.VSwitches[id])
+	}
+	return all
+}
+
 // Now is the emulated time.
 func (e *Emulator) Now() time.Time {
 	if e.options.Clock != nil {

@@ -57,6 +57,11 @@ func (e *Emulator) Keep(ctx context.Context, path string, report func(error)) {
 	e.mu.Lock()
 	e.keeper = k
 	e.mu.Unlock()
+	if left, err := filepath.Glob(path + ".new-*"); err == nil {
+		for _, file := range left {
+			_ = os.Remove(file) // of a process that was killed while it wrote
+		}
+	}
 	told := ""
 	save := func() (took time.Duration) {
 		begin := time.Now()
