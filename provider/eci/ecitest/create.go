@@ -98,10 +98,7 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	default:
 		return nil, badRequest("InvalidParameter", "The parameter DnsPolicy must be None or Default.")
 	}
-	if g.SpotStrategy == "" {
-		g.SpotStrategy = "NoSpot"
-	}
-	for _, build := range []func(*call, *group) *refusal{checkTags, readContainers, readVolumes, e.size} {
+	for _, build := range []func(*call, *group) *refusal{checkTags, readSpot, readContainers, readVolumes, e.size} {
 		if refusal := build(c, g); refusal != nil {
 			return nil, refusal
 		}
@@ -290,9 +287,12 @@ func (e *Emulator) size(c *call, g *group) *refusal {
 		return nil
 	}
 	spot := g.SpotStrategy != "NoSpot"
+	if spot && cpu < 2 && (cpu > 0 || memory > 0) {
+		return badRequest("InvalidSpotCpuMemorySpec", "The specified cpu and memory are not allowed for spot instances: they have at least 2 vCPU.")
+	}
 	billed, err := spec.Round(cpu, memory, e.options.Region, spot)
 	if err != nil {
-		if spot && cpu < 2 {
+		if spot {
 			return badRequest("InvalidSpotCpuMemorySpec", "The specified cpu and memory are not allowed for spot instances: "+err.Error()+".")
 		}
 		return badRequest("InvalidParameter.CPU.Memory", "The specified cpu and memory are not allowed: "+err.Error()+".")
@@ -382,6 +382,10 @@ func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
 	var why lack
 	for _, id := range ids {
 		zone := e.options.VSwitches[id]
+		if g.SpotLimit > 0 && e.market(g, zone, now) > g.SpotLimit {
+			why = lackBid
+			continue
+		}
 		lacks, later := e.stock(now, zone)
 		if lacks != "" {
 			why = lacks
@@ -389,6 +393,9 @@ func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
 		}
 		g.Vswitch, g.Zone, g.NoStock = id, zone, later
 		return nil
+	}
+	if why == lackBid {
+		return g.noBid()
 	}
 	return why.refusal()
 }

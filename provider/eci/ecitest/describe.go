@@ -26,6 +26,7 @@ func (e *Emulator) sweep(now time.Time) {
 	}
 	e.swept = now
 	e.strike(now)
+	e.outbid(now)
 	var old []*group // ended more than an hour ago
 	drop := map[*group]bool{}
 	for _, g := range e.order {
@@ -198,6 +199,7 @@ type wireGroup struct {
 	SecurityGroupId, ResourceGroupId, RamRoleName, RestartPolicy, InstanceType       string
 	SpotStrategy, EniInstanceId, IntranetIp, InternetIp, Ipv6Address, DnsPolicy      string
 	Cpu, Memory                                                                      float64
+	SpotPriceLimit                                                                   float64
 	Discount, EphemeralStorage                                                       int
 	CreationTime                                                                     string
 	SucceededTime, FailedTime, ExpiredTime                                           string `json:",omitempty"`
@@ -255,7 +257,7 @@ func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 		VpcId: vpcID, VSwitchId: g.Vswitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
 		RamRoleName: g.RamRole, RestartPolicy: g.RestartPolicy, InstanceType: g.InstanceType, SpotStrategy: g.SpotStrategy,
 		DnsPolicy: g.DnsPolicy, Cpu: g.CPU, Memory: g.Memory, CreationTime: stamp(g.Created),
-		EphemeralStorage: g.Disk, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: wireVolumes(g.Volumes),
+		EphemeralStorage: g.Disk, SpotPriceLimit: g.SpotLimit, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: wireVolumes(g.Volumes),
 	}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
 		w.IntranetIp, w.EniInstanceId = g.IP, "eni-"+strings.TrimPrefix(g.ID, "eci-")

@@ -177,6 +177,9 @@ func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 // A lack says why a zone takes no new group; "": it does.
 type lack string
 
+// lackBid: the market is above the bid.
+const lackBid lack = "bid"
+
 // stock says how creating in a zone goes now; later: it seems to go well and then there
 // is no stock.
 func (e *Emulator) stock(now time.Time, zone string) (why lack, later bool) {
