@@ -58,7 +58,7 @@ secret as a bearer token:
   curl -H "Authorization: Bearer ecitest-secret" http://127.0.0.1:8443/_ecitest/faults
     -d '{"kind":"nostock","zone":"cn-hangzhou-h","forSeconds":120}'
 GET lists, POST adds, DELETE clears (?id=ID one of them). Other fields: action, group, rate
-(0 to 1), count, async, delaySeconds. /_ecitest/groups lists, seeds and removes groups;
+(0 to 1), count, async, delaySeconds, code, status, message. /_ecitest/groups lists, seeds and removes groups;
 /_ecitest/ecs (GET, PUT) has the ECS instances.
 
 Kinds of faults: ` + faultHelp + `
@@ -67,8 +67,9 @@ With --state FILE the account survives a restart, a killed process included.`
 
 // faultHelp lists the kinds of faults and what they are of.
 const faultHelp = `nostock, notonsale, noips (by zone); arrears, quota (of creates);
-throttling, error500, unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept (of
-calls, by action); spotreclaim, restart, maintenance (of groups).`
+throttling, error500, unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept, code
+(of calls, by action; code refuses with any code, such as Forbidden.RiskControl); spotreclaim,
+restart, maintenance (of groups); cachefails (of image caches).`
 
 func eciCommand(l *lab) *cobra.Command {
 	var listen, scheme, caFile, config, state string

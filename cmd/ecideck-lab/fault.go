@@ -19,6 +19,7 @@ func faultCommand(l *lab) *cobra.Command {
 
   ecideck-lab fault nostock --zone cn-hangzhou-h --for 2m
   ecideck-lab fault throttling --rate 0.3
+  ecideck-lab fault code --code Forbidden.RiskControl --action CreateContainerGroup
   ecideck-lab fault clear
 
 Kinds: ` + faultHelp,
@@ -42,6 +43,9 @@ Kinds: ` + faultHelp,
 	cmd.Flags().StringVar(&fault.Action, "action", "", "only this API action, such as CreateContainerGroup")
 	cmd.Flags().StringVar(&fault.Group, "group", "", "only this container group, by id")
 	cmd.Flags().Float64Var(&fault.DelaySeconds, "delay-seconds", 0, "slow: how much longer an answer takes")
+	cmd.Flags().StringVar(&fault.Code, "code", "", "code: what calls are refused with")
+	cmd.Flags().IntVar(&fault.Status, "status", 0, "code: its HTTP status; 0: the documented one, or 400")
+	cmd.Flags().StringVar(&fault.Message, "message", "", "code: its message")
 	cmd.Flags().Float64Var(&fault.Rate, "rate", 0, "share of calls, 0 to 1; 0: all")
 	cmd.Flags().IntVar(&fault.Count, "count", 0, "this many calls; 0: no end")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "this long; 0: until cleared")

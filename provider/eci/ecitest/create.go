@@ -27,6 +27,9 @@ func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
 	if used := e.usedCPU(now); used+g.CPU > e.options.MaxCPU {
 		return nil, forbidden("QuotaExceeded", fmt.Sprintf("vCPU quota exceeded. %g of %g are used.", used, e.options.MaxCPU))
 	}
+	if refusal := e.matchCache(c, g, now); refusal != nil {
+		return nil, refusal
+	}
 	if c.boolean("DryRun") {
 		return nil, badRequest("DryRun.Success", "The dry run succeeded.")
 	}

@@ -278,6 +278,8 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 			return nil, after, &refusal{http.StatusForbidden, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
 		case FaultUnavailable:
 			return nil, after, &refusal{http.StatusServiceUnavailable, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."}
+		case FaultCode:
+			return nil, after, f.refusal()
 		case FaultArrears:
 			return nil, after, badRequest("Account.Arrearage", "Your account has an outstanding payment.")
 		case FaultQuota:

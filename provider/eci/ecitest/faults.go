@@ -2,6 +2,7 @@ package ecitest
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,13 +29,15 @@ const (
 	FaultSpotReclaim        = "spotreclaim"          // spot groups get their notice, and expire three minutes later
 	FaultRestart            = "restart"              // groups are restarted after a failure of their host
 	FaultMaintenance        = "maintenance"          // groups get the notice SystemReboot
+	FaultCacheFails         = "cachefails"           // image caches that are made or updated become Failed
+	FaultCode               = "code"                 // calls are refused with Code
 )
 
 // faultKinds are all kinds.
 func faultKinds() []string {
 	return []string{FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept,
 		FaultUnavailable, FaultSlow, FaultRepeatPage, FaultArrears, FaultQuota, FaultNoIPs, FaultNotOnSale,
-		FaultSpotReclaim, FaultRestart, FaultMaintenance}
+		FaultSpotReclaim, FaultRestart, FaultMaintenance, FaultCacheFails, FaultCode}
 }
 
 // ofZones reports that a fault decides whether a zone takes a new group.
@@ -62,6 +65,11 @@ type Fault struct {
 	ForSeconds float64 `json:"forSeconds,omitempty"`
 	// Async lets nostock show after the group was created: it ends in ScheduleFailed.
 	Async bool `json:"async,omitempty"`
+	// Code is what calls are refused with, such as Forbidden.RiskControl. Status is its HTTP
+	// status; 0: the documented one, or 400. Message says something, if empty, that is made up.
+	Code    string `json:"code,omitempty"`
+	Status  int    `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
 	// DelaySeconds is how much longer answers take with slow, in real seconds; 0: 5.
 	DelaySeconds float64 `json:"delaySeconds,omitempty"`
 
@@ -78,6 +86,9 @@ func (e *Emulator) AddFault(f Fault) (string, error) {
 	}
 	if !(f.Rate >= 0 && f.Rate <= 1) || f.Count < 0 || !(f.ForSeconds >= 0) || !(f.DelaySeconds >= 0 && f.DelaySeconds <= 3600) {
 		return "", fmt.Errorf("fault %s: rate must be 0 to 1, delaySeconds 0 to 3600, count and forSeconds not negative", f.Kind)
+	}
+	if (f.Kind == FaultCode) != (f.Code != "") || f.Status != 0 && (f.Status < 400 || f.Status > 599) {
+		return "", fmt.Errorf("fault %s: the kind code needs a code, no other takes one; a status is 400 to 599", f.Kind)
 	}
 	if f.Zone != "" && !slices.Contains(e.Zones(), f.Zone) {
 		return "", fmt.Errorf("fault %s: no zone %q here: there are %s", f.Kind, f.Zone, strings.Join(e.Zones(), ", "))
@@ -150,7 +161,7 @@ func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 	e.dropFaults(now)
 	var hit []*Fault
 	for _, f := range e.faults {
-		if f.ofZones() || f.ofGroups() || f.Action != "" && f.Action != c.action {
+		if f.ofZones() || f.ofGroups() || f.Kind == FaultCacheFails || f.Action != "" && f.Action != c.action {
 			continue
 		}
 		switch f.Kind {
@@ -255,4 +266,46 @@ func (g *group) struck(kind string, at, now time.Time) {
 		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
 	}
 	g.touch()
+}
+
+// buildFails reports that a fault makes what is built now fail.
+func (e *Emulator) buildFails(now time.Time, k *resourceKind) bool {
+	e.dropFaults(now)
+	return k.tagType == "ImageCache" && slices.ContainsFunc(e.faults, func(f *Fault) bool { return f.Kind == FaultCacheFails && e.fires(f) })
+}
+
+// refusal is what the kind code refuses with.
+func (f *Fault) refusal() *refusal {
+	message := f.Message
+	if message == "" {
+		message = "The request is refused with " + f.Code + ", as a fault of the emulator says."
+	}
+	status := f.Status
+	if status == 0 {
+		status = statusOf(f.Code)
+	}
+	return &refusal{status, f.Code, message}
+}
+
+// statusOf is the HTTP status that the vendor documents for a code of CreateContainerGroup
+// and of its gateway; 400 for every other.
+func statusOf(code string) int {
+	switch code {
+	case "QuotaExceeded", "Throttling.Vcpu.PerDay", "Zone.NotOnSale", "InvalidVSwitchId.IpNotEnough", "Spot.NotMatched",
+		"InvalidUser.PassRoleForbidden", "InvalidParameter.KMS.KeyId.Forbidden", "InvalidOperation.ResourceManagedByCloudProduct",
+		"SecurityRisk.3DVerification", "CreateServiceLinkedRole.Denied", "FeatureAccessRestricted", "IdempotentParameterMismatch",
+		"InvalidAction", "InvalidVolumeType", "IncorrectStatusDetail", "RISK.RISK_CONTROL_REJECTION":
+		return http.StatusForbidden
+	case "ImageSnapshot.NotFound", "InvalidDiskId.NotFound", "InvalidParameter.KMS.KeyId.NotFound", "InvalidParameter.NotFound",
+		"InvalidAccessKeyId.NotFound", "InvalidAction.NotFound", "InvalidApi.NotFound", "InvalidVSwitchId.NotFound", "InvalidRegionId.NotFound":
+		return http.StatusNotFound
+	case "InternalError":
+		return http.StatusInternalServerError
+	case "ServiceUnavailable", "containerRepositoryAuthorizationFailed":
+		return http.StatusServiceUnavailable
+	}
+	if strings.HasPrefix(code, "Forbidden") || strings.HasPrefix(code, "OperationDenied.") {
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
 }

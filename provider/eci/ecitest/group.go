@@ -39,6 +39,7 @@ type group struct {
 	Economy   bool      // of the compute category
 	SpotLimit float64   // the bid, an hour
 	SpotHours int       // the protection period
+	Cached    []string  // images that an image cache has for it
 	Checked   time.Time // when the market was last compared with the bid
 	Past      []charge  // of the sizes before this one
 	Resized   time.Time // zero: never

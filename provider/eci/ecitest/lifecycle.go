@@ -179,7 +179,7 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 		if policy == "Always" {
 			policy = "OnFailure" // an init container that succeeded is done
 		}
-		v.inits[i] = g.Inits[i].live(l, at, pull, policy)
+		v.inits[i] = g.Inits[i].live(l, at, g.pull(&g.Inits[i], pull), policy)
 		if !v.inits[i].final {
 			v.containers = waiting(len(g.Containers), "PodInitializing")
 			if v.inits[i].state.name != "Running" {
@@ -197,7 +197,7 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 	v.initialized, v.waits = true, at
 	running, failed, ended := false, false, at
 	for i := range g.Containers {
-		r := g.Containers[i].live(l, at, pull, g.RestartPolicy)
+		r := g.Containers[i].live(l, at, g.pull(&g.Containers[i], pull), g.RestartPolicy)
 		v.containers[i] = r
 		running = running || r.state.name == "Running" || r.previous.name != ""
 		if r.final {
@@ -217,6 +217,14 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 	case running:
 		v.status = eci.Running
 	}
+}
+
+// pull is how long the container's image takes: a tenth where a cache has it.
+func (g *group) pull(c *container, usual time.Duration) time.Duration {
+	if slices.Contains(g.Cached, c.Image) {
+		return usual / 10
+	}
+	return usual
 }
 
 // kill ends the group's containers at l.now.
