@@ -97,7 +97,7 @@ func (e *Emulator) Seed(s SeedGroup) (string, error) {
 	}
 	for _, id := range sortedKeys(e.options.VSwitches) {
 		if zone := e.options.VSwitches[id]; g.Zone == "" && (s.Zone == "" || s.Zone == zone) {
-			g.Vswitch, g.Zone = id, zone
+			g.VSwitch, g.Zone = id, zone
 		}
 	}
 	if g.Zone == "" {

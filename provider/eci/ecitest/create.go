@@ -27,6 +27,9 @@ func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
 	if used := e.usedCPU(now); used+g.CPU > e.options.MaxCPU {
 		return nil, forbidden("QuotaExceeded", fmt.Sprintf("vCPU quota exceeded. %g of %g are used.", used, e.options.MaxCPU))
 	}
+	if refusal := e.addresses(c, g, now); refusal != nil {
+		return nil, refusal
+	}
 	if refusal := e.matchCache(c, g, now); refusal != nil {
 		return nil, refusal
 	}
@@ -82,6 +85,7 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	if disk := c.number("EphemeralStorage"); disk < 0 || disk > 5000 {
 		return nil, badRequest("InvalidParameter.ValueExceeded", "The parameter EphemeralStorage must be 0 to 5000.")
 	}
+	g.Given = c.given("", "DnsConfig.", "HostAliase.", "SecurityContext.")
 	g.Disk = c.integer("EphemeralStorage")
 	if g.Name == "" {
 		return nil, missing("ContainerGroupName")
@@ -101,7 +105,7 @@ func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	default:
 		return nil, badRequest("InvalidParameter", "The parameter DnsPolicy must be None or Default.")
 	}
-	for _, build := range []func(*call, *group) *refusal{checkTags, readSpot, readContainers, readVolumes, e.size} {
+	for _, build := range []func(*call, *group) *refusal{checkTags, readSpot, readContainers, readVolumes, e.size, e.checkFeatures} {
 		if refusal := build(c, g); refusal != nil {
 			return nil, refusal
 		}
@@ -170,6 +174,7 @@ func readContainer(c *call, prefix string) (container, *refusal) {
 		ReadinessDelay: time.Duration(c.number(prefix+"ReadinessProbe.InitialDelaySeconds") * float64(time.Second)),
 		PreStop:        c.hasPrefix(prefix + "LifecyclePreStopHandler"),
 	}
+	x.Given = c.given(prefix, "ReadinessProbe.", "LivenessProbe.", "SecurityContext.")
 	if x.Name == "" {
 		return x, missing(prefix + "Name")
 	}
@@ -394,7 +399,7 @@ func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
 			why = lacks
 			continue
 		}
-		g.Vswitch, g.Zone, g.NoStock = id, zone, later
+		g.VSwitch, g.Zone, g.NoStock = id, zone, later
 		return nil
 	}
 	if why == lackBid {

@@ -152,7 +152,7 @@ func (g *group) hasTags(wanted []tag) bool {
 // matches reports that a group has what the plain selectors of a listing say.
 func (g *group) matches(c *call) bool {
 	for _, s := range []struct{ param, value string }{
-		{"ContainerGroupName", g.Name}, {"VSwitchId", g.Vswitch}, {"ZoneId", g.Zone},
+		{"ContainerGroupName", g.Name}, {"VSwitchId", g.VSwitch}, {"ZoneId", g.Zone},
 		{"SecurityGroupId", g.SecurityGroup}, {"ResourceGroupId", g.ResourceGroup},
 	} {
 		if want := c.params[s.param]; want != "" && want != s.value {
@@ -202,7 +202,10 @@ type wireGroup struct {
 	SpotPriceLimit                                                                   float64
 	Discount, EphemeralStorage                                                       int
 	CreationTime                                                                     string
-	SucceededTime, FailedTime, ExpiredTime                                           string `json:",omitempty"`
+	SucceededTime, FailedTime, ExpiredTime                                           string        `json:",omitempty"`
+	DnsConfig                                                                        *wireDNS      `json:",omitempty"`
+	EciSecurityContext                                                               *wireSecurity `json:",omitempty"`
+	HostAliases                                                                      []wireAlias   `json:",omitempty"`
 	Tags                                                                             []tag
 	Events                                                                           []wireEvent
 	Containers                                                                       []wireContainer
@@ -225,6 +228,8 @@ type wireContainer struct {
 	Ports                                    []port
 	VolumeMounts                             []mount
 	Stdin, StdinOnce, Tty, Ready             bool
+	ReadinessProbe, LivenessProbe            *wireProbe             `json:",omitempty"`
+	SecurityContext                          *wireContainerSecurity `json:",omitempty"`
 	RestartCount                             int
 	CurrentState, PreviousState              wireState
 }
@@ -254,7 +259,7 @@ func stamp(t time.Time) string {
 func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 	w := wireGroup{
 		ContainerGroupId: g.ID, ContainerGroupName: g.Name, Status: string(v.status), RegionId: region, ZoneId: g.Zone,
-		VpcId: vpcID, VSwitchId: g.Vswitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
+		VpcId: vpcID, VSwitchId: g.VSwitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
 		RamRoleName: g.RamRole, RestartPolicy: g.RestartPolicy, InstanceType: g.InstanceType, SpotStrategy: g.SpotStrategy,
 		DnsPolicy: g.DnsPolicy, Cpu: g.CPU, Memory: g.Memory, CreationTime: stamp(g.Created),
 		EphemeralStorage: g.Disk, SpotPriceLimit: g.SpotLimit, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: wireVolumes(g.Volumes),
@@ -270,6 +275,8 @@ func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 	case eci.Expired:
 		w.ExpiredTime = stamp(v.ended)
 	}
+	w.Ipv6Address = g.IPv6
+	g.wireGiven(&w)
 	if withEvents {
 		for i, ev := range v.events {
 			w.Events = append(w.Events, wireEvent{Count: ev.Count, Type: ev.Typ, Name: g.Name + "." + digest(g.ID, "/", i)[:16],
@@ -293,6 +300,7 @@ func wireContainers(containers []container, runs []run) []wireContainer {
 		if c.Init {
 			w.Commands, w.Command = nil, c.Command
 		}
+		c.wireGiven(&w)
 		for _, e := range c.Env {
 			v := wireVariable{Key: e.Key, Value: e.Value}
 			if e.FieldPath != "" {

@@ -29,6 +29,11 @@ type Options struct {
 	// ECSInstances are the account's at the start, as SetECSInstances takes them;
 	// New panics on what it would refuse.
 	ECSInstances []ECSInstance
+	// SecurityGroups maps a security group to its VPC, "" being the account's. nil: every id is
+	// one of the account's.
+	SecurityGroups map[string]string
+	// IPv6VSwitches are those with IPv6 addresses. nil: all.
+	IPv6VSwitches []string
 	// MaxCPU is the account's quota in vCPU; 0: 1000.
 	MaxCPU float64
 

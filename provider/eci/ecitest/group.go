@@ -12,7 +12,7 @@ import (
 type group struct {
 	ID, Name                     string
 	Seq                          int
-	Zone, Vswitch, SecurityGroup string
+	Zone, VSwitch, SecurityGroup string
 	ResourceGroup, RamRole       string
 	RestartPolicy                string
 	CPU, Memory                  float64 // as billed
@@ -35,14 +35,16 @@ type group struct {
 	PinnedSince                  time.Time
 	DnsPolicy                    string
 
-	Disk      int       // GiB of ephemeral storage beyond the free ones
-	Economy   bool      // of the compute category
-	SpotLimit float64   // the bid, an hour
-	SpotHours int       // the protection period
-	Cached    []string  // images that an image cache has for it
-	Checked   time.Time // when the market was last compared with the bid
-	Past      []charge  // of the sizes before this one
-	Resized   time.Time // zero: never
+	Disk      int     // GiB of ephemeral storage beyond the free ones
+	Economy   bool    // of the compute category
+	SpotLimit float64 // the bid, an hour
+	SpotHours int     // the protection period
+	IPv6      string
+	Given     map[string]string // what is only answered again
+	Cached    []string          // images that an image cache has for it
+	Checked   time.Time         // when the market was last compared with the bid
+	Past      []charge          // of the sizes before this one
+	Resized   time.Time         // zero: never
 
 	cached *view
 }
@@ -70,6 +72,7 @@ type container struct {
 	PreStop          bool
 	Init             bool
 	Stdin, Tty, Once bool
+	Given            map[string]string // what is only answered again
 }
 
 type variable struct{ Key, Value, FieldPath string }

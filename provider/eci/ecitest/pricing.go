@@ -190,13 +190,8 @@ func (e *Emulator) pricedSize(c *call) (size spec.Spec, instanceType string, _ *
 	if err != nil {
 		return size, "", badRequest("InvalidParam.CpuOrMemorySpec", "The specified cpu and memory are not allowed: "+err.Error()+".")
 	}
-	for _, category := range c.list("ComputeCategory") {
-		switch {
-		case category != "economy" && category != "general":
-			return size, "", badRequest("InvalidParameter", "The parameter ComputeCategory must be economy or general.")
-		case spot, category == "economy" && size.CPU > 8, category == "general" && size.CPU < 1:
-			return size, "", badRequest("FeatureBasedConstraintConflict", "The compute category "+category+" can't be combined with the other parameters: economy has 0.25 to 8 vCPU, general 1 to 64, neither is sold as spot.")
-		}
+	if refusal := checkCategories(c.list("ComputeCategory"), size, spot); refusal != nil {
+		return size, "", refusal
 	}
 	return size, "", nil
 }

@@ -1,6 +1,7 @@
 package ecitest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -149,18 +150,36 @@ type wireGroupEvents struct {
 	Events                            []wirePodEvent
 }
 
-// A wirePodEvent has the lower camel case of the vendor's sample, where its schema has
-// upper: readers have to take both.
-type wirePodEvent struct {
-	Type           string            `json:"type"`
-	Count          int               `json:"count"`
-	FirstTimestamp string            `json:"firstTimestamp"`
-	LastTimestamp  string            `json:"lastTimestamp"`
-	Message        string            `json:"message"`
-	Reason         string            `json:"reason"`
-	Source         map[string]string `json:"source"`
-	InvolvedObject map[string]string `json:"involvedObject"`
-	Metadata       map[string]string `json:"metadata"`
+// A wirePodEvent has every key twice, since callers of the real service meet both: in lower
+// camel case as in the vendor's sample, and as in its schema, by which its SDKs decode with
+// regard to case.
+type wirePodEvent map[string]any
+
+func newPodEvent(ev event, component, group, id, name string) wirePodEvent {
+	w := wirePodEvent{}
+	both := func(key string, value any) {
+		w[key], w[strings.ToUpper(key[:1])+key[1:]] = value, value
+	}
+	twice := func(values map[string]string) map[string]string {
+		all := map[string]string{}
+		for key, value := range values {
+			all[key], all[strings.ToUpper(key[:1])+key[1:]] = value, value
+		}
+		return all
+	}
+	both("type", ev.Typ)
+	both("count", ev.Count)
+	both("firstTimestamp", stamp(ev.First))
+	both("lastTimestamp", stamp(ev.Last))
+	both("message", ev.Message)
+	both("reason", ev.Reason)
+	both("reportingComponent", component)
+	both("reportingInstance", "")
+	both("source", twice(map[string]string{"component": component, "host": ""}))
+	both("metadata", twice(map[string]string{"name": name, "namespace": "default"}))
+	// In lower camel case in both; only its keys differ.
+	w["involvedObject"] = twice(map[string]string{"kind": "Pod", "apiVersion": "v1", "name": group, "namespace": "default", "uid": id})
+	return w
 }
 
 // ofService reports that ECI itself says it, and not the kubelet in the group.
@@ -189,10 +208,7 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 			if want := c.params["EventSource"]; want != "" && (want == "EciService") != (component == "EciService") {
 				continue
 			}
-			w.Events = append(w.Events, wirePodEvent{Type: ev.Typ, Count: ev.Count, FirstTimestamp: stamp(ev.First), LastTimestamp: stamp(ev.Last),
-				Message: ev.Message, Reason: ev.Reason, Source: map[string]string{"component": component},
-				InvolvedObject: map[string]string{"kind": "Pod", "apiVersion": "v1", "name": g.Name, "namespace": "default", "uid": g.ID},
-				Metadata:       map[string]string{"name": g.Name + "." + digest(g.ID, "/", i)[:16], "namespace": "default"}})
+			w.Events = append(w.Events, newPodEvent(ev, component, g.Name, g.ID, g.Name+"."+digest(g.ID, "/", i)[:16]))
 		}
 		answer.Data = append(answer.Data, w)
 	}

@@ -3,6 +3,7 @@ package ecitest
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -89,18 +90,36 @@ type tagsAnswer struct {
 
 type wireTagResource struct{ ResourceType, ResourceId, TagKey, TagValue string }
 
+// tagsPage is how many tags a page of ListTagResources has.
+const tagsPage = 50
+
 func (e *Emulator) listTagResources(c *call, now time.Time) (any, *refusal) {
 	ids, have, refusal := e.tagged(c, now, true)
 	if refusal != nil {
 		return nil, refusal
 	}
-	answer := tagsAnswer{RequestId: e.requestID(), TagResources: []wireTagResource{}}
+	after := 0
+	if token := c.params["NextToken"]; token != "" {
+		var err error
+		if after, err = strconv.Atoi(token); err != nil || after < 0 {
+			return nil, badRequest("InvalidParameter", "The parameter NextToken is not one that was given.")
+		}
+	}
+	answer, seen := tagsAnswer{RequestId: e.requestID(), TagResources: []wireTagResource{}}, 0
 	wanted := c.tags()
 	for _, id := range ids {
 		for _, t := range *have[id] {
 			matches := func(w tag) bool { return w.Key == t.Key && (w.Value == "" || w.Value == t.Value) }
-			if len(wanted) == 0 || slices.ContainsFunc(wanted, matches) {
+			if len(wanted) > 0 && !slices.ContainsFunc(wanted, matches) {
+				continue
+			}
+			switch seen++; {
+			case seen <= after:
+			case len(answer.TagResources) < tagsPage:
 				answer.TagResources = append(answer.TagResources, wireTagResource{c.params["ResourceType"], id, t.Key, t.Value})
+			default:
+				answer.NextToken = strconv.Itoa(after + tagsPage)
+				return answer, nil
 			}
 		}
 	}

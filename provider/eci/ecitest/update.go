@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -41,6 +42,12 @@ func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
 		n.ResourceGroup = g.ResourceGroup
 	}
 	n.updateTags(c, incremental)
+	if c.hasPrefix("DnsConfig.") {
+		n.Given = map[string]string{}
+		maps.Copy(n.Given, g.Given)
+		maps.DeleteFunc(n.Given, func(name, _ string) bool { return strings.HasPrefix(name, "DnsConfig.") })
+		maps.Copy(n.Given, c.given("", "DnsConfig."))
+	}
 	switch policy := c.params["RestartPolicy"]; policy {
 	case "":
 	case "Always", "OnFailure", "Never":
@@ -153,6 +160,10 @@ func (x container) updated(c *call, prefix string) (container, *refusal) {
 		return x, refusal
 	}
 	n.Init = x.Init
+	answered := map[string]string{}
+	maps.Copy(answered, x.Given)
+	maps.Copy(answered, n.Given)
+	n.Given = answered
 	for _, keep := range []struct {
 		param string
 		old   func()

@@ -126,6 +126,9 @@ func (e *Emulator) checkParams(c *call) *refusal {
 		if err := e.schema.Check(c.action, name, c.params[name]); err != nil {
 			return badRequest("InvalidParameter", err.Error()+".")
 		}
+		if r := checkLimits(name, c.params[name]); r != nil {
+			return r
+		}
 	}
 	switch region := c.params["RegionId"]; region {
 	case e.options.Region:
