@@ -59,7 +59,13 @@ secret as a bearer token:
     -d '{"kind":"nostock","zone":"cn-hangzhou-h","forSeconds":120}'
 GET lists, POST adds, DELETE clears (?id=ID one of them). Other fields: action, group, rate
 (0 to 1), count, async, delaySeconds, code, status, message. /_ecitest/groups lists, seeds and removes groups;
-/_ecitest/ecs (GET, PUT) has the ECS instances.
+/_ecitest/ecs (GET, PUT) has the ECS instances, /_ecitest/routes (GET, PUT) what containers
+reach: nslookup, nc, curl and wget in an exec answer by them. By default that is 172.16.0.0/12
+and 100.64.0.0/10; [{"to":"10.0.0.1:6443","reachable":true}] adds an address.
+
+--config FILE is JSON: region, accessKeyId, accessKeySecret, vSwitches {id: zone}, instanceTypes
+{name: {cpu, memory, hour}}, ecsInstances, securityGroups {id: VPC, "" for its own},
+ipv6VSwitches, routes.
 
 Kinds of faults: ` + faultHelp + `
 
@@ -75,6 +81,13 @@ func eciCommand(l *lab) *cobra.Command {
 	var listen, scheme, caFile, config, state string
 	var speed float64
 	cloud := kubetest.Cloud{}
+	var account struct { // what the config file can have beyond the lab's
+		InstanceTypes  map[string]ecitest.InstanceType `json:"instanceTypes"`
+		ECSInstances   []ecitest.ECSInstance           `json:"ecsInstances"`
+		SecurityGroups map[string]string               `json:"securityGroups"`
+		IPv6VSwitches  []string                        `json:"ipv6VSwitches"`
+		Routes         []ecitest.Route                 `json:"routes"`
+	}
 	cmd := &cobra.Command{
 		Use:   "eci",
 		Short: "Run the emulated ECI alone, for anyone who tests code against it with any SDK",
@@ -86,7 +99,7 @@ func eciCommand(l *lab) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("reading the emulator's settings: %w", err)
 				}
-				if err := json.Unmarshal(raw, &cloud); err != nil {
+				if err := errors.Join(json.Unmarshal(raw, &cloud), json.Unmarshal(raw, &account)); err != nil {
 					return fmt.Errorf("reading the emulator's settings: %w", err)
 				}
 			}
@@ -96,8 +109,12 @@ func eciCommand(l *lab) *cobra.Command {
 			emulator := ecitest.New(ecitest.Options{
 				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret,
 				VSwitches: cloud.VSwitches, Latency: cloud.Latency, Speed: speed,
+				InstanceTypes: account.InstanceTypes, SecurityGroups: account.SecurityGroups, IPv6VSwitches: account.IPv6VSwitches,
 				Timing: ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting},
 			})
+			if err := errors.Join(emulator.SetECSInstances(account.ECSInstances), emulator.SetRoutes(account.Routes)); err != nil {
+				return fmt.Errorf("reading the emulator's settings: %w", err)
+			}
 			if state != "" {
 				if err := emulator.LoadFile(state); err != nil {
 					return fmt.Errorf("%w (to begin without it, move the file away)", err)

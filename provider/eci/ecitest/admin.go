@@ -145,7 +145,8 @@ func sortedKeys(m map[string]string) []string {
 }
 
 // serveAdmin answers /_ecitest/faults and /_ecitest/groups, each with GET, POST and DELETE
-// (?id=…), and /_ecitest/ecs with GET and PUT. Callers prove that they know the access key's secret.
+// (?id=…), and /_ecitest/ecs and /_ecitest/routes with GET and
+// PUT. Callers prove that they know the access key's secret.
 func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || subtle.ConstantTimeCompare([]byte(secret), []byte(e.options.AccessKeySecret)) != 1 {
@@ -165,16 +166,11 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	case "GET ecs":
 		writeJSON(w, http.StatusOK, e.ECSInstances())
 	case "PUT ecs":
-		var instances []ECSInstance
-		err := decoder.Decode(&instances)
-		if err == nil {
-			err = e.SetECSInstances(instances)
-		}
-		if err != nil {
-			adminError(w, http.StatusBadRequest, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, e.ECSInstances())
+		set(w, decoder, e.SetECSInstances)
+	case "GET routes":
+		writeJSON(w, http.StatusOK, e.Routes())
+	case "PUT routes":
+		set(w, decoder, e.SetRoutes)
 	case "GET groups":
 		writeJSON(w, http.StatusOK, e.Groups())
 	case "POST groups":
@@ -187,7 +183,7 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"id": id})
 	default:
-		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs", r.Method, r.URL.Path, adminPrefix))
+		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs and %[3]sroutes", r.Method, r.URL.Path, adminPrefix))
 	}
 }
 
@@ -204,6 +200,20 @@ func add[T any](w http.ResponseWriter, decoder *json.Decoder, to func(T) (string
 		return
 	}
 	writeJSON(w, http.StatusCreated, map[string]string{"id": id})
+}
+
+// set decodes the list that a PUT sends and puts it in the place of the old one.
+func set[T any](w http.ResponseWriter, decoder *json.Decoder, to func([]T) error) {
+	var list []T
+	err := decoder.Decode(&list)
+	if err == nil {
+		err = to(list)
+	}
+	if err != nil {
+		adminError(w, http.StatusBadRequest, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 func adminError(w http.ResponseWriter, status int, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -34,6 +35,8 @@ type Options struct {
 	SecurityGroups map[string]string
 	// IPv6VSwitches are those with IPv6 addresses. nil: all.
 	IPv6VSwitches []string
+	// Routes are what containers reach at the start: see SetRoutes.
+	Routes []Route
 	// MaxCPU is the account's quota in vCPU; 0: 1000.
 	MaxCPU float64
 
@@ -121,12 +124,13 @@ type Emulator struct {
 	executions map[string]*execution // by the token in their address
 	ledger     []charge              // of groups that left, about oldest first
 	ecs        []ECSInstance
+	routes     []Route
 	changes    uint64    // how often anything was changed
 	keeper     *keeper   // nil: the state is in no file
 	nextGone   time.Time // when the next deleted group leaves; zero: none
 }
 
-// New makes an Emulator. It panics when ECSInstances are wrong, or the embedded schemas are
+// New makes an Emulator. It panics when ECSInstances or Routes are wrong, or the embedded schemas are
 // damaged, which the package's own tests exclude.
 func New(o Options) *Emulator {
 	if o.Region == "" {
@@ -159,7 +163,7 @@ func New(o Options) *Emulator {
 		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
-	if err := e.SetECSInstances(o.ECSInstances); err != nil {
+	if err := errors.Join(e.SetECSInstances(o.ECSInstances), e.SetRoutes(o.Routes)); err != nil {
 		panic(err)
 	}
 	return e
@@ -208,6 +212,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		e.serveAdmin(w, r)
+		return
+	}
+	if r.URL.Path == browserPath {
+		serveBrowser(w)
 		return
 	}
 	if r.URL.Path == execPath {

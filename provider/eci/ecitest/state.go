@@ -29,6 +29,7 @@ type savedState struct {
 	Commits       []commitTask
 	Ledger        []charge
 	ECS           []ECSInstance
+	Routes        []Route
 }
 
 type savedFault struct {
@@ -56,7 +57,7 @@ func (e *Emulator) snapshot() (*savedState, uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := &savedState{Version: stateVersion, Region: e.options.Region, Saved: time.Now(), Now: now, Seed: e.options.Seed, Seq: e.seq, FaultSeq: e.faultID,
-		Tokens: maps.Clone(e.tokens), Ledger: slices.Clone(e.ledger), ECS: e.ecs}
+		Tokens: maps.Clone(e.tokens), Ledger: slices.Clone(e.ledger), ECS: e.ecs, Routes: e.routes}
 	for _, g := range e.order {
 		s.Groups = append(s.Groups, *g)
 	}
@@ -125,7 +126,7 @@ func (e *Emulator) Load(r io.Reader) error {
 		}
 		e.faults = append(e.faults, &fault)
 	}
-	e.ledger, e.ecs = s.Ledger, s.ECS
+	e.ledger, e.ecs, e.routes = s.Ledger, s.ECS, s.Routes
 	e.remove(s.Now, func(*group) bool { return false }) // learns who leaves next
 	e.changed()
 	return nil
