@@ -19,11 +19,10 @@ func faultCommand(l *lab) *cobra.Command {
 
   ecideck-lab fault nostock --zone cn-hangzhou-h --for 2m
   ecideck-lab fault throttling --rate 0.3
+  ecideck-lab fault code --code Forbidden.RiskControl --action CreateContainerGroup
   ecideck-lab fault clear
 
-Kinds: nostock, notonsale, noips (by zone); arrears, quota (of creates); throttling, error500,
-unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept (of calls, by --action);
-spotreclaim, restart, maintenance (of groups).`,
+Kinds: ` + faultHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := l.status(cmd)
@@ -44,6 +43,9 @@ spotreclaim, restart, maintenance (of groups).`,
 	cmd.Flags().StringVar(&fault.Action, "action", "", "only this API action, such as CreateContainerGroup")
 	cmd.Flags().StringVar(&fault.Group, "group", "", "only this container group, by id")
 	cmd.Flags().Float64Var(&fault.DelaySeconds, "delay-seconds", 0, "slow: how much longer an answer takes")
+	cmd.Flags().StringVar(&fault.Code, "code", "", "code: what calls are refused with")
+	cmd.Flags().IntVar(&fault.Status, "status", 0, "code: its HTTP status; 0: the documented one, or 400")
+	cmd.Flags().StringVar(&fault.Message, "message", "", "code: its message")
 	cmd.Flags().Float64Var(&fault.Rate, "rate", 0, "share of calls, 0 to 1; 0: all")
 	cmd.Flags().IntVar(&fault.Count, "count", 0, "this many calls; 0: no end")
 	cmd.Flags().DurationVar(&lasts, "for", 0, "this long; 0: until cleared")

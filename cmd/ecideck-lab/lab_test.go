@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/ecideck/ecideck/provider/kubetest"
 )
 
@@ -243,6 +245,49 @@ func TestCommandLinesThatCantBeMeantSayWhy(t *testing.T) {
 				t.Errorf("exit code %d, want %d; output, want %q:\n%s", code, c.code, c.want, out.String())
 			}
 		})
+	}
+}
+
+func TestTheEmulatorGoesOnWithTheStateOfTheOneBefore(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state.json")
+	var id string
+	for round := range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		reader, writer := io.Pipe()
+		ended := make(chan int, 1)
+		go func() {
+			ended <- run(ctx, []string{"eci", "--listen", "127.0.0.1:0", "--state", state}, strings.NewReader(""), writer, io.Discard)
+		}()
+		line := make([]byte, 256)
+		n, err := reader.Read(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		url := strings.TrimSuffix(strings.Fields(string(line[:n]))[4], ",")
+		client, err := eci.New(eci.Options{Region: "cn-hangzhou", Endpoint: url, AccessKeyID: ecitest.DefaultAccessKeyID, AccessKeySecret: ecitest.DefaultAccessKeySecret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := &eci.CreateRequest{ContainerGroupName: "web", ClientToken: "once", Container: []eci.ContainerRequest{{Name: "main", Image: "serve"}}}
+		created, err := client.CreateGroup(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if round > 0 && created != id {
+			t.Errorf("the token gives the group %s after the restart, %s before", created, id)
+		}
+		id = created
+		cancel()
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d after being ended, want 0", code)
+		}
+	}
+	if err := os.WriteFile(state, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errOut bytes.Buffer
+	if code := run(t.Context(), []string{"eci", "--listen", "127.0.0.1:0", "--state", state}, strings.NewReader(""), io.Discard, &errOut); code != 1 || !strings.Contains(errOut.String(), "move the file away") {
+		t.Errorf("with a damaged state: exit code %d, %s", code, errOut.String())
 	}
 }
 

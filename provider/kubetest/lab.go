@@ -111,7 +111,7 @@ func (l *Lab) prepare(controlPlane, bin string) error {
 	if err := enoughSpace(l.Dir, 512<<20, "a lab"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"etcd", "pki", "kubeconfigs", "logs", "apiserver", "controllers", "scheduler", "metrics-server"} {
+	for _, dir := range []string{"eci", "etcd", "pki", "kubeconfigs", "logs", "apiserver", "controllers", "scheduler", "metrics-server"} {
 		if err := os.RemoveAll(filepath.Join(l.Dir, dir)); err != nil {
 			return fmt.Errorf("removing what an earlier lab left: %w", err)
 		}

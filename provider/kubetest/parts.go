@@ -185,7 +185,7 @@ func (l layout) kwok() *part {
 // eci is the emulator; its settings, which hold the access key, are in a file.
 func (l layout) eci() *part {
 	return l.part(ECI, "", []string{filepath.Join(l.bin, "ecideck-lab"), "eci",
-		"--listen=" + l.eciEndpoint(), "--config=" + l.path("eci.json")})
+		"--listen=" + l.eciEndpoint(), "--config=" + l.path("eci.json"), "--state=" + l.path("eci", "state.json")})
 }
 
 // node is the virtual node as it runs in production, with the scenario's vSwitches.

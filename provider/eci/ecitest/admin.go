@@ -36,9 +36,9 @@ func (e *Emulator) Groups() []GroupInfo {
 	e.sweep(now)
 	infos := make([]GroupInfo, 0, len(e.order))
 	for _, g := range e.order {
-		info := GroupInfo{ID: g.id, Name: g.name, Status: g.at(now, e.timing).status, Tags: map[string]string{}, Zone: g.zone,
-			CPU: g.cpu, Memory: g.memory, Created: g.created}
-		for _, t := range g.tags {
+		info := GroupInfo{ID: g.ID, Name: g.Name, Status: g.at(now, e.timing).status, Tags: map[string]string{}, Zone: g.Zone,
+			CPU: g.CPU, Memory: g.Memory, Created: g.Created}
+		for _, t := range g.Tags {
 			info.Tags[t.Key] = t.Value
 		}
 		infos = append(infos, info)
@@ -68,63 +68,65 @@ type SeedGroup struct {
 
 // Seed adds a group and returns its id.
 func (e *Emulator) Seed(s SeedGroup) (string, error) {
-	g := &group{id: s.ID, name: s.Name, restartPolicy: s.RestartPolicy, cpu: s.CPU, memory: s.Memory, pinned: s.Status, spotStrategy: cmp.Or(s.SpotStrategy, "NoSpot"), grace: 30 * time.Second}
+	g := &group{ID: s.ID, Name: s.Name, RestartPolicy: s.RestartPolicy, CPU: s.CPU, Memory: s.Memory, Pinned: s.Status, SpotStrategy: cmp.Or(s.SpotStrategy, "NoSpot"), Grace: 30 * time.Second}
 	switch {
 	case s.Status != "" && !slices.Contains(statuses(), s.Status):
 		return "", fmt.Errorf("seeding group %q: no status %q", s.Name, s.Status)
 	case s.AgeSeconds < 0 || s.CPU < 0 || s.Memory < 0:
 		return "", fmt.Errorf("seeding group %q: age and size can't be negative", s.Name)
 	}
-	if g.name == "" {
-		g.name = "seeded"
+	if g.Name == "" {
+		g.Name = "seeded"
 	}
-	if g.restartPolicy == "" {
-		g.restartPolicy = "Always"
+	if g.RestartPolicy == "" {
+		g.RestartPolicy = "Always"
 	}
-	if g.cpu == 0 || g.memory == 0 {
-		g.cpu, g.memory = 2, 4
+	if g.CPU == 0 || g.Memory == 0 {
+		g.CPU, g.Memory = 2, 4
 	}
-	c := container{name: "main", image: s.Image, cpu: g.cpu, memory: g.memory}
-	if c.image == "" {
-		c.image = "serve"
+	c := container{Name: "main", Image: s.Image, CPU: g.CPU, Memory: g.Memory}
+	if c.Image == "" {
+		c.Image = "serve"
 	}
 	for _, key := range sortedKeys(s.Env) {
-		c.env = append(c.env, variable{Key: key, Value: s.Env[key]})
+		c.Env = append(c.Env, variable{Key: key, Value: s.Env[key]})
 	}
-	g.containers = []container{c}
+	g.Containers = []container{c}
 	for _, key := range sortedKeys(s.Tags) {
-		g.tags = append(g.tags, tag{key, s.Tags[key]})
+		g.Tags = append(g.Tags, tag{key, s.Tags[key]})
 	}
 	for _, id := range sortedKeys(e.options.VSwitches) {
-		if zone := e.options.VSwitches[id]; g.zone == "" && (s.Zone == "" || s.Zone == zone) {
-			g.vswitch, g.zone = id, zone
+		if zone := e.options.VSwitches[id]; g.Zone == "" && (s.Zone == "" || s.Zone == zone) {
+			g.VSwitch, g.Zone = id, zone
 		}
 	}
-	if g.zone == "" {
+	if g.Zone == "" {
 		return "", fmt.Errorf("seeding group %q: no zone %q here: there are %s", s.Name, s.Zone, strings.Join(e.Zones(), ", "))
 	}
 	now := e.Now()
-	g.created = now.Add(-time.Duration(s.AgeSeconds * float64(time.Second)))
-	g.pinnedSince = g.created
+	g.Created = now.Add(-time.Duration(s.AgeSeconds * float64(time.Second)))
+	g.PinnedSince = g.Created
 	if s.Status.Ended() {
-		g.pinnedSince = now
+		g.PinnedSince = now
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.groups[g.id] != nil {
-		return "", fmt.Errorf("seeding group %q: the id %s is taken", s.Name, g.id)
+	if e.groups[g.ID] != nil {
+		return "", fmt.Errorf("seeding group %q: the id %s is taken", s.Name, g.ID)
 	}
 	e.add(g, now)
-	return g.id, nil
+	e.changed()
+	return g.ID, nil
 }
 
 // Remove makes a group vanish, as when somebody deletes it in the vendor's console. It
 // reports whether there was one.
 func (e *Emulator) Remove(id string) bool {
+	now := e.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	found := e.groups[id] != nil
-	e.remove(func(g *group) bool { return g.id == id })
+	e.remove(now, func(g *group) bool { return g.ID == id })
 	return found
 }
 
@@ -143,7 +145,8 @@ func sortedKeys(m map[string]string) []string {
 }
 
 // serveAdmin answers /_ecitest/faults and /_ecitest/groups, each with GET, POST and DELETE
-// (?id=…). Callers prove that they know the access key's secret.
+// (?id=…), and /_ecitest/ecs and /_ecitest/routes with GET and
+// PUT. Callers prove that they know the access key's secret.
 func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || subtle.ConstantTimeCompare([]byte(secret), []byte(e.options.AccessKeySecret)) != 1 {
@@ -160,6 +163,14 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	case "DELETE faults":
 		e.ClearFaults(r.URL.Query()["id"]...)
 		writeJSON(w, http.StatusOK, e.Faults())
+	case "GET ecs":
+		writeJSON(w, http.StatusOK, e.ECSInstances())
+	case "PUT ecs":
+		set(w, decoder, e.SetECSInstances)
+	case "GET routes":
+		writeJSON(w, http.StatusOK, e.Routes())
+	case "PUT routes":
+		set(w, decoder, e.SetRoutes)
 	case "GET groups":
 		writeJSON(w, http.StatusOK, e.Groups())
 	case "POST groups":
@@ -172,7 +183,7 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"id": id})
 	default:
-		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %sgroups", r.Method, r.URL.Path, adminPrefix, adminPrefix))
+		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs and %[3]sroutes", r.Method, r.URL.Path, adminPrefix))
 	}
 }
 
@@ -189,6 +200,20 @@ func add[T any](w http.ResponseWriter, decoder *json.Decoder, to func(T) (string
 		return
 	}
 	writeJSON(w, http.StatusCreated, map[string]string{"id": id})
+}
+
+// set decodes the list that a PUT sends and puts it in the place of the old one.
+func set[T any](w http.ResponseWriter, decoder *json.Decoder, to func([]T) error) {
+	var list []T
+	err := decoder.Decode(&list)
+	if err == nil {
+		err = to(list)
+	}
+	if err != nil {
+		adminError(w, http.StatusBadRequest, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 func adminError(w http.ResponseWriter, status int, err error) {

@@ -37,20 +37,20 @@ func (e *Emulator) deleteGroup(c *call, now time.Time) (any, *refusal) {
 	stop := time.Duration(0)
 	if v.status != eci.Scheduling && !v.status.Ended() && !c.boolean("Force") {
 		stop = e.timing.Stop
-		for i := range g.containers {
+		for i := range g.Containers {
 			if v.containers[i].state.name == "Running" {
-				stop = max(stop, g.containers[i].stopTime(e.timing.Stop))
+				stop = max(stop, g.Containers[i].stopTime(e.timing.Stop))
 			}
 		}
-		stop = min(stop, g.grace)
+		stop = min(stop, g.Grace)
 	}
 	if stop <= 0 {
-		e.remove(func(o *group) bool { return o == g })
+		e.remove(now, func(o *group) bool { return o == g })
 		return plainAnswer{e.requestID()}, nil
 	}
-	g.deleted, g.gone = now, now.Add(stop)
-	if e.nextGone.IsZero() || g.gone.Before(e.nextGone) {
-		e.nextGone = g.gone
+	g.Deleted, g.Gone = now, now.Add(stop)
+	if e.nextGone.IsZero() || g.Gone.Before(e.nextGone) {
+		e.nextGone = g.Gone
 	}
 	g.touch()
 	return plainAnswer{e.requestID()}, nil

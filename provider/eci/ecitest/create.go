@@ -14,32 +14,9 @@ import (
 	"github.com/ecideck/ecideck/provider/eci/spec"
 )
 
-// A tokenUse is what a ClientToken was used for.
-type tokenUse struct {
-	groupID string
-	params  string // digest of the request
-	at      time.Time
-}
-
-// tokenLife is how long a ClientToken is remembered.
-const tokenLife = 24 * time.Hour
-
 type createAnswer struct{ RequestId, ContainerGroupId string }
 
 func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
-	token, params := c.params["ClientToken"], ""
-	if len(token) > 64 {
-		return nil, badRequest("InvalidParameter.LengthExceeded", "The parameter ClientToken has more than 64 characters.")
-	}
-	if token != "" {
-		params = paramsDigest(c)
-		if use, ok := e.tokens[token]; ok && now.Sub(use.at) < tokenLife {
-			if use.params != params {
-				return nil, &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
-			}
-			return createAnswer{e.requestID(), use.groupID}, nil
-		}
-	}
 	g, refusal := e.groupFrom(c)
 	if refusal != nil {
 		return nil, refusal
@@ -47,45 +24,40 @@ func (e *Emulator) createGroup(c *call, now time.Time) (any, *refusal) {
 	if refusal := e.place(c, g, now); refusal != nil {
 		return nil, refusal
 	}
-	if used := e.usedCPU(now); used+g.cpu > e.options.MaxCPU {
+	if used := e.usedCPU(now); used+g.CPU > e.options.MaxCPU {
 		return nil, forbidden("QuotaExceeded", fmt.Sprintf("vCPU quota exceeded. %g of %g are used.", used, e.options.MaxCPU))
+	}
+	if refusal := e.addresses(c, g, now); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := e.matchCache(c, g, now); refusal != nil {
+		return nil, refusal
 	}
 	if c.boolean("DryRun") {
 		return nil, badRequest("DryRun.Success", "The dry run succeeded.")
 	}
 	e.add(g, now)
-	if token != "" {
-		e.tokens[token] = tokenUse{g.id, params, now}
-	}
-	return createAnswer{e.requestID(), g.id}, nil
+	return createAnswer{e.requestID(), g.ID}, nil
 }
 
 func forbidden(code, message string) *refusal { return &refusal{http.StatusForbidden, code, message} }
 
-func paramsDigest(c *call) string {
-	var parts []any
-	for _, name := range slices.Sorted(maps.Keys(c.params)) {
-		parts = append(parts, strconv.Quote(name), strconv.Quote(c.params[name]))
-	}
-	return digest(parts...)
-}
-
 // add gives a group its identity and puts it into the account.
 func (e *Emulator) add(g *group, now time.Time) {
 	e.seq++
-	g.seq = e.seq
-	if g.id == "" {
-		g.id = "eci-" + digest(e.options.Seed, "/", e.seq)[:20]
+	g.Seq = e.seq
+	if g.ID == "" {
+		g.ID = "eci-" + digest(e.options.Seed, "/", e.seq)[:20]
 	}
-	if g.created.IsZero() {
-		g.created = now
+	if g.Created.IsZero() {
+		g.Created = now
 	}
-	if g.ip == "" {
+	if g.IP == "" {
 		// 172.16.0.0/12 has a million addresses, from the fifth on.
 		n := (e.seq + 4) % (1 << 20)
-		g.ip = fmt.Sprintf("172.%d.%d.%d", 16+n>>16, n>>8&0xff, n&0xff)
+		g.IP = fmt.Sprintf("172.%d.%d.%d", 16+n>>16, n>>8&0xff, n&0xff)
 	}
-	e.groups[g.id] = g
+	e.groups[g.ID] = g
 	e.order = append(e.order, g)
 }
 
@@ -94,44 +66,46 @@ var groupName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,126}[a-z0-9]$`)
 // groupFrom builds a group from a CreateContainerGroup, or says what the API would refuse.
 func (e *Emulator) groupFrom(c *call) (*group, *refusal) {
 	g := &group{
-		name: c.params["ContainerGroupName"], securityGroup: c.params["SecurityGroupId"], resourceGroup: c.params["ResourceGroupId"],
-		ramRole: c.params["RamRoleName"], restartPolicy: c.params["RestartPolicy"], instanceType: c.params["InstanceType"],
-		spotStrategy: c.params["SpotStrategy"], dnsPolicy: c.params["DnsPolicy"], tags: c.tags(),
-		grace:    30 * time.Second,
-		deadline: time.Duration(c.number("ActiveDeadlineSeconds") * float64(time.Second)),
+		Name: c.params["ContainerGroupName"], SecurityGroup: c.params["SecurityGroupId"], ResourceGroup: c.params["ResourceGroupId"],
+		RamRole: c.params["RamRoleName"], RestartPolicy: c.params["RestartPolicy"], InstanceType: c.params["InstanceType"],
+		SpotStrategy: c.params["SpotStrategy"], DnsPolicy: c.params["DnsPolicy"], Tags: c.tags(),
+		Grace:    30 * time.Second,
+		Deadline: time.Duration(c.number("ActiveDeadlineSeconds") * float64(time.Second)),
 	}
 	if _, ok := c.params["TerminationGracePeriodSeconds"]; ok {
-		g.grace = time.Duration(c.number("TerminationGracePeriodSeconds") * float64(time.Second))
+		g.Grace = time.Duration(c.number("TerminationGracePeriodSeconds") * float64(time.Second))
 	}
 	if _, ok := c.params["MaxPendingMinute"]; ok {
 		minutes := c.number("MaxPendingMinute")
 		if minutes < 10 || minutes > 1440 {
 			return nil, badRequest("InvalidParameter.ValueExceeded", "The parameter MaxPendingMinute must be 10 to 1440.")
 		}
-		g.maxPending = time.Duration(minutes) * time.Minute
+		g.MaxPending = time.Duration(minutes) * time.Minute
 	}
-	if g.name == "" {
+	if disk := c.number("EphemeralStorage"); disk < 0 || disk > 5000 {
+		return nil, badRequest("InvalidParameter.ValueExceeded", "The parameter EphemeralStorage must be 0 to 5000.")
+	}
+	g.Given = c.given("", "DnsConfig.", "HostAliase.", "SecurityContext.")
+	g.Disk = c.integer("EphemeralStorage")
+	if g.Name == "" {
 		return nil, missing("ContainerGroupName")
 	}
-	if !groupName.MatchString(g.name) {
+	if !groupName.MatchString(g.Name) {
 		return nil, badRequest("InvalidParameter", "The parameter ContainerGroupName must have 2 to 128 characters of a-z, 0-9 and -, and neither begin nor end with -.")
 	}
-	switch g.restartPolicy {
+	switch g.RestartPolicy {
 	case "":
-		g.restartPolicy = "Always"
+		g.RestartPolicy = "Always"
 	case "Always", "OnFailure", "Never":
 	default:
 		return nil, badRequest("InvalidParameter", "The parameter RestartPolicy must be Always, OnFailure or Never.")
 	}
-	switch g.dnsPolicy {
+	switch g.DnsPolicy {
 	case "", "None", "Default":
 	default:
 		return nil, badRequest("InvalidParameter", "The parameter DnsPolicy must be None or Default.")
 	}
-	if g.spotStrategy == "" {
-		g.spotStrategy = "NoSpot"
-	}
-	for _, build := range []func(*call, *group) *refusal{checkTags, readContainers, readVolumes, e.size} {
+	for _, build := range []func(*call, *group) *refusal{checkTags, readSpot, readContainers, readVolumes, e.size, e.checkFeatures} {
 		if refusal := build(c, g); refusal != nil {
 			return nil, refusal
 		}
@@ -144,10 +118,10 @@ func missing(name string) *refusal {
 }
 
 func checkTags(_ *call, g *group) *refusal {
-	if len(g.tags) > 20 {
-		return badRequest("InvalidParameter", fmt.Sprintf("A container group has at most 20 tags, %d are given.", len(g.tags)))
+	if len(g.Tags) > 20 {
+		return badRequest("InvalidParameter", fmt.Sprintf("A container group has at most 20 tags, %d are given.", len(g.Tags)))
 	}
-	for _, t := range g.tags {
+	for _, t := range g.Tags {
 		reserved := slices.ContainsFunc([]string{"aliyun", "acs:", "http://", "https://"}, func(p string) bool { return strings.HasPrefix(t.Key, p) })
 		if t.Key == "" || len(t.Key) > 64 || reserved {
 			return badRequest("InvalidParameter", fmt.Sprintf("The tag key %q must have 1 to 64 characters and not begin with aliyun, acs:, http:// or https://.", t.Key))
@@ -173,18 +147,18 @@ func readContainers(c *call, g *group) *refusal {
 			if refusal != nil {
 				return refusal
 			}
-			if names[x.name] {
-				return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.name+".")
+			if names[x.Name] {
+				return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.Name+".")
 			}
-			names[x.name] = true
-			if x.init = list == "InitContainer"; x.init {
-				g.inits = append(g.inits, x)
+			names[x.Name] = true
+			if x.Init = list == "InitContainer"; x.Init {
+				g.Inits = append(g.Inits, x)
 			} else {
-				g.containers = append(g.containers, x)
+				g.Containers = append(g.Containers, x)
 			}
 		}
 	}
-	if len(g.containers) == 0 {
+	if len(g.Containers) == 0 {
 		return missing("Container")
 	}
 	return nil
@@ -192,18 +166,19 @@ func readContainers(c *call, g *group) *refusal {
 
 func readContainer(c *call, prefix string) (container, *refusal) {
 	x := container{
-		name: c.params[prefix+"Name"], image: c.params[prefix+"Image"], cpu: c.number(prefix + "Cpu"), memory: c.number(prefix + "Memory"),
-		command: c.list(prefix + "Command"), args: c.list(prefix + "Arg"),
-		workingDir: c.params[prefix+"WorkingDir"], pullPolicy: c.params[prefix+"ImagePullPolicy"],
-		stdin: c.boolean(prefix + "Stdin"), once: c.boolean(prefix + "StdinOnce"), tty: c.boolean(prefix + "Tty"),
-		readiness:      c.hasPrefix(prefix + "ReadinessProbe."),
-		readinessDelay: time.Duration(c.number(prefix+"ReadinessProbe.InitialDelaySeconds") * float64(time.Second)),
-		preStop:        c.hasPrefix(prefix + "LifecyclePreStopHandler"),
+		Name: c.params[prefix+"Name"], Image: c.params[prefix+"Image"], CPU: c.number(prefix + "Cpu"), Memory: c.number(prefix + "Memory"),
+		Command: c.list(prefix + "Command"), Args: c.list(prefix + "Arg"),
+		WorkingDir: c.params[prefix+"WorkingDir"], PullPolicy: c.params[prefix+"ImagePullPolicy"],
+		Stdin: c.boolean(prefix + "Stdin"), Once: c.boolean(prefix + "StdinOnce"), Tty: c.boolean(prefix + "Tty"),
+		Readiness:      c.hasPrefix(prefix + "ReadinessProbe."),
+		ReadinessDelay: time.Duration(c.number(prefix+"ReadinessProbe.InitialDelaySeconds") * float64(time.Second)),
+		PreStop:        c.hasPrefix(prefix + "LifecyclePreStopHandler"),
 	}
-	if x.name == "" {
+	x.Given = c.given(prefix, "ReadinessProbe.", "LivenessProbe.", "SecurityContext.")
+	if x.Name == "" {
 		return x, missing(prefix + "Name")
 	}
-	if x.image == "" || len(x.image) > 255 {
+	if x.Image == "" || len(x.Image) > 255 {
 		return x, badRequest("InvalidParameter", "The parameter "+prefix+"Image must have 1 to 255 characters.")
 	}
 	for i := range c.count(prefix + "EnvironmentVar") {
@@ -218,18 +193,29 @@ func readContainer(c *call, prefix string) (container, *refusal) {
 		if v.FieldPath != "" && v.FieldPath != "status.podIP" {
 			return x, badRequest("InvalidParameter", "The parameter "+p+"FieldRef.FieldPath can only be status.podIP.")
 		}
-		x.env = append(x.env, v)
+		x.Env = append(x.Env, v)
 	}
 	for i := range c.count(prefix + "Port") {
 		p := fmt.Sprintf("%sPort.%d.", prefix, i+1)
-		x.ports = append(x.ports, port{c.integer(p + "Port"), c.params[p+"Protocol"]})
+		x.Ports = append(x.Ports, port{c.integer(p + "Port"), c.params[p+"Protocol"]})
 	}
 	for i := range c.count(prefix + "VolumeMount") {
 		p := fmt.Sprintf("%sVolumeMount.%d.", prefix, i+1)
-		x.mounts = append(x.mounts, mount{Name: c.params[p+"Name"], MountPath: c.params[p+"MountPath"], SubPath: c.params[p+"SubPath"],
+		x.Mounts = append(x.Mounts, mount{Name: c.params[p+"Name"], MountPath: c.params[p+"MountPath"], SubPath: c.params[p+"SubPath"],
 			MountPropagation: c.params[p+"MountPropagation"], ReadOnly: c.boolean(p + "ReadOnly")})
 	}
 	return x, nil
+}
+
+// under are the parameters whose names begin with prefix, named without it.
+func (c *call) under(prefix string) map[string]string {
+	params := map[string]string{}
+	for name, value := range c.params {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			params[rest] = value
+		}
+	}
+	return params
 }
 
 func (c *call) hasPrefix(prefix string) bool {
@@ -251,8 +237,8 @@ func readVolumes(c *call, g *group) *refusal {
 	total := 0
 	for i := range c.count("Volume") {
 		prefix := fmt.Sprintf("Volume.%d.", i+1)
-		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.params[prefix+"FlexVolume.Driver"], c.integer(prefix + "DiskVolume.DiskSize")}
-		if slices.ContainsFunc(g.volumes, func(o volume) bool { return o.Name == v.Name }) {
+		v := volume{c.params[prefix+"Name"], c.params[prefix+"Type"], c.integer(prefix + "DiskVolume.DiskSize"), c.under(prefix)}
+		if slices.ContainsFunc(g.Volumes, func(o volume) bool { return o.Name == v.Name }) {
 			return badRequest("InvalidParameter.DuplicatedVolumeName", "The specified parameter Volume.Name is duplicated: "+v.Name+".")
 		}
 		switch v.Type {
@@ -269,19 +255,19 @@ func readVolumes(c *call, g *group) *refusal {
 			}
 			total += len(content)
 		}
-		g.volumes = append(g.volumes, v)
+		g.Volumes = append(g.Volumes, v)
 	}
-	if len(g.volumes) > 20 {
+	if len(g.Volumes) > 20 {
 		return badRequest("InvalidParameter", "A container group has at most 20 volumes.")
 	}
 	if total > maxFiles {
 		return badRequest("InvalidParameter.ValueExceeded", "The config files of a container group have at most 60 KB.")
 	}
-	for _, list := range [][]container{g.inits, g.containers} {
+	for _, list := range [][]container{g.Inits, g.Containers} {
 		for _, x := range list {
-			for _, m := range x.mounts {
-				if !slices.ContainsFunc(g.volumes, func(v volume) bool { return v.Name == m.Name }) {
-					return badRequest("InvalidParameter", "The container "+x.name+" mounts the volume "+m.Name+", which the group doesn't have.")
+			for _, m := range x.Mounts {
+				if !slices.ContainsFunc(g.Volumes, func(v volume) bool { return v.Name == m.Name }) {
+					return badRequest("InvalidParameter", "The container "+x.Name+" mounts the volume "+m.Name+", which the group doesn't have.")
 				}
 			}
 		}
@@ -293,31 +279,40 @@ func readVolumes(c *call, g *group) *refusal {
 func (e *Emulator) size(c *call, g *group) *refusal {
 	cpu, memory := c.number("Cpu"), c.number("Memory")
 	if cpu == 0 && memory == 0 {
-		for _, x := range g.containers {
-			cpu, memory = cpu+x.cpu, memory+x.memory
+		for _, x := range g.Containers {
+			cpu, memory = cpu+x.CPU, memory+x.Memory
 		}
 	}
-	first, _, _ := strings.Cut(g.instanceType, ",")
+	first := firstType(g.InstanceType)
 	if given, ok := parseSpec(first); ok {
 		cpu, memory = given.CPU, given.Memory
 	} else if first != "" {
-		ecs, ok := ecsSize(first)
+		ecs, _, ok := e.ecsType(first)
 		if !ok {
 			return badRequest("InvalidParameter", "The instance type "+first+" is not known.")
 		}
-		g.cpu, g.memory = ecs.CPU, ecs.Memory
+		g.CPU, g.Memory = ecs.CPU, ecs.Memory
 		return nil
 	}
-	spot := g.spotStrategy != "NoSpot"
+	spot := g.SpotStrategy != "NoSpot"
+	if spot && cpu < 2 && (cpu > 0 || memory > 0) {
+		return badRequest("InvalidSpotCpuMemorySpec", "The specified cpu and memory are not allowed for spot instances: they have at least 2 vCPU.")
+	}
 	billed, err := spec.Round(cpu, memory, e.options.Region, spot)
 	if err != nil {
-		if spot && cpu < 2 {
+		if spot {
 			return badRequest("InvalidSpotCpuMemorySpec", "The specified cpu and memory are not allowed for spot instances: "+err.Error()+".")
 		}
 		return badRequest("InvalidParameter.CPU.Memory", "The specified cpu and memory are not allowed: "+err.Error()+".")
 	}
-	g.cpu, g.memory = billed.CPU, billed.Memory
+	g.CPU, g.Memory = billed.CPU, billed.Memory
 	return nil
+}
+
+// firstType is the first of the types that are given.
+func firstType(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return first
 }
 
 // parseSpec reads 2-4Gi.
@@ -395,13 +390,20 @@ func (e *Emulator) place(c *call, g *group, now time.Time) *refusal {
 	var why lack
 	for _, id := range ids {
 		zone := e.options.VSwitches[id]
+		if g.SpotLimit > 0 && e.market(g, zone, now) > g.SpotLimit {
+			why = lackBid
+			continue
+		}
 		lacks, later := e.stock(now, zone)
 		if lacks != "" {
 			why = lacks
 			continue
 		}
-		g.vswitch, g.zone, g.noStock = id, zone, later
+		g.VSwitch, g.Zone, g.NoStock = id, zone, later
 		return nil
+	}
+	if why == lackBid {
+		return g.noBid()
 	}
 	return why.refusal()
 }
@@ -411,7 +413,7 @@ func (e *Emulator) usedCPU(now time.Time) float64 {
 	used := 0.0
 	for _, g := range e.order {
 		if !g.at(now, e.timing).status.Ended() {
-			used += g.cpu
+			used += g.CPU
 		}
 	}
 	return used

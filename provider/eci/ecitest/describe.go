@@ -26,12 +26,13 @@ func (e *Emulator) sweep(now time.Time) {
 	}
 	e.swept = now
 	e.strike(now)
+	e.outbid(now)
 	var old []*group // ended more than an hour ago
 	drop := map[*group]bool{}
 	for _, g := range e.order {
 		v := g.at(now, e.timing)
 		switch {
-		case !g.gone.IsZero() && !now.Before(g.gone):
+		case !g.Gone.IsZero() && !now.Before(g.Gone):
 			drop[g] = true
 		case v.status == eci.ScheduleFailed:
 			drop[g] = now.Sub(v.ended) >= keepScheduleFailed
@@ -46,26 +47,29 @@ func (e *Emulator) sweep(now time.Time) {
 		}
 	}
 	for token, use := range e.tokens {
-		if now.Sub(use.at) >= tokenLife {
+		if now.Sub(use.At) >= tokenLife {
 			delete(e.tokens, token)
 		}
 	}
-	e.remove(func(g *group) bool { return drop[g] })
+	e.remove(now, func(g *group) bool { return drop[g] })
 }
 
 func (e *Emulator) anyGone(now time.Time) bool {
 	return !e.nextGone.IsZero() && !now.Before(e.nextGone)
 }
 
-func (e *Emulator) remove(leaves func(*group) bool) {
+// remove takes groups off the list; their charges stay.
+func (e *Emulator) remove(now time.Time, leaves func(*group) bool) {
 	e.nextGone = time.Time{}
 	e.order = slices.DeleteFunc(e.order, func(g *group) bool {
 		if leaves(g) {
-			delete(e.groups, g.id)
+			e.settle(g, now)
+			e.changed()
+			delete(e.groups, g.ID)
 			return true
 		}
-		if !g.gone.IsZero() && (e.nextGone.IsZero() || g.gone.Before(e.nextGone)) {
-			e.nextGone = g.gone
+		if !g.Gone.IsZero() && (e.nextGone.IsZero() || g.Gone.Before(e.nextGone)) {
+			e.nextGone = g.Gone
 		}
 		return false
 	})
@@ -103,7 +107,7 @@ func (e *Emulator) list(c *call, now time.Time, byDefault, most int) (*listing, 
 	}
 	wanted := c.tags()
 	selects := func(g *group) bool {
-		if ids != nil && !slices.Contains(ids, g.id) || !g.hasTags(wanted) || !g.matches(c) {
+		if ids != nil && !slices.Contains(ids, g.ID) || !g.hasTags(wanted) || !g.matches(c) {
 			return false
 		}
 		v := g.at(now, e.timing)
@@ -111,7 +115,7 @@ func (e *Emulator) list(c *call, now time.Time, byDefault, most int) (*listing, 
 			(since == 0 || now.Sub(v.changed) <= time.Duration(since)*time.Second)
 	}
 	l := &listing{total: total}
-	begin, _ := slices.BinarySearchFunc(e.order, after+1, func(g *group, seq int) int { return cmp.Compare(g.seq, seq) })
+	begin, _ := slices.BinarySearchFunc(e.order, after+1, func(g *group, seq int) int { return cmp.Compare(g.Seq, seq) })
 	counted := 0
 	for _, g := range e.order[begin:] {
 		if !selects(g) {
@@ -131,7 +135,7 @@ func (e *Emulator) list(c *call, now time.Time, byDefault, most int) (*listing, 
 		l.total = counted
 	}
 	if l.next != "" {
-		l.next = "n" + strconv.Itoa(l.groups[len(l.groups)-1].seq) + "-t" + strconv.Itoa(l.total)
+		l.next = "n" + strconv.Itoa(l.groups[len(l.groups)-1].Seq) + "-t" + strconv.Itoa(l.total)
 	}
 	return l, nil
 }
@@ -148,8 +152,8 @@ func (g *group) hasTags(wanted []tag) bool {
 // matches reports that a group has what the plain selectors of a listing say.
 func (g *group) matches(c *call) bool {
 	for _, s := range []struct{ param, value string }{
-		{"ContainerGroupName", g.name}, {"VSwitchId", g.vswitch}, {"ZoneId", g.zone},
-		{"SecurityGroupId", g.securityGroup}, {"ResourceGroupId", g.resourceGroup},
+		{"ContainerGroupName", g.Name}, {"VSwitchId", g.VSwitch}, {"ZoneId", g.Zone},
+		{"SecurityGroupId", g.SecurityGroup}, {"ResourceGroupId", g.ResourceGroup},
 	} {
 		if want := c.params[s.param]; want != "" && want != s.value {
 			return false
@@ -195,14 +199,18 @@ type wireGroup struct {
 	SecurityGroupId, ResourceGroupId, RamRoleName, RestartPolicy, InstanceType       string
 	SpotStrategy, EniInstanceId, IntranetIp, InternetIp, Ipv6Address, DnsPolicy      string
 	Cpu, Memory                                                                      float64
+	SpotPriceLimit                                                                   float64
 	Discount, EphemeralStorage                                                       int
 	CreationTime                                                                     string
-	SucceededTime, FailedTime, ExpiredTime                                           string `json:",omitempty"`
+	SucceededTime, FailedTime, ExpiredTime                                           string        `json:",omitempty"`
+	DnsConfig                                                                        *wireDNS      `json:",omitempty"`
+	EciSecurityContext                                                               *wireSecurity `json:",omitempty"`
+	HostAliases                                                                      []wireAlias   `json:",omitempty"`
 	Tags                                                                             []tag
 	Events                                                                           []wireEvent
 	Containers                                                                       []wireContainer
 	InitContainers                                                                   []wireContainer
-	Volumes                                                                          []volume
+	Volumes                                                                          []wireVolume
 }
 
 type wireEvent struct {
@@ -220,6 +228,8 @@ type wireContainer struct {
 	Ports                                    []port
 	VolumeMounts                             []mount
 	Stdin, StdinOnce, Tty, Ready             bool
+	ReadinessProbe, LivenessProbe            *wireProbe             `json:",omitempty"`
+	SecurityContext                          *wireContainerSecurity `json:",omitempty"`
 	RestartCount                             int
 	CurrentState, PreviousState              wireState
 }
@@ -248,14 +258,14 @@ func stamp(t time.Time) string {
 
 func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 	w := wireGroup{
-		ContainerGroupId: g.id, ContainerGroupName: g.name, Status: string(v.status), RegionId: region, ZoneId: g.zone,
-		VpcId: "vpc-ecitest", VSwitchId: g.vswitch, SecurityGroupId: g.securityGroup, ResourceGroupId: g.resourceGroup,
-		RamRoleName: g.ramRole, RestartPolicy: g.restartPolicy, InstanceType: g.instanceType, SpotStrategy: g.spotStrategy,
-		DnsPolicy: g.dnsPolicy, Cpu: g.cpu, Memory: g.memory, CreationTime: stamp(g.created),
-		Tags: slices.Clone(g.tags), Events: []wireEvent{}, Volumes: slices.Clone(g.volumes),
+		ContainerGroupId: g.ID, ContainerGroupName: g.Name, Status: string(v.status), RegionId: region, ZoneId: g.Zone,
+		VpcId: vpcID, VSwitchId: g.VSwitch, SecurityGroupId: g.SecurityGroup, ResourceGroupId: g.ResourceGroup,
+		RamRoleName: g.RamRole, RestartPolicy: g.RestartPolicy, InstanceType: g.InstanceType, SpotStrategy: g.SpotStrategy,
+		DnsPolicy: g.DnsPolicy, Cpu: g.CPU, Memory: g.Memory, CreationTime: stamp(g.Created),
+		EphemeralStorage: g.Disk, SpotPriceLimit: g.SpotLimit, Tags: slices.Clone(g.Tags), Events: []wireEvent{}, Volumes: wireVolumes(g.Volumes),
 	}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
-		w.IntranetIp, w.EniInstanceId = g.ip, "eni-"+strings.TrimPrefix(g.id, "eci-")
+		w.IntranetIp, w.EniInstanceId = g.IP, "eni-"+strings.TrimPrefix(g.ID, "eci-")
 	}
 	switch v.status {
 	case eci.Succeeded:
@@ -265,13 +275,15 @@ func (g *group) wire(v *view, region string, withEvents bool) wireGroup {
 	case eci.Expired:
 		w.ExpiredTime = stamp(v.ended)
 	}
+	w.Ipv6Address = g.IPv6
+	g.wireGiven(&w)
 	if withEvents {
 		for i, ev := range v.events {
-			w.Events = append(w.Events, wireEvent{Count: ev.count, Type: ev.typ, Name: g.name + "." + digest(g.id, "/", i)[:16],
-				Message: ev.message, Reason: ev.reason, FirstTimestamp: stamp(ev.first), LastTimestamp: stamp(ev.last)})
+			w.Events = append(w.Events, wireEvent{Count: ev.Count, Type: ev.Typ, Name: g.Name + "." + digest(g.ID, "/", i)[:16],
+				Message: ev.Message, Reason: ev.Reason, FirstTimestamp: stamp(ev.First), LastTimestamp: stamp(ev.Last)})
 		}
 	}
-	w.Containers, w.InitContainers = wireContainers(g.containers, v.containers), wireContainers(g.inits, v.inits)
+	w.Containers, w.InitContainers = wireContainers(g.Containers, v.containers), wireContainers(g.Inits, v.inits)
 	return w
 }
 
@@ -280,15 +292,16 @@ func wireContainers(containers []container, runs []run) []wireContainer {
 	for i, c := range containers {
 		r := runs[i]
 		w := wireContainer{
-			Name: c.name, Image: c.image, ImagePullPolicy: c.pullPolicy, WorkingDir: c.workingDir, Cpu: c.cpu, Memory: c.memory,
-			Commands: c.command, Args: c.args, Ports: c.ports, VolumeMounts: c.mounts,
-			Stdin: c.stdin, StdinOnce: c.once, Tty: c.tty, Ready: r.ready, RestartCount: r.restarts,
+			Name: c.Name, Image: c.Image, ImagePullPolicy: c.PullPolicy, WorkingDir: c.WorkingDir, Cpu: c.CPU, Memory: c.Memory,
+			Commands: c.Command, Args: c.Args, Ports: c.Ports, VolumeMounts: c.Mounts,
+			Stdin: c.Stdin, StdinOnce: c.Once, Tty: c.Tty, Ready: r.ready, RestartCount: r.restarts,
 			CurrentState: r.state.wire(), PreviousState: r.previous.wire(),
 		}
-		if c.init {
-			w.Commands, w.Command = nil, c.command
+		if c.Init {
+			w.Commands, w.Command = nil, c.Command
 		}
-		for _, e := range c.env {
+		c.wireGiven(&w)
+		for _, e := range c.Env {
 			v := wireVariable{Key: e.Key, Value: e.Value}
 			if e.FieldPath != "" {
 				v.ValueFrom = &wireValueFrom{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,19 @@ type Options struct {
 	AccessKeyID, AccessKeySecret string // "": DefaultAccessKeyID and DefaultAccessKeySecret
 	// VSwitches maps a vSwitch id to its zone. nil: vsw-h and vsw-i, in zones h and i.
 	VSwitches map[string]string
+	// InstanceTypes is the catalogue of ECS types, by name. nil: every type whose name says its
+	// size, at prices that are made up.
+	InstanceTypes map[string]InstanceType
+	// ECSInstances are the account's at the start, as SetECSInstances takes them;
+	// New panics on what it would refuse.
+	ECSInstances []ECSInstance
+	// SecurityGroups maps a security group to its VPC, "" being the account's. nil: every id is
+	// one of the account's.
+	SecurityGroups map[string]string
+	// IPv6VSwitches are those with IPv6 addresses. nil: all.
+	IPv6VSwitches []string
+	// Routes are what containers reach at the start: see SetRoutes.
+	Routes []Route
 	// MaxCPU is the account's quota in vCPU; 0: 1000.
 	MaxCPU float64
 
@@ -56,6 +70,7 @@ type Timing struct {
 	Restart  time.Duration // Restarting (1 s)
 	Update   time.Duration // Updating (1 s)
 	NoStock  time.Duration // Scheduling, until an asynchronous lack of stock shows (1 s)
+	Bill     time.Duration // from an hour's end until it is on the bill (24 h)
 }
 
 func (t Timing) withDefaults(instant bool) Timing {
@@ -72,6 +87,7 @@ func (t Timing) withDefaults(instant bool) Timing {
 		{&t.Restart, time.Second},
 		{&t.Update, time.Second},
 		{&t.NoStock, time.Second},
+		{&t.Bill, 24 * time.Hour},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -86,13 +102,14 @@ type Emulator struct {
 	timing  Timing
 	schema  *Schema
 	start   time.Time // real time
+	epoch   time.Time // the emulator's clock at start
 
 	mu         sync.Mutex // guards everything below
 	random     *rand.Rand
 	groups     map[string]*group // by id
 	order      []*group          // by seq, ascending
 	seq        int
-	tokens     map[string]tokenUse // by ClientToken
+	tokens     map[string]tokenUse // by action and ClientToken
 	nonces     [2]map[string]bool  // this half hour's and the one before
 	rotated    time.Time
 	faults     []*Fault
@@ -105,11 +122,16 @@ type Emulator struct {
 	ops        []*opsTask            // oldest first
 	commits    []*commitTask         // oldest first
 	executions map[string]*execution // by the token in their address
-	nextGone   time.Time             // when the next deleted group leaves; zero: none
+	ledger     []charge              // of groups that left, about oldest first
+	ecs        []ECSInstance
+	routes     []Route
+	changes    uint64    // how often anything was changed
+	keeper     *keeper   // nil: the state is in no file
+	nextGone   time.Time // when the next deleted group leaves; zero: none
 }
 
-// New makes an Emulator. It panics when the embedded schemas are damaged, which the
-// package's own tests exclude.
+// New makes an Emulator. It panics when ECSInstances or Routes are wrong, or the embedded schemas are
+// damaged, which the package's own tests exclude.
 func New(o Options) *Emulator {
 	if o.Region == "" {
 		o.Region = "cn-hangzhou"
@@ -133,13 +155,18 @@ func New(o Options) *Emulator {
 	if err != nil {
 		panic(err)
 	}
-	return &Emulator{
-		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: time.Now(),
+	now := time.Now()
+	e := &Emulator{
+		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: now, epoch: now,
 		random:     rand.New(rand.NewPCG(o.Seed, 1)),
 		executions: map[string]*execution{},
 		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
+	if err := errors.Join(e.SetECSInstances(o.ECSInstances), e.SetRoutes(o.Routes)); err != nil {
+		panic(err)
+	}
+	return e
 }
 
 // Region is the region that the emulator plays.
@@ -150,13 +177,22 @@ func (e *Emulator) Zones() []string {
 	return slices.Compact(slices.Sorted(maps.Values(e.options.VSwitches)))
 }
 
+// VSwitches are the region's vSwitches with their zones, as "vsw-h in cn-hangzhou-h", sorted.
+func (e *Emulator) VSwitches() []string {
+	var all []string
+	for _, id := range sortedKeys(e.options.VSwitches) {
+		all = append(all, id+" in "+e.options.VSwitches[id])
+	}
+	return all
+}
+
 // Now is the emulated time.
 func (e *Emulator) Now() time.Time {
 	if e.options.Clock != nil {
 		return e.options.Clock().UTC()
 	}
 	elapsed := time.Duration(float64(time.Since(e.start)) * e.options.Speed)
-	return e.start.Add(elapsed).UTC()
+	return e.epoch.Add(elapsed).UTC()
 }
 
 // Calls is how many calls of an action arrived with a valid signature.
@@ -171,8 +207,15 @@ const maxBody = 4 << 20
 
 // ServeHTTP answers one call, of the API or of the admin path.
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != execPath { // whose connection is taken over
+		w = settledWriter{w, e, r.Context()}
+	}
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		e.serveAdmin(w, r)
+		return
+	}
+	if r.URL.Path == browserPath {
+		serveBrowser(w)
 		return
 	}
 	if r.URL.Path == execPath {
@@ -248,6 +291,8 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 			return nil, after, &refusal{http.StatusForbidden, "Forbidden.RAM", "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
 		case FaultUnavailable:
 			return nil, after, &refusal{http.StatusServiceUnavailable, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."}
+		case FaultCode:
+			return nil, after, f.refusal()
 		case FaultArrears:
 			return nil, after, badRequest("Account.Arrearage", "Your account has an outstanding payment.")
 		case FaultQuota:
@@ -259,7 +304,7 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 		case FaultEmptyList:
 			empty = true
 		case FaultTimeoutAfterAccept:
-			handler(c, now)
+			e.run(handler, c, now)
 			return nil, aftermath{never: true}, nil
 		}
 	}
@@ -268,7 +313,7 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 			return list, after, nil
 		}
 	}
-	answer, refused = handler(c, now)
+	answer, refused = e.run(handler, c, now)
 	return answer, after, refused
 }
 
@@ -345,6 +390,12 @@ func (e *Emulator) handler(action string) handler {
 		return e.resizeVolume
 	case "DescribeAvailableResource":
 		return e.describeAvailable
+	case "DescribeInstanceBill":
+		return e.describeBill
+	case "DescribePrice":
+		return e.ecsPrice
+	case "DescribeInstances":
+		return e.describeInstances
 	case "DescribeSpotPriceHistory":
 		return e.spotHistory
 	case "GetCallerIdentity":

@@ -2,6 +2,8 @@ package ecitest
 
 import (
 	"encoding/json"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,25 +13,27 @@ import (
 type execAnswer struct {
 	RequestId    string
 	WebSocketUri string `json:",omitempty"`
+	HttpUrl      string `json:",omitempty"`
 	SyncResponse string `json:",omitempty"`
 }
 
 // An execution is a command that waits for the one connection that may run it.
 type execution struct {
-	command     []string
-	env         []variable
-	hostname    string
-	stdin, tty  bool
-	interactive bool // the command is a shell
-	expires     time.Time
+	command           []string
+	env               []variable
+	hostname          string
+	stdin, tty        bool
+	interactive       bool // the command is a shell
+	vswitch, resolver string
+	routes            []Route
+	expires           time.Time
 }
 
 // execLife is how long the address of an execution is good for.
 const execLife = 30 * time.Second
 
 // execCommand answers a command's output with Sync, and otherwise the address of a
-// WebSocket that the emulator serves: see terminal.go. It gives no HttpUrl, the vendor's
-// terminal for browsers.
+// WebSocket and of a page for browsers that the emulator serves: see terminal.go.
 func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 	g, refusal := e.find(c)
 	if refusal != nil {
@@ -57,10 +61,14 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 		}
 	}
 	if status := g.at(now, e.timing).status; status != eci.Running || r.state.name != "Running" {
-		return nil, badRequest("IncorrectStatus", "The container "+x.name+" is not running.")
+		return nil, badRequest("IncorrectStatus", "The container "+x.Name+" is not running.")
 	}
-	run := &execution{command: command, env: x.env, hostname: g.name, tty: c.boolean("TTY"),
+	run := &execution{command: command, env: x.Env, hostname: g.Name, tty: c.boolean("TTY"),
+		vswitch: g.VSwitch, routes: e.routes, resolver: g.Given["DnsConfig.NameServer.1"],
 		stdin: c.params["Stdin"] != "false", expires: time.Now().Add(execLife)}
+	if run.resolver == "" {
+		run.resolver = "100.100.2.136" // the VPC's own
+	}
 	run.interactive = run.stdin && len(command) == 1 && isShell(command[0])
 	if c.boolean("Sync") {
 		return execAnswer{RequestId: e.requestID(), SyncResponse: run.output(command)}, nil
@@ -70,9 +78,13 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 			delete(e.executions, token)
 		}
 	}
-	token := digest(e.requestID(), "/exec")[:32]
-	e.executions[token] = run
-	return execAnswer{RequestId: e.requestID(), WebSocketUri: c.socket + execPath + "?s=" + token}, nil
+	// One connection for one address, so the browser's terminal has an address of its own.
+	plain, browser := digest(e.requestID(), "/exec")[:32], digest(e.requestID(), "/browser")[:32]
+	forBrowser := *run
+	forBrowser.tty = true
+	e.executions[plain], e.executions[browser] = run, &forBrowser
+	return execAnswer{RequestId: e.requestID(), WebSocketUri: c.socket + execPath + "?s=" + plain,
+		HttpUrl: "http" + strings.TrimPrefix(c.socket, "ws") + browserPath + "?s=" + url.QueryEscape(browser)}, nil
 }
 
 func isShell(command string) bool {
@@ -83,33 +95,84 @@ func isShell(command string) bool {
 	return false
 }
 
-// output is what a command prints. The emulated containers have the commands echo, env,
-// hostname, pwd, true and a shell without syntax: words, no quotes.
+// output is what a command prints on both of its streams.
 func (x *execution) output(command []string) string {
+	text, _ := x.run(command)
+	return text
+}
+
+// run is a command's output and exit code. The emulated containers have echo, env, hostname,
+// pwd, true, false, those that answer by routes (nslookup, nc, curl, wget), and a shell that
+// knows ; && || and $?, but no quotes and no pipes.
+func (x *execution) run(command []string) (string, int) {
 	if len(command) == 0 {
-		return ""
+		return "", 0
 	}
 	name := command[0][strings.LastIndexByte(command[0], '/')+1:]
 	switch name {
 	case "echo":
-		return strings.Join(command[1:], " ") + "\n"
+		return strings.Join(command[1:], " ") + "\n", 0
 	case "env", "printenv":
 		var b strings.Builder
 		for _, v := range x.env {
 			b.WriteString(v.Key + "=" + v.Value + "\n")
 		}
-		return b.String()
+		return b.String(), 0
 	case "hostname":
-		return x.hostname + "\n"
+		return x.hostname + "\n", 0
 	case "pwd":
-		return "/\n"
+		return "/\n", 0
 	case "true":
-		return ""
+		return "", 0
+	case "false":
+		return "", 1
+	case "nslookup":
+		return x.nslookup(command[1:])
+	case "nc":
+		return x.connect(command[1:])
+	case "curl", "wget":
+		return x.get(name, command[1:])
 	case "sh", "bash", "ash":
 		if len(command) == 3 && command[1] == "-c" {
-			return x.output(strings.Fields(command[2]))
+			return x.script(command[2])
 		}
-		return ""
+		return "", 0
 	}
-	return "sh: " + name + ": not found\n"
+	return "sh: " + name + ": not found\n", 127
+}
+
+// script runs the commands of a line.
+func (x *execution) script(line string) (string, int) {
+	for _, operator := range []string{";", "&&", "||"} {
+		line = strings.ReplaceAll(line, operator, " "+operator+" ")
+	}
+	var out strings.Builder
+	var words []string
+	code, skip := 0, false
+	flush := func() {
+		if !skip && len(words) > 0 {
+			var text string
+			text, code = x.run(words)
+			out.WriteString(text)
+		}
+		words = nil
+	}
+	for _, word := range strings.Fields(line) {
+		switch word {
+		case ";":
+			flush()
+			skip = false
+		case "&&":
+			flush()
+			skip = code != 0
+		case "||":
+			flush()
+			skip = code == 0
+		case "2>&1", "2>/dev/null":
+		default:
+			words = append(words, strings.ReplaceAll(word, "$?", strconv.Itoa(code)))
+		}
+	}
+	flush()
+	return out.String(), code
 }

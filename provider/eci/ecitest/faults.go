@@ -2,6 +2,7 @@ package ecitest
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,13 +29,15 @@ const (
 	FaultSpotReclaim        = "spotreclaim"          // spot groups get their notice, and expire three minutes later
 	FaultRestart            = "restart"              // groups are restarted after a failure of their host
 	FaultMaintenance        = "maintenance"          // groups get the notice SystemReboot
+	FaultCacheFails         = "cachefails"           // image caches that are made or updated become Failed
+	FaultCode               = "code"                 // calls are refused with Code
 )
 
 // faultKinds are all kinds.
 func faultKinds() []string {
 	return []string{FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept,
 		FaultUnavailable, FaultSlow, FaultRepeatPage, FaultArrears, FaultQuota, FaultNoIPs, FaultNotOnSale,
-		FaultSpotReclaim, FaultRestart, FaultMaintenance}
+		FaultSpotReclaim, FaultRestart, FaultMaintenance, FaultCacheFails, FaultCode}
 }
 
 // ofZones reports that a fault decides whether a zone takes a new group.
@@ -62,6 +65,11 @@ type Fault struct {
 	ForSeconds float64 `json:"forSeconds,omitempty"`
 	// Async lets nostock show after the group was created: it ends in ScheduleFailed.
 	Async bool `json:"async,omitempty"`
+	// Code is what calls are refused with, such as Forbidden.RiskControl. Status is its HTTP
+	// status; 0: the documented one, or 400. Message says something, if empty, that is made up.
+	Code    string `json:"code,omitempty"`
+	Status  int    `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
 	// DelaySeconds is how much longer answers take with slow, in real seconds; 0: 5.
 	DelaySeconds float64 `json:"delaySeconds,omitempty"`
 
@@ -78,6 +86,9 @@ func (e *Emulator) AddFault(f Fault) (string, error) {
 	}
 	if !(f.Rate >= 0 && f.Rate <= 1) || f.Count < 0 || !(f.ForSeconds >= 0) || !(f.DelaySeconds >= 0 && f.DelaySeconds <= 3600) {
 		return "", fmt.Errorf("fault %s: rate must be 0 to 1, delaySeconds 0 to 3600, count and forSeconds not negative", f.Kind)
+	}
+	if (f.Kind == FaultCode) != (f.Code != "") || f.Status != 0 && (f.Status < 400 || f.Status > 599) {
+		return "", fmt.Errorf("fault %s: the kind code needs a code, no other takes one; a status is 400 to 599", f.Kind)
 	}
 	if f.Zone != "" && !slices.Contains(e.Zones(), f.Zone) {
 		return "", fmt.Errorf("fault %s: no zone %q here: there are %s", f.Kind, f.Zone, strings.Join(e.Zones(), ", "))
@@ -101,6 +112,7 @@ func (e *Emulator) AddFault(f Fault) (string, error) {
 	e.faultID++
 	f.ID, f.left = "fault-"+strconv.Itoa(e.faultID), f.Count
 	e.faults = append(e.faults, &f)
+	e.changed()
 	e.strike(now)
 	return f.ID, nil
 }
@@ -122,6 +134,7 @@ func (e *Emulator) Faults() []Fault {
 func (e *Emulator) ClearFaults(ids ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.changed()
 	e.faults = slices.DeleteFunc(e.faults, func(f *Fault) bool { return len(ids) == 0 || slices.Contains(ids, f.ID) })
 }
 
@@ -138,6 +151,7 @@ func (e *Emulator) fires(f *Fault) bool {
 	}
 	if f.Count > 0 {
 		f.left--
+		e.changed()
 	}
 	return true
 }
@@ -147,7 +161,7 @@ func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 	e.dropFaults(now)
 	var hit []*Fault
 	for _, f := range e.faults {
-		if f.ofZones() || f.ofGroups() || f.Action != "" && f.Action != c.action {
+		if f.ofZones() || f.ofGroups() || f.Kind == FaultCacheFails || f.Action != "" && f.Action != c.action {
 			continue
 		}
 		switch f.Kind {
@@ -173,6 +187,9 @@ func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 
 // A lack says why a zone takes no new group; "": it does.
 type lack string
+
+// lackBid: the market is above the bid.
+const lackBid lack = "bid"
 
 // stock says how creating in a zone goes now; later: it seems to go well and then there
 // is no stock.
@@ -215,8 +232,8 @@ func (e *Emulator) strike(now time.Time) {
 				break
 			}
 			v := g.at(now, e.timing)
-			if f.drawn[g.id] || v.status != eci.Running || f.Zone != "" && f.Zone != g.zone || f.Group != "" && f.Group != g.id ||
-				f.Kind == FaultSpotReclaim && (g.spotStrategy == "NoSpot" || !g.reclaimed.IsZero()) {
+			if f.drawn[g.ID] || v.status != eci.Running || f.Zone != "" && f.Zone != g.Zone || f.Group != "" && f.Group != g.ID ||
+				f.Kind == FaultSpotReclaim && (g.SpotStrategy == "NoSpot" || !g.Reclaimed.IsZero()) {
 				continue
 			}
 			at := f.since
@@ -226,7 +243,8 @@ func (e *Emulator) strike(now time.Time) {
 			if !f.until.IsZero() && !at.Before(f.until) {
 				continue
 			}
-			f.drawn[g.id] = true
+			f.drawn[g.ID] = true
+			e.changed()
 			if e.fires(f) {
 				g.struck(f.Kind, at, now)
 			}
@@ -239,13 +257,55 @@ func (e *Emulator) strike(now time.Time) {
 func (g *group) struck(kind string, at, now time.Time) {
 	switch kind {
 	case FaultSpotReclaim:
-		g.reclaimed = at.Add(spotNotice)
-		g.notices = append(g.notices, event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
+		g.Reclaimed = at.Add(spotNotice)
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SpotToBeReleased", "Spot ECI will be released in 3 minutes", 1, at, at})
 	case FaultRestart:
 		g.restart(now, false)
-		g.notices = append(g.notices, event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SystemFailureReboot", "The Specified ContainerGroup is rebooting", 1, now, now})
 	case FaultMaintenance:
-		g.notices = append(g.notices, event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
+		g.Notices = append(slices.Clone(g.Notices), event{"Warning", "SystemReboot", "It is strongly recommended that you re-create this instance within 48 hours because of maintenance of its host, otherwise, the pod will be forced to restart.", 1, at, at})
 	}
 	g.touch()
+}
+
+// buildFails reports that a fault makes what is built now fail.
+func (e *Emulator) buildFails(now time.Time, k *resourceKind) bool {
+	e.dropFaults(now)
+	return k.tagType == "ImageCache" && slices.ContainsFunc(e.faults, func(f *Fault) bool { return f.Kind == FaultCacheFails && e.fires(f) })
+}
+
+// refusal is what the kind code refuses with.
+func (f *Fault) refusal() *refusal {
+	message := f.Message
+	if message == "" {
+		message = "The request is refused with " + f.Code + ", as a fault of the emulator says."
+	}
+	status := f.Status
+	if status == 0 {
+		status = statusOf(f.Code)
+	}
+	return &refusal{status, f.Code, message}
+}
+
+// statusOf is the HTTP status that the vendor documents for a code of CreateContainerGroup
+// and of its gateway; 400 for every other.
+func statusOf(code string) int {
+	switch code {
+	case "QuotaExceeded", "Throttling.Vcpu.PerDay", "Zone.NotOnSale", "InvalidVSwitchId.IpNotEnough", "Spot.NotMatched",
+		"InvalidUser.PassRoleForbidden", "InvalidParameter.KMS.KeyId.Forbidden", "InvalidOperation.ResourceManagedByCloudProduct",
+		"SecurityRisk.3DVerification", "CreateServiceLinkedRole.Denied", "FeatureAccessRestricted", "IdempotentParameterMismatch",
+		"InvalidAction", "InvalidVolumeType", "IncorrectStatusDetail", "RISK.RISK_CONTROL_REJECTION":
+		return http.StatusForbidden
+	case "ImageSnapshot.NotFound", "InvalidDiskId.NotFound", "InvalidParameter.KMS.KeyId.NotFound", "InvalidParameter.NotFound",
+		"InvalidAccessKeyId.NotFound", "InvalidAction.NotFound", "InvalidApi.NotFound", "InvalidVSwitchId.NotFound", "InvalidRegionId.NotFound":
+		return http.StatusNotFound
+	case "InternalError":
+		return http.StatusInternalServerError
+	case "ServiceUnavailable", "containerRepositoryAuthorizationFailed":
+		return http.StatusServiceUnavailable
+	}
+	if strings.HasPrefix(code, "Forbidden") || strings.HasPrefix(code, "OperationDenied.") {
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
 }

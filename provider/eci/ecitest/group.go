@@ -10,30 +10,41 @@ import (
 // A group is what was asked for and what was done to it since. What it is at a moment is
 // computed from that: see at. The Emulator's lock guards it.
 type group struct {
-	id, name                     string
-	seq                          int
-	zone, vswitch, securityGroup string
-	resourceGroup, ramRole       string
-	restartPolicy                string
-	cpu, memory                  float64 // as billed
-	instanceType, spotStrategy   string
-	ip                           string
-	tags                         []tag
-	volumes                      []volume
-	grace                        time.Duration
-	deadline                     time.Duration // 0: none
-	containers, inits            []container
-	created                      time.Time
-	noStock                      bool      // it will end in ScheduleFailed
-	restarted                    time.Time // zero: never
-	updating                     bool      // restarted by an update
-	reclaimed                    time.Time // zero: never; when its spot instance is taken back
-	notices                      []event   // what the service said about it
-	maxPending                   time.Duration
-	deleted, gone                time.Time  // zero: not deleted; gone: when it leaves the list
-	pinned                       eci.Status // "": lives on the clock
-	pinnedSince                  time.Time
-	dnsPolicy                    string
+	ID, Name                     string
+	Seq                          int
+	Zone, VSwitch, SecurityGroup string
+	ResourceGroup, RamRole       string
+	RestartPolicy                string
+	CPU, Memory                  float64 // as billed
+	InstanceType, SpotStrategy   string
+	IP                           string
+	Tags                         []tag
+	Volumes                      []volume
+	Grace                        time.Duration
+	Deadline                     time.Duration // 0: none
+	Containers, Inits            []container
+	Created                      time.Time
+	NoStock                      bool      // it will end in ScheduleFailed
+	Restarted                    time.Time // zero: never
+	Updating                     bool      // restarted by an update
+	Reclaimed                    time.Time // zero: never; when its spot instance is taken back
+	Notices                      []event   // what the service said about it
+	MaxPending                   time.Duration
+	Deleted, Gone                time.Time  // zero: not deleted; gone: when it leaves the list
+	Pinned                       eci.Status // "": lives on the clock
+	PinnedSince                  time.Time
+	DnsPolicy                    string
+
+	Disk      int     // GiB of ephemeral storage beyond the free ones
+	Economy   bool    // of the compute category
+	SpotLimit float64 // the bid, an hour
+	SpotHours int     // the protection period
+	IPv6      string
+	Given     map[string]string // what is only answered again
+	Cached    []string          // images that an image cache has for it
+	Checked   time.Time         // when the market was last compared with the bid
+	Past      []charge          // of the sizes before this one
+	Resized   time.Time         // zero: never
 
 	cached *view
 }
@@ -42,25 +53,26 @@ type tag struct{ Key, Value string }
 
 type volume struct {
 	Name, Type string
-	driver     string
-	size       int // GiB; 0: not said
+	Size       int               // GiB; 0: not said
+	Params     map[string]string // as asked for, without Volume.N.
 }
 
 // A container is one of a group's, as asked for.
 type container struct {
-	name, image      string
-	cpu, memory      float64
-	command, args    []string
-	env              []variable
-	ports            []port
-	mounts           []mount
-	workingDir       string
-	pullPolicy       string
-	readiness        bool
-	readinessDelay   time.Duration
-	preStop          bool
-	init             bool
-	stdin, tty, once bool
+	Name, Image      string
+	CPU, Memory      float64
+	Command, Args    []string
+	Env              []variable
+	Ports            []port
+	Mounts           []mount
+	WorkingDir       string
+	PullPolicy       string
+	Readiness        bool
+	ReadinessDelay   time.Duration
+	PreStop          bool
+	Init             bool
+	Stdin, Tty, Once bool
+	Given            map[string]string // what is only answered again
 }
 
 type variable struct{ Key, Value, FieldPath string }
@@ -77,7 +89,7 @@ type mount struct {
 
 // lookup is the value of an environment variable.
 func (c *container) lookup(key string) string {
-	for _, v := range c.env {
+	for _, v := range c.Env {
 		if v.Key == key {
 			return v.Value
 		}
@@ -120,9 +132,9 @@ type state struct {
 }
 
 type event struct {
-	typ, reason, message string
-	count                int
-	first, last          time.Time
+	Typ, Reason, Message string
+	Count                int
+	First, Last          time.Time
 }
 
 // at is the group at now. Times before one that was asked for may be asked for too, as a
@@ -137,10 +149,10 @@ func (g *group) at(now time.Time, t Timing) *view {
 
 // restart stops the group's containers and starts them anew, for an update or for itself.
 func (g *group) restart(now time.Time, update bool) {
-	if g.pinned != "" {
-		g.pinned, g.created = "", now.Add(-time.Hour)
+	if g.Pinned != "" {
+		g.Pinned, g.Created = "", now.Add(-time.Hour)
 	}
-	g.restarted, g.updating = now, update
+	g.Restarted, g.Updating = now, update
 	g.touch()
 }
 
@@ -149,7 +161,7 @@ func (g *group) touch() { g.cached = nil }
 
 // tag is the value of a tag and whether the group has it.
 func (g *group) tag(key string) (string, bool) {
-	for _, t := range g.tags {
+	for _, t := range g.Tags {
 		if t.Key == key {
 			return t.Value, true
 		}
@@ -160,7 +172,7 @@ func (g *group) tag(key string) (string, bool) {
 // script is the last element of the image's path, without tag and digest: the behaviours
 // are named so.
 func (c *container) script() string {
-	image, _, _ := strings.Cut(c.image, "@")
+	image, _, _ := strings.Cut(c.Image, "@")
 	image = image[strings.LastIndexByte(image, '/')+1:]
 	name, _, _ := strings.Cut(image, ":")
 	return name

@@ -26,7 +26,7 @@ func (c *container) load(groupID string) (_ curve, phase time.Duration) {
 	if given, ok := parseCurve(c.lookup("LOAD")); ok {
 		return given, 0
 	}
-	n, err := strconv.ParseUint(digest(groupID, "/", c.name)[:8], 16, 64)
+	n, err := strconv.ParseUint(digest(groupID, "/", c.Name)[:8], 16, 64)
 	if err != nil {
 		n = 0 // eight hexadecimal digits always parse
 	}
@@ -104,18 +104,18 @@ type usage struct {
 // usage is what the i-th container uses at a time at which it runs as r says. One that
 // said no limit has an even share of the group.
 func (g *group) usage(i int, r *run, at time.Time) usage {
-	c := &g.containers[i]
-	u := usage{limit: c.cpu, most: c.memory}
+	c := &g.Containers[i]
+	u := usage{limit: c.CPU, most: c.Memory}
 	if u.limit == 0 {
-		u.limit = g.cpu / float64(len(g.containers))
+		u.limit = g.CPU / float64(len(g.Containers))
 	}
 	if u.most == 0 {
-		u.most = g.memory / float64(len(g.containers))
+		u.most = g.Memory / float64(len(g.Containers))
 	}
 	if r.state.name != "Running" {
 		return u
 	}
-	load, phase := c.load(g.id)
+	load, phase := c.load(g.ID)
 	share := load.share(at, phase)
 	u.cpu, u.seconds = u.limit*share, u.limit*load.used(r.state.started, at, phase)
 	u.memory = u.most * (0.25 + 0.5*share) // some is there without load, some is never reached

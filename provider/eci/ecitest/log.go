@@ -49,7 +49,7 @@ func (e *Emulator) describeLog(c *call, now time.Time) (any, *refusal) {
 	} else if s := c.number("SinceSeconds"); s > 0 {
 		since = now.Add(-time.Duration(s * float64(time.Second)))
 	}
-	content := x.log(g.id, r.logged(c.boolean("LastTime")), now, tail, since, c.boolean("Timestamps"))
+	content := x.log(g.ID, r.logged(c.boolean("LastTime")), now, tail, since, c.boolean("Timestamps"))
 	if over := len(content) - limit; over > 0 {
 		content = content[over:]
 	}
@@ -58,14 +58,14 @@ func (e *Emulator) describeLog(c *call, now time.Time) (any, *refusal) {
 
 // container finds one of a group's containers and what it does now.
 func (g *group) container(name string, v *view) (*container, *run) {
-	for i := range g.inits {
-		if g.inits[i].name == name {
-			return &g.inits[i], &v.inits[i]
+	for i := range g.Inits {
+		if g.Inits[i].Name == name {
+			return &g.Inits[i], &v.inits[i]
 		}
 	}
-	for i := range g.containers {
-		if g.containers[i].name == name {
-			return &g.containers[i], &v.containers[i]
+	for i := range g.Containers {
+		if g.Containers[i].Name == name {
+			return &g.Containers[i], &v.containers[i]
 		}
 	}
 	return nil, nil

@@ -73,20 +73,20 @@ func (u usage) wireMemory() wireMemory {
 
 // record is what was measured of a group at a time; false: nothing of it ran.
 func (g *group) record(at time.Time, t Timing, multi bool) (wireRecord, bool) {
-	if at.Before(g.created) {
+	if at.Before(g.Created) {
 		return wireRecord{}, false
 	}
 	v := g.compute(at, t) // not at: the history must not push the present out of its cache
 	if v.status.Ended() || v.status == eci.Scheduling || v.status == eci.Restarting {
 		return wireRecord{}, false
 	}
-	total, running := usage{limit: g.cpu, most: g.memory}, false
+	total, running := usage{limit: g.CPU, most: g.Memory}, false
 	record := wireRecord{Timestamp: stamp(at), Containers: []wireContainerMetric{}}
-	for i := range g.containers {
+	for i := range g.Containers {
 		u := g.usage(i, &v.containers[i], at)
 		running = running || v.containers[i].state.name == "Running"
 		total.add(u)
-		record.Containers = append(record.Containers, wireContainerMetric{g.containers[i].name, u.wireCPU(), u.wireMemory()})
+		record.Containers = append(record.Containers, wireContainerMetric{g.Containers[i].Name, u.wireCPU(), u.wireMemory()})
 	}
 	record.CPU, record.Memory = total.wireCPU(), total.wireMemory()
 	// Traffic and disk follow the work done: counters since the containers started.
@@ -134,7 +134,7 @@ func (e *Emulator) describeMetric(c *call, now time.Time) (any, *refusal) {
 	}
 	last := end.Truncate(period)
 	first := last.Add(-(maxRecords - 1) * period)
-	answer := metricAnswer{e.requestID(), g.id, []wireRecord{}}
+	answer := metricAnswer{e.requestID(), g.ID, []wireRecord{}}
 	for at := first; !at.After(last); at = at.Add(period) {
 		if at.Before(begin) {
 			continue
@@ -175,7 +175,7 @@ func (e *Emulator) describeMetrics(c *call, now time.Time) (any, *refusal) {
 	answer := multiMetricAnswer{e.requestID(), []wireMonitorData{}}
 	for _, id := range ids {
 		g := e.groups[id]
-		if g == nil || c.params["ResourceGroupId"] != "" && c.params["ResourceGroupId"] != g.resourceGroup {
+		if g == nil || c.params["ResourceGroupId"] != "" && c.params["ResourceGroupId"] != g.ResourceGroup {
 			continue
 		}
 		data := wireMonitorData{id, []wireRecord{}}

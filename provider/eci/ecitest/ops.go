@@ -45,12 +45,12 @@ func (e *Emulator) createOpsTask(c *call, now time.Time) (any, *refusal) {
 		return nil, badRequest("Ops.ExecuteTaskFail", "The container group is "+string(status)+" and not Running.")
 	}
 	for _, task := range e.ops {
-		if task.Group == g.id && task.Type == c.params["OpsType"] {
+		if task.Group == g.ID && task.Type == c.params["OpsType"] {
 			task.Closed = true
 		}
 	}
 	if enable {
-		e.ops = append(e.ops, &opsTask{Group: g.id, Type: c.params["OpsType"], Created: now})
+		e.ops = append(e.ops, &opsTask{Group: g.ID, Type: c.params["OpsType"], Created: now})
 	}
 	return opsAnswer{e.requestID(), "success"}, nil
 }
@@ -80,7 +80,7 @@ func (e *Emulator) describeOpsRecords(c *call, now time.Time) (any, *refusal) {
 	}
 	records := []map[string]string{}
 	for _, task := range e.ops {
-		if task.Group != g.id || task.Type != c.params["OpsType"] {
+		if task.Group != g.ID || task.Type != c.params["OpsType"] {
 			continue
 		}
 		status := "Ready"
@@ -122,7 +122,7 @@ func (e *Emulator) commitContainer(c *call, now time.Time) (any, *refusal) {
 		return nil, badRequest("IncorrectStatus", "The container "+name+" is not running.")
 	}
 	e.seq++
-	task := &commitTask{"cct-" + digest(e.options.Seed, "/cct/", e.seq)[:20], g.id, name, now}
+	task := &commitTask{"cct-" + digest(e.options.Seed, "/cct/", e.seq)[:20], g.ID, name, now}
 	e.commits = append(e.commits, task)
 	return map[string]string{"RequestId": e.requestID(), "TaskId": task.ID}, nil
 }
@@ -147,7 +147,7 @@ func (e *Emulator) describeCommits(c *call, now time.Time) (any, *refusal) {
 		if !now.Before(pushed) {
 			status, progress, finished, phases[1]["Status"] = "Succeeded", "100%", stamp(pushed), "Succeeded"
 		}
-		if task.Group != g.id || len(ids) > 0 && !slices.Contains(ids, task.ID) || c.params["TaskStatus"] != "" && c.params["TaskStatus"] != status {
+		if task.Group != g.ID || len(ids) > 0 && !slices.Contains(ids, task.ID) || c.params["TaskStatus"] != "" && c.params["TaskStatus"] != status {
 			continue
 		}
 		tasks = append(tasks, map[string]any{"TaskId": task.ID, "ContainerName": task.Container, "TaskStatus": status, "StatusMessage": "",
@@ -183,18 +183,18 @@ func (e *Emulator) resizeVolume(c *call, _ time.Time) (any, *refusal) {
 	if name == "" {
 		return nil, missing("VolumeName")
 	}
-	i := slices.IndexFunc(g.volumes, func(v volume) bool { return v.Name == name })
+	i := slices.IndexFunc(g.Volumes, func(v volume) bool { return v.Name == name })
 	switch {
 	case i < 0:
 		return nil, badRequest("InvalidParameter", "The container group has no volume "+name+".")
-	case g.volumes[i].Type != "DiskVolume" && g.volumes[i].driver != "alicloud/disk":
+	case g.Volumes[i].Type != "DiskVolume" && g.Volumes[i].Params["FlexVolume.Driver"] != "alicloud/disk":
 		return nil, forbidden("InvalidVolumeType", "Only volumes on cloud disks can be resized.")
-	case size < 20 || size > 32768 || size <= g.volumes[i].size:
+	case size < 20 || size > 32768 || size <= g.Volumes[i].Size:
 		return nil, badRequest("InvalidParameter", "The parameter NewSize must be 20 to 32768 GiB and more than now.")
 	}
-	volumes := slices.Clone(g.volumes)
-	volumes[i].size = size
-	g.volumes = volumes
+	volumes := slices.Clone(g.Volumes)
+	volumes[i].Size = size
+	g.Volumes = volumes
 	return plainAnswer{e.requestID()}, nil
 }
 

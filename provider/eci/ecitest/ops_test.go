@@ -32,8 +32,10 @@ func TestEveryActionOfTheSchemaIsAnswered(t *testing.T) {
 
 func versionOf(action string) string {
 	switch action {
-	case "DescribeSpotPriceHistory":
+	case "DescribeSpotPriceHistory", "DescribePrice", "DescribeInstances":
 		return "2014-05-26"
+	case "DescribeInstanceBill":
+		return "2017-12-14"
 	case "GetCallerIdentity":
 		return "2015-04-01"
 	}

@@ -31,7 +31,12 @@ func (e *Emulator) tariff() tariff {
 	return tariff{"USD", 0.0000077, 0.00000096, 0.00000424, 0, 0.0391, 0.00489}
 }
 
-func (t tariff) ecsHour(size spec.Spec) float64 {
+// ecsHour is the list price of an ECS type an hour.
+func (e *Emulator) ecsHour(name string, size spec.Spec) float64 {
+	if known, ok := e.options.InstanceTypes[name]; ok {
+		return known.Hour
+	}
+	t := e.tariff()
 	return cents(size.CPU*t.ecsCPU+size.Memory*t.ecsMemory, 1e3)
 }
 
@@ -41,13 +46,13 @@ func cents(amount, parts float64) float64 { return math.Round(amount*parts) / pa
 // spotHour is what a type costs as spot in a zone at a time, an hour: 9 to 45 % of its
 // price, on a slow wave of each zone's own that moves every five minutes, as often as the
 // vendor checks it.
-func (t tariff) spotHour(zone, instanceType string, size spec.Spec, at time.Time) float64 {
+func (e *Emulator) spotHour(zone, instanceType string, size spec.Spec, at time.Time) float64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(zone + "/" + instanceType))
 	phase := float64(h.Sum32()%1000) / 1000
 	day := float64(at.Truncate(5*time.Minute).Unix()) / (24 * 3600)
 	share := 0.27 + 0.18*math.Sin(2*math.Pi*(day+phase))
-	return cents(t.ecsHour(size)*share, 1e3)
+	return cents(e.ecsHour(instanceType, size)*share, 1e3)
 }
 
 // ecsType is the ECS type that a spot instance of a size becomes.
@@ -141,7 +146,7 @@ func (e *Emulator) describePrice(c *call, now time.Time) (any, *refusal) {
 		answer.PriceInfo.SpotPrices.SpotPrice = prices
 		add("instance_type", prices[0].OriginPrice/3600, prices[0].SpotPrice/3600)
 	case instanceType != "":
-		add("instance_type", t.ecsHour(size)/3600, t.ecsHour(size)/3600)
+		add("instance_type", e.ecsHour(instanceType, size)/3600, e.ecsHour(instanceType, size)/3600)
 	default:
 		cpu := t.cpu
 		if categories := c.list("ComputeCategory"); len(categories) > 0 && categories[0] == "economy" {
@@ -168,10 +173,10 @@ func (e *Emulator) pricedSize(c *call) (size spec.Spec, instanceType string, _ *
 		return size, "", badRequest("InvalidParameter", "The parameter SpotStrategy must be NoSpot, SpotWithPriceLimit or SpotAsPriceGo.")
 	}
 	cpu, memory := c.number("Cpu"), c.number("Memory")
-	if first, _, _ := strings.Cut(c.params["InstanceType"], ","); first != "" {
+	if first := firstType(c.params["InstanceType"]); first != "" {
 		given, ok := parseSpec(first)
 		if !ok {
-			if size, ok = ecsSize(first); !ok {
+			if size, _, ok = e.ecsType(first); !ok {
 				return size, "", badRequest("InvalidParam.CpuOrMemorySpec", "The instance type "+first+" is not known.")
 			}
 			return size, first, nil
@@ -185,13 +190,8 @@ func (e *Emulator) pricedSize(c *call) (size spec.Spec, instanceType string, _ *
 	if err != nil {
 		return size, "", badRequest("InvalidParam.CpuOrMemorySpec", "The specified cpu and memory are not allowed: "+err.Error()+".")
 	}
-	for _, category := range c.list("ComputeCategory") {
-		switch {
-		case category != "economy" && category != "general":
-			return size, "", badRequest("InvalidParameter", "The parameter ComputeCategory must be economy or general.")
-		case spot, category == "economy" && size.CPU > 8, category == "general" && size.CPU < 1:
-			return size, "", badRequest("FeatureBasedConstraintConflict", "The compute category "+category+" can't be combined with the other parameters: economy has 0.25 to 8 vCPU, general 1 to 64, neither is sold as spot.")
-		}
+	if refusal := checkCategories(c.list("ComputeCategory"), size, spot); refusal != nil {
+		return size, "", refusal
 	}
 	return size, "", nil
 }
@@ -206,9 +206,9 @@ func (e *Emulator) spotPrices(c *call, size spec.Spec, instanceType string, now 
 	if instanceType == "" {
 		instanceType = ecsType(size)
 	}
-	t, prices := e.tariff(), []wireSpotPrice{}
+	prices := []wireSpotPrice{}
 	for _, zone := range e.Zones() {
-		p := wireSpotPrice{zone, instanceType, t.spotHour(zone, instanceType, size, now), t.ecsHour(size)}
+		p := wireSpotPrice{zone, instanceType, e.spotHour(zone, instanceType, size, now), e.ecsHour(instanceType, size)}
 		if (c.params["ZoneId"] == "" || c.params["ZoneId"] == zone) && (!limited || p.SpotPrice <= limit) {
 			prices = append(prices, p)
 		}

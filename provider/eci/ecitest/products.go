@@ -12,8 +12,10 @@ const eciVersion = "2018-08-08"
 // versionOf is the version of the product that an action is of.
 func versionOf(action string) string {
 	switch action {
-	case "DescribeSpotPriceHistory":
+	case "DescribeSpotPriceHistory", "DescribePrice", "DescribeInstances":
 		return "2014-05-26" // ECS
+	case "DescribeInstanceBill":
+		return "2017-12-14" // BSS
 	case "GetCallerIdentity":
 		return "2015-04-01" // STS
 	}
@@ -22,7 +24,8 @@ func versionOf(action string) string {
 
 // isVersion reports that a product that is emulated has the version.
 func isVersion(version string) bool {
-	return version == eciVersion || version == versionOf("DescribeSpotPriceHistory") || version == versionOf("GetCallerIdentity")
+	return version == eciVersion || version == versionOf("DescribeSpotPriceHistory") || version == versionOf("GetCallerIdentity") ||
+		version == versionOf("DescribeInstanceBill")
 }
 
 // The account that the access key is of.
@@ -46,7 +49,7 @@ func (e *Emulator) spotHistory(c *call, now time.Time) (any, *refusal) {
 		return nil, badRequest("InvalidParameter", "The parameter NetworkType must be vpc.")
 	}
 	instanceType := c.params["InstanceType"]
-	size, ok := ecsSize(instanceType)
+	size, _, ok := e.ecsType(instanceType)
 	if !ok {
 		return nil, badRequest("InvalidParameter", "The instance type "+instanceType+" is not known.")
 	}
@@ -85,7 +88,7 @@ func (e *Emulator) spotHistory(c *call, now time.Time) (any, *refusal) {
 				break
 			}
 			prices = append(prices, map[string]any{"ZoneId": zone, "InstanceType": instanceType, "NetworkType": "vpc", "IoOptimized": "optimized",
-				"SpotPrice": t.spotHour(zone, instanceType, size, at), "OriginPrice": t.ecsHour(size), "Timestamp": stamp(at)})
+				"SpotPrice": e.spotHour(zone, instanceType, size, at), "OriginPrice": e.ecsHour(instanceType, size), "Timestamp": stamp(at)})
 		}
 	}
 	return map[string]any{"RequestId": e.requestID(), "Currency": t.currency, "NextOffset": next,

@@ -45,7 +45,8 @@ type resource struct {
 	Kind, ID, Name, ResourceGroup string
 	Seq                           int
 	Created, Changed              time.Time
-	Updated                       bool
+	Updated, Failed               bool
+	Matched                       time.Time // image caches: when a group last used it
 	Tags                          []tag
 	Params                        map[string]string // as asked for
 	Images                        []string
@@ -53,8 +54,12 @@ type resource struct {
 
 // status is what the resource is at a time, and how much of it is done in percent.
 func (r *resource) status(k *resourceKind, now time.Time, t Timing) (string, int) {
-	begin, end := r.Changed.Add(t.Schedule), r.Changed.Add(t.Schedule+4*t.Pull)
+	begin, end := r.Changed.Add(t.Schedule), r.built(t)
 	switch {
+	case !now.Before(end) && r.Failed && r.Updated:
+		return "UpdateFailed", 0
+	case !now.Before(end) && r.Failed:
+		return "Failed", 0
 	case !now.Before(end):
 		return k.ready, 100
 	case r.Updated:
@@ -96,43 +101,31 @@ func (e *Emulator) createResource(k *resourceKind) handler {
 				return nil, missing(name)
 			}
 		}
-		if id, refusal := e.replayed(c, now); id != "" || refusal != nil {
-			return k.created(e.requestID(), id), refusal
-		}
 		if have := e.of(k, now); k.most > 0 && len(have) >= k.most {
 			return nil, forbidden("QuotaExceeded", fmt.Sprintf("%s quota exceeded. %d of %d are used.", k.tagType, len(have), k.most))
 		}
 		tags := c.tags()
-		if refusal := checkTags(c, &group{tags: tags}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: tags}); refusal != nil {
 			return nil, refusal
 		}
 		e.seq++
 		r := &resource{Kind: k.tagType, Seq: e.seq, ID: k.prefix + digest(e.options.Seed, "/", k.prefix, e.seq)[:20], Name: c.params[k.nameParam],
 			ResourceGroup: c.params["ResourceGroupId"], Created: now, Changed: now, Tags: tags, Params: c.params, Images: c.list("Image")}
-		e.resources = append(e.resources, r)
-		if token := c.params["ClientToken"]; token != "" {
-			e.tokens[token] = tokenUse{r.ID, paramsDigest(c), now}
+		r.Failed = e.buildFails(now, k)
+		if k.tagType == "ImageCache" {
+			if refusal := e.builder(r, c, now); refusal != nil {
+				return nil, refusal
+			}
 		}
+		e.resources = append(e.resources, r)
 		return k.created(e.requestID(), r.ID), nil
 	}
-}
-
-// replayed is what a call with the same ClientToken created; "": there was none.
-func (e *Emulator) replayed(c *call, now time.Time) (string, *refusal) {
-	use, ok := e.tokens[c.params["ClientToken"]]
-	if c.params["ClientToken"] == "" || !ok || now.Sub(use.at) >= tokenLife {
-		return "", nil
-	}
-	if use.params != paramsDigest(c) {
-		return "", &refusal{http.StatusForbidden, "IdempotentParameterMismatch", "The request uses the same client token as a previous, but non-identical request."}
-	}
-	return use.groupID, nil
 }
 
 func (k *resourceKind) created(requestID, id string) map[string]string {
 	answer := map[string]string{"RequestId": requestID, k.idParam: id}
 	if k.tagType == "ImageCache" {
-		answer["ContainerGroupId"] = "eci-" + digest(id)[:20] // the group that builds it, which is not listed
+		answer["ContainerGroupId"] = (&resource{ID: id}).builderID()
 	}
 	return answer
 }
@@ -157,11 +150,11 @@ func (e *Emulator) updateResource(k *resourceKind) handler {
 		if refusal != nil {
 			return nil, refusal
 		}
-		if status, _ := r.status(k, now, e.timing); status != k.ready {
+		if status, _ := r.status(k, now, e.timing); status != k.ready && status != "Failed" && status != "UpdateFailed" {
 			return nil, badRequest(k.wrongStatus(), "The "+k.tagType+" is "+status+"; only one that is "+k.ready+" can be updated.")
 		}
 		tags := c.tags()
-		if refusal := checkTags(c, &group{tags: tags}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: tags}); refusal != nil {
 			return nil, refusal
 		}
 		if len(tags) > 0 {
@@ -179,7 +172,7 @@ func (e *Emulator) updateResource(k *resourceKind) handler {
 				params[name] = value
 			}
 		}
-		r.Params, r.Changed, r.Updated = params, now, true
+		r.Params, r.Changed, r.Updated, r.Failed = params, now, true, e.buildFails(now, k)
 		return plainAnswer{e.requestID()}, nil
 	}
 }
@@ -191,6 +184,7 @@ func (e *Emulator) deleteResource(k *resourceKind) handler {
 			return nil, refusal
 		}
 		e.resources = slices.DeleteFunc(e.resources, func(o *resource) bool { return o == r })
+		e.remove(now, func(g *group) bool { return g.ID == r.builderID() })
 		return plainAnswer{e.requestID()}, nil
 	}
 }
@@ -248,7 +242,7 @@ func (e *Emulator) describeResources(k *resourceKind, list string) handler {
 		last := 0
 		for _, r := range e.of(k, now) {
 			w := r.wire(k, e, now)
-			if len(ids) > 0 && !slices.Contains(ids, r.ID) || !(&group{tags: r.Tags}).hasTags(wanted) ||
+			if len(ids) > 0 && !slices.Contains(ids, r.ID) || !(&group{Tags: r.Tags}).hasTags(wanted) ||
 				len(images) > 0 && !slices.ContainsFunc(images, func(i string) bool { return slices.Contains(r.Images, i) }) ||
 				!w.matches(c, "Status", "ResourceGroupId", "SnapshotId", "ImageCacheName", "VirtualNodeName", "Bucket", "Path") {
 				continue
@@ -282,7 +276,7 @@ func (r *resource) wire(k *resourceKind, e *Emulator, now time.Time) wireResourc
 	w := wireResource{k.idParam: r.ID, k.nameParam: r.Name, "Status": status, "RegionId": e.options.Region, "ResourceGroupId": r.ResourceGroup,
 		"CreationTime": stamp(r.Created), "Tags": append([]tag{}, r.Tags...), "Events": []wireEvent{}}
 	if k.tagType == "VirtualNode" {
-		w["VirtualNodeSecurityGroupId"], w["VirtualNodeVSwitchId"], w["VpcId"] = r.Params["SecurityGroupId"], r.Params["VSwitchId"], "vpc-ecitest"
+		w["VirtualNodeSecurityGroupId"], w["VirtualNodeVSwitchId"], w["VpcId"] = r.Params["SecurityGroupId"], r.Params["VSwitchId"], vpcID
 		w["IntranetIp"], w["InternetIp"] = fmt.Sprintf("172.31.%d.%d", r.Seq>>8&0xff, r.Seq&0xff), ""
 		return w
 	}
@@ -290,10 +284,10 @@ func (r *resource) wire(k *resourceKind, e *Emulator, now time.Time) wireResourc
 	if err != nil || size <= 0 {
 		size = 20
 	}
-	w["Progress"], w["ExpireDateTime"], w["LastMatchedTime"], w["FlashSnapshotId"] = strconv.Itoa(progress)+"%", stamp(r.expires()), "", ""
-	w["SnapshotId"], w["ContainerGroupId"] = "s-"+digest(r.ID, "/snapshot")[:20], "eci-"+digest(r.ID)[:20]
+	w["Progress"], w["ExpireDateTime"], w["LastMatchedTime"], w["FlashSnapshotId"] = strconv.Itoa(progress)+"%", stamp(r.expires()), stamp(r.Matched), ""
+	w["SnapshotId"], w["ContainerGroupId"] = r.snapshot(), r.builderID()
 	w["Events"] = []wireEvent{{Count: 1, Type: "Normal", Name: r.ID + "." + digest(r.ID)[:16], Reason: "Started",
-		Message: "Successfully check image cache resource.", FirstTimestamp: stamp(r.Changed), LastTimestamp: stamp(r.Changed)}}
+		Message: cacheEvent, FirstTimestamp: stamp(r.Changed), LastTimestamp: stamp(r.Changed)}}
 	if k.tagType == "ImageCache" {
 		w["Images"], w["ImageCacheSize"], w["EliminationStrategy"] = append([]string{}, r.Images...), size, r.Params["EliminationStrategy"]
 		return w

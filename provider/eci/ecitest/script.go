@@ -33,7 +33,7 @@ func (c *container) behaviour() (length time.Duration, exitCode int, forever boo
 	case "serve", "slowstart", "chatter":
 		return 0, 0, true
 	}
-	if c.init {
+	if c.Init {
 		return c.seconds(1), c.exitCode(0), false
 	}
 	return 0, 0, true
@@ -42,13 +42,13 @@ func (c *container) behaviour() (length time.Duration, exitCode int, forever boo
 // readyAt is when a container that started at start becomes ready.
 func (c *container) readyAt(start time.Time) (time.Time, bool) {
 	var delay time.Duration
-	if c.readiness {
-		delay = c.readinessDelay
+	if c.Readiness {
+		delay = c.ReadinessDelay
 	}
 	if c.script() == "slowstart" {
 		delay = max(delay, c.seconds(30))
 	}
-	return start.Add(delay), !c.init
+	return start.Add(delay), !c.Init
 }
 
 func (c *container) seconds(otherwise float64) time.Duration {
@@ -72,7 +72,7 @@ func (c *container) stopTime(least time.Duration) time.Duration {
 	if s, err := strconv.ParseFloat(c.lookup("STOP_SECONDS"), 64); err == nil && s >= 0 && s < 1e6 {
 		return max(least, time.Duration(s*float64(time.Second)))
 	}
-	if c.preStop {
+	if c.PreStop {
 		return max(least, 2*time.Second)
 	}
 	return least
@@ -105,14 +105,14 @@ func (c *container) lines(age time.Duration, ended bool) int {
 func (c *container) line(groupID string, number, i, total int, ended bool) string {
 	switch {
 	case i == 0:
-		return fmt.Sprintf("starting %s, run %d", c.name, number+1)
+		return fmt.Sprintf("starting %s, run %d", c.Name, number+1)
 	case ended && i == total-1 && c.script() == "crashloop":
 		return "panic: cannot reach the database: connection refused"
 	case ended && i == total-1:
 		_, code, _ := c.behaviour()
 		return fmt.Sprintf("done, exit code %d", code)
 	}
-	mix := digest(groupID, "/", c.name, "/", number, "/", i)
+	mix := digest(groupID, "/", c.Name, "/", number, "/", i)
 	n, err := strconv.ParseUint(mix[:8], 16, 64)
 	if err != nil {
 		return mix // eight hexadecimal digits always parse

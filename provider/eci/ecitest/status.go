@@ -1,6 +1,7 @@
 package ecitest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -72,16 +73,16 @@ func (e *Emulator) describeStatus(c *call, now time.Time) (any, *refusal) {
 }
 
 func (g *group) wireStatus(v *view) wireStatus {
-	w := wireStatus{ContainerGroupId: g.id, Name: g.name, Namespace: "default", Status: string(v.status), Annotations: "{}", UUID: g.id,
+	w := wireStatus{ContainerGroupId: g.ID, Name: g.Name, Namespace: "default", Status: string(v.status), Annotations: "{}", UUID: g.ID,
 		PodStatus: wirePodStatus{Phase: v.phase, QosClass: "Guaranteed", StartTime: stamp(v.started), Conditions: g.conditions(v),
 			PodIps: []wireIP{}, ContainerStatuses: []wireContainerStatus{}}}
 	if v.status != eci.Scheduling && v.status != eci.ScheduleFailed {
-		w.PodStatus.PodIp, w.PodStatus.HostIp, w.PodStatus.PodIps = g.ip, g.ip, []wireIP{{g.ip}}
+		w.PodStatus.PodIp, w.PodStatus.HostIp, w.PodStatus.PodIps = g.IP, g.IP, []wireIP{{g.IP}}
 	}
-	for i, c := range g.containers {
+	for i, c := range g.Containers {
 		r := v.containers[i]
 		w.PodStatus.ContainerStatuses = append(w.PodStatus.ContainerStatuses, wireContainerStatus{
-			Name: c.name, Image: c.image, ImageID: c.image, Ready: r.ready, Started: r.state.name == "Running", RestartCount: r.restarts,
+			Name: c.Name, Image: c.Image, ImageID: c.Image, Ready: r.ready, Started: r.state.name == "Running", RestartCount: r.restarts,
 			State: r.state.podState(), LastState: r.previous.podState()})
 	}
 	return w
@@ -130,8 +131,8 @@ func (g *group) conditions(v *view) []wireCondition {
 		condition("Ready", ready, "", ""),
 	}
 	for _, ev := range v.events {
-		if ev.reason == "SpotToBeReleased" {
-			conditions = append(conditions, condition("ContainerInstanceExpired", true, ev.reason, ev.message))
+		if ev.Reason == "SpotToBeReleased" {
+			conditions = append(conditions, condition("ContainerInstanceExpired", true, ev.Reason, ev.Message))
 		}
 	}
 	return conditions
@@ -149,24 +150,42 @@ type wireGroupEvents struct {
 	Events                            []wirePodEvent
 }
 
-// A wirePodEvent has the lower camel case of the vendor's sample, where its schema has
-// upper: readers have to take both.
-type wirePodEvent struct {
-	Type           string            `json:"type"`
-	Count          int               `json:"count"`
-	FirstTimestamp string            `json:"firstTimestamp"`
-	LastTimestamp  string            `json:"lastTimestamp"`
-	Message        string            `json:"message"`
-	Reason         string            `json:"reason"`
-	Source         map[string]string `json:"source"`
-	InvolvedObject map[string]string `json:"involvedObject"`
-	Metadata       map[string]string `json:"metadata"`
+// A wirePodEvent has every key twice, since callers of the real service meet both: in lower
+// camel case as in the vendor's sample, and as in its schema, by which its SDKs decode with
+// regard to case.
+type wirePodEvent map[string]any
+
+func newPodEvent(ev event, component, group, id, name string) wirePodEvent {
+	w := wirePodEvent{}
+	both := func(key string, value any) {
+		w[key], w[strings.ToUpper(key[:1])+key[1:]] = value, value
+	}
+	twice := func(values map[string]string) map[string]string {
+		all := map[string]string{}
+		for key, value := range values {
+			all[key], all[strings.ToUpper(key[:1])+key[1:]] = value, value
+		}
+		return all
+	}
+	both("type", ev.Typ)
+	both("count", ev.Count)
+	both("firstTimestamp", stamp(ev.First))
+	both("lastTimestamp", stamp(ev.Last))
+	both("message", ev.Message)
+	both("reason", ev.Reason)
+	both("reportingComponent", component)
+	both("reportingInstance", "")
+	both("source", twice(map[string]string{"component": component, "host": ""}))
+	both("metadata", twice(map[string]string{"name": name, "namespace": "default"}))
+	// In lower camel case in both; only its keys differ.
+	w["involvedObject"] = twice(map[string]string{"kind": "Pod", "apiVersion": "v1", "name": group, "namespace": "default", "uid": id})
+	return w
 }
 
 // ofService reports that ECI itself says it, and not the kubelet in the group.
 // https://help.aliyun.com/zh/eci/user-guide/custom-events-of-elastic-container-instance
 func (ev event) ofService() bool {
-	switch ev.reason {
+	switch ev.Reason {
 	case "NoStock", "SpotToBeReleased", "SystemReboot", "SystemFailureReboot":
 		return true
 	}
@@ -180,7 +199,7 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 	}
 	answer := eventsAnswer{RequestId: e.requestID(), NextToken: l.next, TotalCount: l.total, Data: []wireGroupEvents{}}
 	for _, g := range l.groups {
-		w := wireGroupEvents{ContainerGroupId: g.id, Name: g.name, Namespace: "default", UUID: g.id, Events: []wirePodEvent{}}
+		w := wireGroupEvents{ContainerGroupId: g.ID, Name: g.Name, Namespace: "default", UUID: g.ID, Events: []wirePodEvent{}}
 		for i, ev := range g.at(now, e.timing).events {
 			component := "kubelet"
 			if ev.ofService() {
@@ -189,10 +208,7 @@ func (e *Emulator) describeEvents(c *call, now time.Time) (any, *refusal) {
 			if want := c.params["EventSource"]; want != "" && (want == "EciService") != (component == "EciService") {
 				continue
 			}
-			w.Events = append(w.Events, wirePodEvent{Type: ev.typ, Count: ev.count, FirstTimestamp: stamp(ev.first), LastTimestamp: stamp(ev.last),
-				Message: ev.message, Reason: ev.reason, Source: map[string]string{"component": component},
-				InvolvedObject: map[string]string{"kind": "Pod", "apiVersion": "v1", "name": g.name, "namespace": "default", "uid": g.id},
-				Metadata:       map[string]string{"name": g.name + "." + digest(g.id, "/", i)[:16], "namespace": "default"}})
+			w.Events = append(w.Events, newPodEvent(ev, component, g.Name, g.ID, g.Name+"."+digest(g.ID, "/", i)[:16]))
 		}
 		answer.Data = append(answer.Data, w)
 	}

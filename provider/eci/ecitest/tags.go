@@ -3,6 +3,7 @@ package ecitest
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -23,7 +24,7 @@ func (e *Emulator) tagged(c *call, now time.Time, all bool) ([]string, map[strin
 	switch typ {
 	case "ContainerGroup":
 		for _, g := range e.order {
-			have[g.id], order = &g.tags, append(order, g.id)
+			have[g.ID], order = &g.Tags, append(order, g.ID)
 		}
 	case "ImageCache", "DataCache", "VirtualNode":
 		for _, r := range e.of(&resourceKind{tagType: typ}, now) {
@@ -57,7 +58,7 @@ func (e *Emulator) tagResources(c *call, now time.Time) (any, *refusal) {
 		if len(merged[id]) > 20 {
 			return nil, badRequest("NumberExceed.Tags", "A resource has at most 20 tags.")
 		}
-		if refusal := checkTags(c, &group{tags: merged[id]}); refusal != nil {
+		if refusal := checkTags(c, &group{Tags: merged[id]}); refusal != nil {
 			return nil, refusal
 		}
 	}
@@ -89,18 +90,36 @@ type tagsAnswer struct {
 
 type wireTagResource struct{ ResourceType, ResourceId, TagKey, TagValue string }
 
+// tagsPage is how many tags a page of ListTagResources has.
+const tagsPage = 50
+
 func (e *Emulator) listTagResources(c *call, now time.Time) (any, *refusal) {
 	ids, have, refusal := e.tagged(c, now, true)
 	if refusal != nil {
 		return nil, refusal
 	}
-	answer := tagsAnswer{RequestId: e.requestID(), TagResources: []wireTagResource{}}
+	after := 0
+	if token := c.params["NextToken"]; token != "" {
+		var err error
+		if after, err = strconv.Atoi(token); err != nil || after < 0 {
+			return nil, badRequest("InvalidParameter", "The parameter NextToken is not one that was given.")
+		}
+	}
+	answer, seen := tagsAnswer{RequestId: e.requestID(), TagResources: []wireTagResource{}}, 0
 	wanted := c.tags()
 	for _, id := range ids {
 		for _, t := range *have[id] {
 			matches := func(w tag) bool { return w.Key == t.Key && (w.Value == "" || w.Value == t.Value) }
-			if len(wanted) == 0 || slices.ContainsFunc(wanted, matches) {
+			if len(wanted) > 0 && !slices.ContainsFunc(wanted, matches) {
+				continue
+			}
+			switch seen++; {
+			case seen <= after:
+			case len(answer.TagResources) < tagsPage:
 				answer.TagResources = append(answer.TagResources, wireTagResource{c.params["ResourceType"], id, t.Key, t.Value})
+			default:
+				answer.NextToken = strconv.Itoa(after + tagsPage)
+				return answer, nil
 			}
 		}
 	}

@@ -11,6 +11,27 @@ import (
 // execPath is where the emulator serves the WebSockets of executions.
 const execPath = "/exec/"
 
+// browserPath is where it serves the terminal for browsers, the HttpUrl of an execution.
+const browserPath = "/terminal/"
+
+// browserPage is a terminal of the plainest kind: lines go out, output comes in.
+const browserPage = `<!doctype html><meta charset="utf-8"><title>ECI container</title>
+<pre id="out"></pre><form id="in"><input size="100" autofocus autocomplete="off"></form>
+<script>
+const socket = new WebSocket(location.href.replace(/^http/, 'ws').replace('/terminal/', '/exec/'));
+const out = document.getElementById('out'), form = document.getElementById('in'), decoder = new TextDecoder();
+socket.binaryType = 'arraybuffer';
+socket.onmessage = m => out.textContent += typeof m.data === 'string' ? m.data : decoder.decode(m.data);
+socket.onclose = () => out.textContent += '\n[the command has ended]';
+form.onsubmit = e => { e.preventDefault(); socket.send(form[0].value + '\n'); form[0].value = ''; };
+</script>`
+
+// serveBrowser answers the page; the connection that it opens uses the address up.
+func serveBrowser(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(browserPage)) // a client that went away can't be told anything
+}
+
 // idle is how long a terminal waits for the next line, in real time.
 const idle = 10 * time.Minute
 
@@ -81,6 +102,10 @@ func (x *execution) shell(conn *websocket.Conn) {
 			switch b {
 			case '\r', '\n':
 				words := strings.Fields(line)
+				text := ""
+				if len(words) > 0 && words[0] != "exit" {
+					text, _ = x.script(line)
+				}
 				line = ""
 				if len(words) > 0 && words[0] == "exit" {
 					echo("\n")
@@ -88,7 +113,7 @@ func (x *execution) shell(conn *websocket.Conn) {
 					return
 				}
 				echo("\n")
-				out.WriteString(x.output(words) + prompt)
+				out.WriteString(text + prompt)
 			case 4: // end of transmission
 				return
 			case 127, 8: // erase

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -37,14 +38,20 @@ func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
 	if !labels && !runs {
 		return nil, badRequest("NoNeedUpdate", "Nothing of the container group is to be updated.")
 	}
-	if n.resourceGroup = c.params["ResourceGroupId"]; n.resourceGroup == "" {
-		n.resourceGroup = g.resourceGroup
+	if n.ResourceGroup = c.params["ResourceGroupId"]; n.ResourceGroup == "" {
+		n.ResourceGroup = g.ResourceGroup
 	}
 	n.updateTags(c, incremental)
+	if c.hasPrefix("DnsConfig.") {
+		n.Given = map[string]string{}
+		maps.Copy(n.Given, g.Given)
+		maps.DeleteFunc(n.Given, func(name, _ string) bool { return strings.HasPrefix(name, "DnsConfig.") })
+		maps.Copy(n.Given, c.given("", "DnsConfig."))
+	}
 	switch policy := c.params["RestartPolicy"]; policy {
 	case "":
 	case "Always", "OnFailure", "Never":
-		n.restartPolicy = policy
+		n.RestartPolicy = policy
 	default:
 		return nil, badRequest("InvalidParameter", "The parameter RestartPolicy must be Always, OnFailure or Never.")
 	}
@@ -55,6 +62,9 @@ func (e *Emulator) updateGroup(c *call, now time.Time) (any, *refusal) {
 	}
 	if refusal := checkTags(c, &n); refusal != nil {
 		return nil, refusal
+	}
+	if n.CPU != g.CPU || n.Memory != g.Memory {
+		n.Past, n.Resized = g.charges(now, e.timing), now
 	}
 	*g = n
 	if g.touch(); runs {
@@ -68,9 +78,9 @@ func (g *group) updateTags(c *call, incremental bool) {
 	switch {
 	case len(given) == 0:
 	case incremental:
-		g.tags = mergeTags(g.tags, given)
+		g.Tags = mergeTags(g.Tags, given)
 	default:
-		g.tags = given
+		g.Tags = given
 	}
 }
 
@@ -89,32 +99,32 @@ func mergeTags(tags, set []tag) []tag {
 
 func updateContainers(c *call, g *group, incremental bool) *refusal {
 	if !incremental {
-		n := group{containers: nil}
+		n := group{Containers: nil}
 		given := &call{params: maps.Clone(c.params)}
 		apps := c.count("Container") > 0
 		if !apps {
 			// Only to satisfy the check that a group has a container.
-			given.params["Container.1.Name"], given.params["Container.1.Image"] = g.containers[0].name, g.containers[0].image
+			given.params["Container.1.Name"], given.params["Container.1.Image"] = g.Containers[0].Name, g.Containers[0].Image
 		}
 		if refusal := readContainers(given, &n); refusal != nil {
 			return refusal
 		}
 		if apps {
-			g.containers = n.containers
+			g.Containers = n.Containers
 		}
 		if c.count("InitContainer") > 0 {
-			g.inits = n.inits
+			g.Inits = n.Inits
 		}
 		return uniqueNames(g)
 	}
 	for _, l := range []struct {
 		list string
 		of   *[]container
-	}{{"Container", &g.containers}, {"InitContainer", &g.inits}} {
+	}{{"Container", &g.Containers}, {"InitContainer", &g.Inits}} {
 		*l.of = slices.Clone(*l.of)
 		for i := range c.count(l.list) {
 			prefix := l.list + "." + strconv.Itoa(i+1) + "."
-			at := slices.IndexFunc(*l.of, func(x container) bool { return x.name == c.params[prefix+"Name"] })
+			at := slices.IndexFunc(*l.of, func(x container) bool { return x.Name == c.params[prefix+"Name"] })
 			if at < 0 {
 				return badRequest("InvalidParameter", "The container group has no "+l.list+" "+strconv.Quote(c.params[prefix+"Name"])+".")
 			}
@@ -130,11 +140,11 @@ func updateContainers(c *call, g *group, incremental bool) *refusal {
 
 func uniqueNames(g *group) *refusal {
 	names := map[string]bool{}
-	for _, x := range slices.Concat(g.inits, g.containers) {
-		if names[x.name] {
-			return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.name+".")
+	for _, x := range slices.Concat(g.Inits, g.Containers) {
+		if names[x.Name] {
+			return badRequest("InvalidParameter.DuplicatedName", "The specified parameter Container.Name is duplicated: "+x.Name+".")
 		}
-		names[x.name] = true
+		names[x.Name] = true
 	}
 	return nil
 }
@@ -143,25 +153,29 @@ func uniqueNames(g *group) *refusal {
 func (x container) updated(c *call, prefix string) (container, *refusal) {
 	given := &call{params: maps.Clone(c.params)}
 	if given.params[prefix+"Image"] == "" {
-		given.params[prefix+"Image"] = x.image
+		given.params[prefix+"Image"] = x.Image
 	}
 	n, refusal := readContainer(given, prefix)
 	if refusal != nil {
 		return x, refusal
 	}
-	n.init = x.init
+	n.Init = x.Init
+	answered := map[string]string{}
+	maps.Copy(answered, x.Given)
+	maps.Copy(answered, n.Given)
+	n.Given = answered
 	for _, keep := range []struct {
 		param string
 		old   func()
 	}{
-		{"Cpu", func() { n.cpu = x.cpu }}, {"Memory", func() { n.memory = x.memory }},
-		{"Command.", func() { n.command = x.command }}, {"Arg.", func() { n.args = x.args }},
-		{"EnvironmentVar.", func() { n.env = x.env }}, {"Port.", func() { n.ports = x.ports }},
-		{"VolumeMount.", func() { n.mounts = x.mounts }}, {"WorkingDir", func() { n.workingDir = x.workingDir }},
-		{"ImagePullPolicy", func() { n.pullPolicy = x.pullPolicy }},
-		{"ReadinessProbe.", func() { n.readiness, n.readinessDelay = x.readiness, x.readinessDelay }},
-		{"LifecyclePreStopHandler", func() { n.preStop = x.preStop }},
-		{"Stdin", func() { n.stdin, n.once = x.stdin, x.once }}, {"Tty", func() { n.tty = x.tty }},
+		{"Cpu", func() { n.CPU = x.CPU }}, {"Memory", func() { n.Memory = x.Memory }},
+		{"Command.", func() { n.Command = x.Command }}, {"Arg.", func() { n.Args = x.Args }},
+		{"EnvironmentVar.", func() { n.Env = x.Env }}, {"Port.", func() { n.Ports = x.Ports }},
+		{"VolumeMount.", func() { n.Mounts = x.Mounts }}, {"WorkingDir", func() { n.WorkingDir = x.WorkingDir }},
+		{"ImagePullPolicy", func() { n.PullPolicy = x.PullPolicy }},
+		{"ReadinessProbe.", func() { n.Readiness, n.ReadinessDelay = x.Readiness, x.ReadinessDelay }},
+		{"LifecyclePreStopHandler", func() { n.PreStop = x.PreStop }},
+		{"Stdin", func() { n.Stdin, n.Once = x.Stdin, x.Once }}, {"Tty", func() { n.Tty = x.Tty }},
 	} {
 		if !c.hasPrefix(prefix + keep.param) {
 			keep.old()
@@ -181,7 +195,7 @@ func updateVolumes(c *call, g *group, incremental bool) *refusal {
 		names[c.params[prefix+"Name"]] = true
 	}
 	if given > 0 {
-		g.volumes = slices.DeleteFunc(slices.Clone(g.volumes), func(v volume) bool { return !incremental || names[v.Name] })
+		g.Volumes = slices.DeleteFunc(slices.Clone(g.Volumes), func(v volume) bool { return !incremental || names[v.Name] })
 	}
 	return readVolumes(c, g)
 }
@@ -189,7 +203,7 @@ func updateVolumes(c *call, g *group, incremental bool) *refusal {
 // updateSize rounds a new size, given for the group or by its containers.
 func (e *Emulator) updateSize(c *call, g *group, _ bool) *refusal {
 	given := &call{params: map[string]string{}}
-	switch cpu, memory := g.cpu, g.memory; {
+	switch cpu, memory := g.CPU, g.Memory; {
 	case c.params["Cpu"] != "" || c.params["Memory"] != "":
 		if c.params["Cpu"] != "" {
 			cpu = c.number("Cpu")
@@ -198,7 +212,7 @@ func (e *Emulator) updateSize(c *call, g *group, _ bool) *refusal {
 			memory = c.number("Memory")
 		}
 		given.params["Cpu"], given.params["Memory"] = strconv.FormatFloat(cpu, 'g', -1, 64), strconv.FormatFloat(memory, 'g', -1, 64)
-	case c.count("Container") > 0 && slices.ContainsFunc(g.containers, func(x container) bool { return x.cpu > 0 }):
+	case c.count("Container") > 0 && slices.ContainsFunc(g.Containers, func(x container) bool { return x.CPU > 0 }):
 	default:
 		return nil
 	}

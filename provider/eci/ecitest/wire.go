@@ -126,12 +126,15 @@ func (e *Emulator) checkParams(c *call) *refusal {
 		if err := e.schema.Check(c.action, name, c.params[name]); err != nil {
 			return badRequest("InvalidParameter", err.Error()+".")
 		}
+		if r := checkLimits(name, c.params[name]); r != nil {
+			return r
+		}
 	}
 	switch region := c.params["RegionId"]; region {
 	case e.options.Region:
 	case "":
-		if c.action == "GetCallerIdentity" {
-			return nil // an account is in no region
+		if c.action == "GetCallerIdentity" || c.action == "DescribeInstanceBill" {
+			return nil // an account, and its bill, are in no region
 		}
 		return badRequest("MissingParameter", "The input parameter RegionId that is mandatory for processing this request is not supplied.")
 	default:
