@@ -28,7 +28,7 @@ type Cloud interface {
 	Log(context.Context, eci.LogRequest) (string, error)
 }
 
-// Config is what a Provider needs. All fields but the last five are required.
+// Config is what a Provider needs. All fields but the last six are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -41,6 +41,7 @@ type Config struct {
 	Logger           *slog.Logger  // nil: silent
 	Metrics          *Metrics      // nil: none
 	Meter            Meter         // resource usage; nil: it is refused
+	Shells           Shells        // kubectl exec and cp; nil: they are refused
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
