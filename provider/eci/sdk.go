@@ -114,7 +114,7 @@ func (c *caller) call(ctx context.Context, region string, call *call) (int, []by
 	// request that is used twice also keeps parameters of the first time.
 	request := requests.NewCommonRequest()
 	request.Method = requests.POST
-	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product, region)
+	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product)
 	request.Product, request.Version, request.ApiName = call.product.Name, call.product.Version, call.action
 	request.QueryParams["RegionId"] = region
 	for key, value := range call.params {
