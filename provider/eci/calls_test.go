@@ -327,3 +327,11 @@ func TestAnAnswerWithoutEndIsNotKept(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestAnyNoProxyIsGood(t *testing.T) {
+	t.Setenv("NO_PROXY", "+10.0.0.0/8,*.svc,[::1],(")
+	c := newClient(t, ecitest.New(ecitest.Options{}))
+	if _, err := c.Usage(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -120,3 +120,21 @@ func BenchmarkDescribeTenThousandGroups(b *testing.B) {
 	}
 	b.ReportMetric(float64(used.Microseconds())/1000/float64(b.N), "cpu-ms/op")
 }
+
+// TestReadingAPageAllocatesLittle holds what the benchmark found, where figures of time would
+// depend on the machine.
+func TestReadingAPageAllocatesLittle(t *testing.T) {
+	transport := &pages{bodies: benchPages(t)[benchGroups/benchPerPage-1:]} // the last, which has no next
+	c, err := eci.New(eci.Options{Region: "cn-hangzhou", Endpoint: "http://pages", AccessKeyID: "ak", AccessKeySecret: "secret", Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 75 // a group; 54 were measured, encoding/json needed 111
+	if n := testing.AllocsPerRun(10, func() {
+		if groups, err := c.Groups(t.Context(), eci.GroupQuery{}); err != nil || len(groups) != benchPerPage {
+			t.Errorf("%d groups, %v", len(groups), err)
+		}
+	}); n > most*benchPerPage {
+		t.Errorf("%g allocations for a page, want at most %d", n, most*benchPerPage)
+	}
+}
