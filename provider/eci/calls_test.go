@@ -2,6 +2,7 @@ package eci_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -280,5 +281,57 @@ func TestAnAnswerThatCannotBeReadIsAskedForAgain(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAnAnswerThatBreaksOffIsAskedForAgain(t *testing.T) {
+	var calls atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1) == 1 {
+			w.Header().Set("Content-Length", "1000") // and then less: the connection is cut
+		}
+		_, _ = io.WriteString(w, `{"ContainerGroups":[{"ContainerGroupId":"eci-1"}]}`)
+	}))
+	defer server.Close()
+	c, err := eci.New(eci.Options{Region: "cn-hangzhou", Endpoint: server.URL, AccessKeyID: "a", AccessKeySecret: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if groups, err := c.Groups(t.Context(), eci.GroupQuery{}); err != nil || len(groups) != 1 || calls.Load() != 2 {
+		t.Errorf("%v, %v after %d calls; want one group after 2", groups, err, calls.Load())
+	}
+}
+
+// endless is an answer that never ends.
+type endless struct{}
+
+func (endless) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Body: io.NopCloser(spaces{})}, nil
+}
+
+type spaces struct{}
+
+func (spaces) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+func TestAnAnswerWithoutEndIsNotKept(t *testing.T) {
+	c, err := eci.New(eci.Options{Region: "cn-hangzhou", AccessKeyID: "a", AccessKeySecret: "s", Attempts: 1, Transport: endless{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Groups(t.Context(), eci.GroupQuery{}); err == nil || !strings.Contains(err.Error(), "longer than 64 MiB") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAnyNoProxyIsGood(t *testing.T) {
+	t.Setenv("NO_PROXY", "+10.0.0.0/8,*.svc,[::1],(")
+	c := newClient(t, ecitest.New(ecitest.Options{}))
+	if _, err := c.Usage(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

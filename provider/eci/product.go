@@ -21,7 +21,7 @@ func eciProduct() Product { return Product{Name: "Eci", Version: "2018-08-08"} }
 
 // hostOf is where a product is called. An endpoint that is not the vendor's (an emulator, a
 // gateway) is one for all products; the vendor's own endpoint of ECI knows ECI alone.
-func (c *caller) hostOf(p Product, region string) string {
+func (c *caller) hostOf(p Product) string {
 	name, _, _ := strings.Cut(c.host, ":")
 	if p.Host == "" || name != "aliyuncs.com" && !strings.HasSuffix(name, ".aliyuncs.com") {
 		return c.host

@@ -77,6 +77,9 @@ func newCaller(o Options) (*caller, error) {
 		if s.client, err = sdk.NewClientWithOptions(o.Region, config, provider); err != nil {
 			return nil, fmt.Errorf("making an SDK client for region %q: %w", o.Region, err)
 		}
+		// The transport knows proxies. The SDK would read NO_PROXY as regular expressions on
+		// every call and refuse the call for one that isn't.
+		s.client.SetNoProxy("unused")
 		c.idle <- s
 	}
 	return c, nil
@@ -114,7 +117,7 @@ func (c *caller) call(ctx context.Context, region string, call *call) (int, []by
 	// request that is used twice also keeps parameters of the first time.
 	request := requests.NewCommonRequest()
 	request.Method = requests.POST
-	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product, region)
+	request.Scheme, request.Domain = c.scheme, c.hostOf(call.product)
 	request.Product, request.Version, request.ApiName = call.product.Name, call.product.Version, call.action
 	request.QueryParams["RegionId"] = region
 	for key, value := range call.params {

@@ -156,6 +156,15 @@ func TestEveryDocumentedFieldArrives(t *testing.T) {
 		{action: "ListTagResources", call: func(ctx context.Context, c *Client) (any, error) { return any1(c.GroupTags(ctx, nil, nil)) },
 			response: map[string]any{"RequestId": "string", "NextToken": "string", "TagResources": []any{map[string]any{"ResourceType": "string", "ResourceId": "string", "TagKey": "string", "TagValue": "string"}}}},
 	}
+	tested := map[string]bool{}
+	for _, test := range tests {
+		tested[test.action] = true
+	}
+	for _, r := range requestTypes() {
+		if len(vendor[r.action()].Response) > 1 && !tested[r.action()] { // more than its RequestId
+			t.Errorf("the answer of %s is not tested", r.action())
+		}
+	}
 	for _, test := range tests {
 		t.Run(test.action, func(t *testing.T) {
 			response := merge(vendor[test.action].Response, test.response).(map[string]any)
