@@ -218,6 +218,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveBrowser(w)
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, opsPath) {
+		serveOps(w, r)
+		return
+	}
 	if r.URL.Path == execPath {
 		e.serveTerminal(w, r)
 		return

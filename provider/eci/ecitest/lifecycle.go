@@ -15,7 +15,6 @@ type timeline struct {
 	last, next   time.Time
 	events       []event
 	eventsByText map[string]int
-	name         string
 }
 
 // reached reports that t is not in the future.

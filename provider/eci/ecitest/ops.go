@@ -2,8 +2,10 @@ package ecitest
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -21,8 +23,8 @@ const opsLife = 12 * time.Hour
 
 type opsAnswer struct{ RequestId, Result string }
 
-// createOpsTask switches a task on or off. Nothing crashes here and no packet is caught,
-// so a task never has a result.
+// createOpsTask switches a task on or off. A core dump has a result when a container has
+// failed since, a capture when it is switched off.
 func (e *Emulator) createOpsTask(c *call, now time.Time) (any, *refusal) {
 	g, refusal := e.opsGroup(c)
 	if refusal != nil {
@@ -83,17 +85,41 @@ func (e *Emulator) describeOpsRecords(c *call, now time.Time) (any, *refusal) {
 		if task.Group != g.ID || task.Type != c.params["OpsType"] {
 			continue
 		}
-		status := "Ready"
+		status, typ, content := "Ready", "", ""
 		switch {
+		case task.Type == "tcpdump" && task.Closed, task.Type == "coredump" && g.failedSince(task.Created, now, e.timing):
+			// The name of the type is documented nowhere; the vendor's content is an address too.
+			status, typ = "Success", "OSS"
+			content = "http" + strings.TrimPrefix(c.socket, "ws") + opsPath + g.ID + "/" + task.Type
 		case task.Closed:
 			status = "Closed"
 		case now.Sub(task.Created) >= opsLife:
 			status = "Expired"
 		}
-		records = append(records, map[string]string{"OpsType": task.Type, "OpsStatus": status, "ResultType": "", "ResultContent": "",
+		records = append(records, map[string]string{"OpsType": task.Type, "OpsStatus": status, "ResultType": typ, "ResultContent": content,
 			"CreateTime": stamp(task.Created), "ExpireTime": stamp(task.Created.Add(opsLife))})
 	}
 	return map[string]any{"RequestId": e.requestID(), "Records": records}, nil
+}
+
+// failedSince reports that a container of the group has failed after a time.
+func (g *group) failedSince(at, now time.Time, t Timing) bool {
+	return slices.ContainsFunc(g.at(now, t).containers, func(r run) bool {
+		return slices.ContainsFunc([]state{r.state, r.previous}, func(s state) bool {
+			return s.name == "Terminated" && s.exitCode != 0 && s.finished.After(at)
+		})
+	})
+}
+
+// opsPath is where the emulator serves the results of ops tasks.
+const opsPath = "/ops/"
+
+// serveOps answers a result: a text that says what it is of, since nothing runs here that a
+// dump or a capture could be taken from.
+func serveOps(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	// A client that went away can't be told anything.
+	_, _ = w.Write([]byte("result of the ops task " + strings.TrimPrefix(r.URL.Path, opsPath) + ", which the emulator has no content for\n"))
 }
 
 // A commitTask makes an image of a container.

@@ -1,6 +1,7 @@
 package ecitest_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -102,4 +103,24 @@ func TestWhatTheZonesHaveInStock(t *testing.T) {
 		same(t, "stock", resource, any(map[string]any{"Value": "ecs.g6.large", "StatusCategory": want}))
 	}
 	a.refused("InvalidParameter", "DescribeAvailableResource", "DestinationResource.Category", "Disk")
+}
+
+func TestOpsTasksHaveResults(t *testing.T) {
+	w := newWorld(t)
+	a := newAsker(t, w.Emulator)
+	id := w.create(image("crashloop", "SECONDS", "60"))
+	record := func(typ, field string) any {
+		return dig(a.ok("DescribeInstanceOpsRecords", "ContainerGroupId", id, "OpsType", typ), "Records", 0, field)
+	}
+	w.pass(30 * time.Second)
+	a.ok("CreateInstanceOpsTask", "ContainerGroupId", id, "OpsType", "coredump", "OpsValue", "enable")
+	a.ok("CreateInstanceOpsTask", "ContainerGroupId", id, "OpsType", "tcpdump", "OpsValue", `{"Enable":true}`)
+	same(t, "a dump before the crash", record("coredump", "OpsStatus"), any("Ready"))
+	a.ok("CreateInstanceOpsTask", "ContainerGroupId", id, "OpsType", "tcpdump", "OpsValue", `{"Enable":false}`)
+	same(t, "a capture that was switched off", record("tcpdump", "OpsStatus"), any("Success"))
+	w.pass(time.Minute)
+	same(t, "a dump after the crash", record("coredump", "OpsStatus"), any("Success"))
+	if address, _ := record("coredump", "ResultContent").(string); !strings.HasSuffix(address, "/ops/"+id+"/coredump") {
+		t.Errorf("its result is at %q", address)
+	}
 }
