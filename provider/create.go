@@ -247,7 +247,11 @@ func weighLast(err error) (Note, fate) {
 		return Note{"Arrears", "the account can't pay, it is tried again: " + words}, noGroup
 	case strings.HasPrefix(api.Code, "IdempotentParameterMismatch"):
 		return Note{"TokenReused", "an earlier create of this pod is looked for; if it never shows, delete the pod and create it again: " + words}, otherParameters
-	case strings.HasPrefix(api.Code, "InvalidParameter"), strings.HasPrefix(api.Code, "MissingParameter"):
+	case eci.CauseOf(err) == eci.CauseNode:
+		return Note{"NodeSettings", "the virtual node's own settings do not fit, it is tried again; correct the flags of ecideck-node or the pod's annotations: " + words}, noGroup
+	case strings.HasSuffix(api.Code, "IncorrectStatus"): // an image cache that is still being made, a disk in use
+		return Note{"NotReadyYet", "something that the pod needs is not ready, it is tried again: " + words}, noGroup
+	case eci.CauseOf(err) == eci.CauseRequest:
 		return Note{ReasonNotSupported, words}, never
 	case eci.IsRetryable(err):
 		return Note{"CloudUnreachable", "ECI failed, the create is repeated: " + words}, unknownFate
