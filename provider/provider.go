@@ -307,13 +307,14 @@ func (p *Provider) GetPodStatus(ctx context.Context, namespace, name string) (*c
 	return &pod.Status, nil
 }
 
-// GetPods returns the pods that exist both here and in Kubernetes. Groups without a pod are
-// no business of Virtual Kubelet's, which would delete them at first sight.
+// GetPods returns the pods that have a group, or may have one, and exist in Kubernetes too.
+// Groups without a pod are no business of Virtual Kubelet's, which would delete them at first
+// sight.
 func (p *Provider) GetPods(ctx context.Context) ([]*corev1.Pod, error) {
 	p.mu.Lock()
 	known := make([]*corev1.Pod, 0, len(p.entries))
 	for _, e := range p.entries {
-		if !e.gone && e.refusal == nil && e.failure == nil {
+		if !e.gone && e.refusal == nil && e.failure == nil && (e.groupID != "" || e.request != nil) {
 			known = append(known, e.pod)
 		}
 	}

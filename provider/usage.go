@@ -29,6 +29,7 @@ type Meter interface {
 // could not be renewed are served for a minute, which is how long metrics-server's own last
 // as well.
 const (
+	usageLeast = time.Second // however many groups start
 	usageFresh = 10 * time.Second
 	usageStale = time.Minute
 )
@@ -38,6 +39,7 @@ const (
 type usage struct {
 	mu   sync.Mutex
 	when time.Time
+	of   map[string]bool // the groups that were asked for
 	last map[string]eci.Metrics
 }
 
@@ -47,7 +49,9 @@ type measured struct {
 	metrics eci.Metrics
 }
 
-// measure returns the running pods that ECI has measured, by namespace and name.
+// measure returns the running pods with their newest measurement, by namespace and name. Of
+// one that ECI has not measured yet only what is sure is told: at its start it had used no
+// CPU time. Its memory is unknown, so metrics-server waits for the first measurement.
 func (p *Provider) measure(ctx context.Context) ([]measured, error) {
 	if p.Meter == nil {
 		return nil, errdefs.InvalidInput("this virtual node was started without a source of resource usage")
@@ -66,9 +70,11 @@ func (p *Provider) measure(ctx context.Context) ([]measured, error) {
 	}
 	var out []measured
 	for id, pod := range byGroup {
-		if m, ok := metrics[id]; ok {
-			out = append(out, measured{pod, m})
+		m, ok := metrics[id]
+		if !ok {
+			m = unmeasured(pod)
 		}
+		out = append(out, measured{pod, m})
 	}
 	slices.SortFunc(out, func(a, b measured) int {
 		return cmp.Or(cmp.Compare(a.pod.Namespace, b.pod.Namespace), cmp.Compare(a.pod.Name, b.pod.Name))
@@ -76,12 +82,23 @@ func (p *Provider) measure(ctx context.Context) ([]measured, error) {
 	return out, nil
 }
 
+func unmeasured(pod *corev1.Pod) eci.Metrics {
+	var m eci.Metrics
+	for _, c := range pod.Spec.Containers {
+		m.Containers = append(m.Containers, eci.ContainerMetrics{Name: c.Name})
+		if start := containerStart(pod, c.Name); m.At.IsZero() || start.Before(m.At) {
+			m.At = start
+		}
+	}
+	return m
+}
+
 // read asks for measurements that are not fresh. Callers wait for one another: the second
 // finds what the first has read.
 func (u *usage) read(ctx context.Context, meter Meter, byGroup map[string]*corev1.Pod) (map[string]eci.Metrics, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.when.IsZero() && time.Since(u.when) < usageFresh || len(byGroup) == 0 {
+	if len(byGroup) == 0 || !u.when.IsZero() && (time.Since(u.when) < usageLeast || time.Since(u.when) < usageFresh && u.covers(byGroup)) {
 		return u.last, nil
 	}
 	ids := make([]string, 0, len(byGroup))
@@ -97,8 +114,21 @@ func (u *usage) read(ctx context.Context, meter Meter, byGroup map[string]*corev
 		}
 		return nil, fmt.Errorf("asking ECI for resource usage: %w", err)
 	}
-	u.when, u.last = asked, metrics
+	u.when, u.last, u.of = asked, metrics, make(map[string]bool, len(ids))
+	for _, id := range ids {
+		u.of[id] = true
+	}
 	return metrics, nil
+}
+
+// covers tells that all groups were asked for; those that started since were not.
+func (u *usage) covers(byGroup map[string]*corev1.Pod) bool {
+	for id := range byGroup {
+		if !u.of[id] {
+			return false
+		}
+	}
+	return true
 }
 
 // GetStatsSummary is the kubelet's /stats/summary: CPU, memory, network and disk of the
@@ -163,7 +193,11 @@ func cpuStats(at time.Time, m eci.CPUMetrics) *statsv1alpha1.CPUStats {
 	return &statsv1alpha1.CPUStats{Time: metav1.NewTime(at), UsageNanoCores: unsigned(m.NanoCores), UsageCoreNanoSeconds: unsigned(m.CoreNanoseconds)}
 }
 
+// memoryStats is nil where nothing was measured: a container that uses none can't run.
 func memoryStats(at time.Time, m eci.MemoryMetrics) *statsv1alpha1.MemoryStats {
+	if m == (eci.MemoryMetrics{}) {
+		return nil
+	}
 	return &statsv1alpha1.MemoryStats{Time: metav1.NewTime(at), AvailableBytes: unsigned(m.Available), UsageBytes: unsigned(m.Usage),
 		WorkingSetBytes: unsigned(m.WorkingSet), RSSBytes: unsigned(m.RSS)}
 }
@@ -251,11 +285,15 @@ func resourceMetrics(now time.Time, pods []measured) []*dto.MetricFamily {
 		seconds, bytes := float64(m.metrics.CPU.CoreNanoseconds)/1e9, float64(m.metrics.Memory.WorkingSet)
 		nodeSeconds, nodeBytes = nodeSeconds+seconds, nodeBytes+bytes
 		add(podCPU, seconds, at, "namespace", namespace, "pod", name)
-		add(podMemory, bytes, at, "namespace", namespace, "pod", name)
+		if m.metrics.Memory != (eci.MemoryMetrics{}) {
+			add(podMemory, bytes, at, "namespace", namespace, "pod", name)
+		}
 		for _, c := range m.metrics.Containers {
 			labels := []string{"namespace", namespace, "pod", name, "container", c.Name}
 			add(cpu, float64(c.CPU.CoreNanoseconds)/1e9, at, labels...)
-			add(memory, float64(c.Memory.WorkingSet), at, labels...)
+			if c.Memory != (eci.MemoryMetrics{}) {
+				add(memory, float64(c.Memory.WorkingSet), at, labels...)
+			}
 			if start := containerStart(m.pod, c.Name); !start.IsZero() {
 				add(starts, float64(start.UnixMilli())/1e3, time.Time{}, labels...)
 			}

@@ -75,6 +75,11 @@ func TestTheSummaryHasEachPodAndTheirSum(t *testing.T) {
 	if empty := summary("node", time.Time{}, time.Now(), nil); empty.Pods == nil || *empty.Node.CPU.UsageNanoCores != 0 {
 		t.Errorf("%+v", empty)
 	}
+	pod0 := measuredPod().pod
+	early := summary("node", time.Time{}, time.Now(), []measured{{pod0, unmeasured(pod0)}}).Pods[0]
+	if len(early.Containers) != 1 || early.Containers[0].Memory != nil || *early.CPU.UsageCoreNanoSeconds != 0 {
+		t.Errorf("a pod that was not measured yet: %+v", early)
+	}
 }
 
 // A meter counts its calls and fails when told to.
@@ -111,6 +116,12 @@ func TestUsageIsReadOnceForManyReadersAndNeverServedAsFreshWhenOld(t *testing.T)
 		if m.calls != 1 {
 			t.Errorf("%d calls for five readers", m.calls)
 		}
+		p.entries["new"] = &entry{uid: "new", pod: healthyPod("new"), groupID: "eci-3", group: &eci.Group{Status: eci.Running}}
+		time.Sleep(2 * time.Second)
+		if pods, err := p.measure(t.Context()); err != nil || len(pods) != 2 || m.calls != 2 {
+			t.Fatalf("a group that started since is missing: %v, %v, %d calls", pods, err, m.calls)
+		}
+		delete(p.entries, "new")
 		time.Sleep(15 * time.Second)
 		m.err = errors.New("the API is away")
 		if pods, err := p.measure(t.Context()); err != nil || len(pods) != 1 {

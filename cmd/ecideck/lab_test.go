@@ -33,8 +33,9 @@ type cluster struct {
 }
 
 // startLab builds the programs, with the race detector if this test has it, and starts a
-// shipped scenario without its traffic: these tests scale by hand.
-func startLab(t *testing.T, name string) *cluster {
+// shipped scenario without its traffic: these tests scale by hand. The flags are further
+// ones of its virtual node.
+func startLab(t *testing.T, name string, flags ...string) *cluster {
 	t.Helper()
 	bin, err := kubetest.Programs(t.Context(), raceEnabled)
 	if err != nil {
@@ -49,6 +50,7 @@ func startLab(t *testing.T, name string) *cluster {
 		t.Fatal(err)
 	}
 	s.Traffic = nil
+	s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, flags...)
 	lab, err := kubetest.Start(t.Context(), kubetest.Options{Name: "test", Dir: filepath.Join(t.TempDir(), "lab"), Bin: bin, Scenario: s, Progress: t.Output()})
 	if err != nil {
 		t.Fatal(err)
