@@ -119,7 +119,7 @@ func serve(ctx context.Context, f *flags, v *provider.VirtualNode, client kubern
 func (f *flags) placement() provider.Placement {
 	p := provider.Placement{
 		ClusterID: f.clusterID, NodeName: f.nodeName, VSwitchIDs: f.vswitches, ScheduleStrategy: f.strategy,
-		SecurityGroupID: f.securityGroup, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
+		SecurityGroupID: f.securityGroup, Region: f.region, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
 	}
 	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
 		p.APIServerHost, p.APIServerPort = host, port

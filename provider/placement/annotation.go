@@ -149,3 +149,12 @@ func reported() map[string]bool {
 	}
 	return known
 }
+
+// Annotations are the names that the table knows, older ones too.
+func Annotations() []string {
+	var keys []string
+	for _, a := range annotations() {
+		keys = append(append(keys, a.key), a.older...)
+	}
+	return keys
+}

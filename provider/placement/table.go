@@ -267,3 +267,13 @@ func Check(pod *corev1.Pod, region string) []Finding {
 func isSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
+
+// Fields are the JSON paths of the pod's fields as the table has them: [] stands for each
+// element of a list of objects, /** at the end for everything below.
+func Fields() []string {
+	var paths []string
+	for _, r := range theTable().rows {
+		paths = append(paths, r.path)
+	}
+	return paths
+}
