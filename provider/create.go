@@ -115,6 +115,15 @@ const tokenPatience = 2 * time.Minute
 
 // request builds the create request; nil without an error means that the pod was refused.
 func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
+	pod, where, err := p.resolver.profiled(ctx, pod, p.Placement)
+	if err != nil {
+		var broken *Missing
+		if errors.As(err, &broken) {
+			p.say(e, Note{broken.EventReason, broken.Message})
+			p.wait(e, Note{"CreateContainerConfigError", broken.Message})
+		}
+		return nil, err
+	}
 	data, err := p.resolver.resolve(ctx, pod)
 	if err != nil {
 		if !apierrors.IsNotFound(err) { // such as a service account that is about to be made
@@ -123,7 +132,7 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
 		return nil, err
 	}
-	request, notes, err := Build(pod, data, p.Placement, attempt)
+	request, notes, err := Build(pod, data, where, attempt)
 	for _, n := range notes {
 		p.say(e, n)
 	}

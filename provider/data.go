@@ -174,6 +174,7 @@ type resolver struct {
 
 	mu    sync.Mutex
 	cache map[string]cached
+	read  readProfile
 }
 
 type cached struct {

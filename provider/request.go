@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/placement"
@@ -37,8 +38,10 @@ type Placement struct {
 	SecurityGroupID  string   // "": ECI's default
 	Region           string   // decides which sizes are sold
 	ResourceGroupID  string   // "": the account's default
-	ClusterDNS       []string // addresses that the vSwitch can reach; nil: the VPC's DNS
-	ClusterDomain    string   // cluster.local
+	// Profile is the ConfigMap of defaults that beat the ones here; no name: none.
+	Profile       types.NamespacedName
+	ClusterDNS    []string // addresses that the vSwitch can reach; nil: the VPC's DNS
+	ClusterDomain string   // cluster.local
 	// APIServerHost and APIServerPort replace the cluster's own address of the API server
 	// in the pods' environment: a ClusterIP can't be reached from a group.
 	APIServerHost, APIServerPort string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -121,6 +122,7 @@ func (f *flags) placement() provider.Placement {
 		ClusterID: f.clusterID, NodeName: f.nodeName, VSwitchIDs: f.vswitches, ScheduleStrategy: f.strategy,
 		SecurityGroupID: f.securityGroup, Region: f.region, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
 	}
+	p.Profile.Namespace, p.Profile.Name, _ = strings.Cut(f.profile, "/")
 	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
 		p.APIServerHost, p.APIServerPort = host, port
 	}
