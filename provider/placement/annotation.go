@@ -158,3 +158,12 @@ func Annotations() []string {
 	}
 	return keys
 }
+
+// WithoutSpot is the pod without the annotations that ask for spot instances.
+func WithoutSpot(pod *corev1.Pod) *corev1.Pod {
+	out := pod.DeepCopy()
+	for _, key := range []string{"spot-strategy", "spot-price-limit", "spot-duration"} {
+		delete(out.Annotations, prefixECI+key)
+	}
+	return out
+}
