@@ -73,7 +73,7 @@ var annotations = sync.OnceValue(func() []annotation {
 		// Images.
 		{key: e + "auto-imc", older: []string{e + "image-cache"}, takes: "true or false", does: "AutoMatchImageCache", apply: truth(func(s *Settings, on bool) { s.Request.AutoMatchImageCache = &on })},
 		{key: e + "imc-id", older: []string{e + "image-snapshot-id"}, takes: "an image cache's id", does: "ImageSnapshotId", apply: text(func(s *Settings, v string) { s.Request.ImageSnapshotId = v })},
-		{key: k + "imc-perfect-match", takes: "false", does: "CreateContainerGroup has no parameter for it; ECI takes the best match", idle: isNot("false")},
+		{key: k + "imc-perfect-match", takes: "false", does: "CreateContainerGroup has no parameter for it; ECI takes the best match", idle: unlessFalse},
 		{key: k + "imc-match-count-request", does: "CreateContainerGroup has no parameter for it; ECI takes the best match", idle: anything},
 		{key: k + "acr-instance-ids", older: []string{k + "acr-instance-id"}, takes: "cri-… or cn-beijing:cri-… with commas", does: "AcrRegistryInfo: images without a password", apply: registries},
 		{key: k + "acr-service-arns", takes: "acs:ram::…:role/… with commas, one for each registry", does: "AcrRegistryInfo.ArnService", apply: roles(func(r *eci.ACRRegistry, arn string) { r.ArnService = arn })},
@@ -97,7 +97,7 @@ var annotations = sync.OnceValue(func() []annotation {
 		}},
 		{key: e + "ephemeral-storage-options", takes: `{"encrypted":"false"}`, does: "CreateContainerGroup has no parameter for an encrypted system disk",
 			refuse: func(v string) bool { return strings.Contains(v, "true") }, remedy: "keep the data on an encrypted cloud disk"},
-		{key: e + "eviction-enable", takes: "false", does: "this virtual node does not evict a pod whose disk is full", idle: isNot("false")},
+		{key: e + "eviction-enable", takes: "false", does: "this virtual node does not evict a pod whose disk is full", idle: unlessFalse},
 		{key: e + "core-pattern", takes: "a path", does: "CorePattern", apply: pattern(`^/`, func(s *Settings, v string) { s.Request.CorePattern = v })},
 		{key: annotationHostSysctls, takes: `[{"name":"…","value":"…"}]`, does: "HostSecurityContext.Sysctl, for accounts that have it by ticket", apply: hostSysctls},
 
@@ -122,18 +122,18 @@ var annotations = sync.OnceValue(func() []annotation {
 		{key: "kubernetes.io/ingress-bandwidth", takes: "40M", does: "IngressBandwidth", apply: bandwidth(func(s *Settings, bits int64) { s.Request.IngressBandwidth = bits })},
 		{key: "kubernetes.io/egress-bandwidth", takes: "40M", does: "EgressBandwidth", apply: bandwidth(func(s *Settings, bits int64) { s.Request.EgressBandwidth = bits })},
 		{key: e + "wait-clusterip-ready", does: "a group of this virtual node has no Service rules to wait for", idle: anything},
-		{key: e + "network-policy-enable", takes: "false", does: "no NetworkPolicy is enforced in a group of this virtual node", refuse: isNot("false"), remedy: "use a security group, or " + keep},
-		{key: e + "sls-enable", takes: "false", does: "this virtual node starts no log agent", idle: isNot("false")},
+		{key: e + "network-policy-enable", takes: "false", does: "no NetworkPolicy is enforced in a group of this virtual node", refuse: unlessFalse, remedy: "use a security group, or " + keep},
+		{key: e + "sls-enable", takes: "false", does: "this virtual node starts no log agent", idle: unlessFalse},
 	}
 	return rows
 })
 
 // What values look like.
 
-func anything(string) bool             { return true }
-func is(v string) func(string) bool    { return func(s string) bool { return s == v } }
-func isNot(v string) func(string) bool { return func(s string) bool { return s != v } }
-func squeeze(v string) string          { return strings.ReplaceAll(v, " ", "") }
+func anything(string) bool          { return true }
+func is(v string) func(string) bool { return func(s string) bool { return s == v } }
+func unlessFalse(v string) bool     { return v != "false" }
+func squeeze(v string) string       { return strings.ReplaceAll(v, " ", "") }
 
 func text(set func(*Settings, string)) func(*Settings, string) bool {
 	return func(s *Settings, v string) bool { set(s, squeeze(v)); return true }
