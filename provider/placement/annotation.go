@@ -19,6 +19,8 @@ const (
 	annotationUseSpecs     = prefixECI + "use-specs"
 	annotationInstanceType = prefixECI + "instance-type"
 	annotationHostSysctls  = prefixECI + "host-sysctls"
+	annotationSpot         = prefixECI + "spot-strategy"
+	annotationEIP          = prefixECI + "with-eip"
 )
 
 // Settings are what a pod's annotations ask for.
@@ -113,7 +115,7 @@ func (s *Settings) contradiction() *Refusal {
 	case r.EipInstanceId != "" && r.AutoCreateEip != nil && *r.AutoCreateEip:
 		return &Refusal{field("with-eip"), "eci-eip-instanceid names an address already", "remove one of the two"}
 	case (r.AutoCreateEip == nil || !*r.AutoCreateEip) && (r.EipBandwidth != 0 || r.EipISP != "" || r.EipCommonBandwidthPackage != ""):
-		r.EipBandwidth, r.EipISP, r.EipCommonBandwidthPackage = 0, "", "" // of the address that is made, and none is
+		return &Refusal{"metadata.annotations", "the eip- annotations are about a public address that is made, and none is", "add " + annotationEIP + ": \"true\", or remove them"}
 	}
 	return nil
 }

@@ -87,9 +87,9 @@ var annotations = sync.OnceValue(func() []annotation {
 		{key: e + "data-cache-provisionedIops", takes: "a number", does: "DataCacheProvisionedIops", apply: number(0, math.MaxInt32, func(s *Settings, n int32) { s.Request.DataCacheProvisionedIops = n })},
 		{key: e + "data-cache-burstingEnabled", takes: "true or false", does: "DataCacheBurstingEnabled", apply: truth(func(s *Settings, on bool) { s.Request.DataCacheBurstingEnabled = &on })},
 		{key: e + "extra-ephemeral-storage", takes: "up to 5000Gi", does: "EphemeralStorage, above the free 30 GiB", apply: func(s *Settings, v string) bool {
-			q, err := resource.ParseQuantity(v)
-			size := math.Ceil(gib(q.AsApproximateFloat64()))
-			if err != nil || size < 0 || size > maxExtraDisk {
+			bytes, ok := amount(v)
+			size := math.Ceil(gib(bytes))
+			if !ok || size > maxExtraDisk {
 				return false
 			}
 			s.Request.EphemeralStorage = int32(size)
@@ -199,13 +199,26 @@ func list(most int, prefix string, set func(*Settings, string)) func(*Settings, 
 
 func bandwidth(set func(*Settings, int64)) func(*Settings, string) bool {
 	return func(s *Settings, v string) bool {
-		q, err := resource.ParseQuantity(v)
-		if err != nil || q.Sign() <= 0 {
+		bits, ok := amount(v)
+		if !ok || bits < 1 || bits > math.MaxInt32*1000 {
 			return false
 		}
-		set(s, q.Value())
+		set(s, int64(bits))
 		return true
 	}
+}
+
+// amounts are the quantities that annotations take. An exponent is not among them: parsing
+// 1e-2147483647 takes hours, and the API server looks at no annotation's value.
+var amounts = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?([kMGT]|[KMGT]i)?$`)
+
+// amount reads a quantity such as 50Gi or 40M.
+func amount(v string) (float64, bool) {
+	if !amounts.MatchString(v) {
+		return 0, false
+	}
+	q, err := resource.ParseQuantity(v)
+	return q.AsApproximateFloat64(), err == nil
 }
 
 func specs(s *Settings, v string) bool {

@@ -75,12 +75,18 @@ func SizeOf(pod *corev1.Pod, region string) (Size, *Refusal) {
 		return s, &Refusal{"spec.containers", "the sum of the resources is no number", "correct the limits"}
 	}
 	billed, err := spec.Round(s.CPU, s.Memory, region, spot)
+	if err != nil && spot && s.CPU < spotCPU {
+		return s, &Refusal{"spec.containers", err.Error(), "ask for 2 vCPU, or remove the annotation " + annotationSpot}
+	}
 	if err != nil {
 		return s, &Refusal{"spec.containers", err.Error(), "ask for less, or name a machine type in the annotation " + annotationUseSpecs}
 	}
 	s.Billed = billed
 	return s, nil
 }
+
+// spotCPU is the fewest vCPU of a spot instance.
+const spotCPU = 2
 
 // maxExtraDisk is the most ephemeral storage above the free ones that a group can have, in
 // GiB. CreateContainerGroup, EphemeralStorage.

@@ -168,6 +168,8 @@ func TestFindings(t *testing.T) {
 		{"devices by claim", "spec: {resourceClaims: [{name: c}]}", "refuses spec.resourceClaims"},
 		{"Windows", "spec: {os: {name: windows}}", "refuses spec.os.name"},
 		{"a bad annotation", "metadata: {annotations: {k8s.aliyun.com/eci-vswitch: subnet-1}}", "refuses metadata.annotations[k8s.aliyun.com/eci-vswitch]"},
+		{"a quantity that takes hours to parse", "metadata: {annotations: {kubernetes.io/ingress-bandwidth: '1e-2147483647', k8s.aliyun.com/eci-extra-ephemeral-storage: '1e-2147483647'}}",
+			"refuses metadata.annotations[k8s.aliyun.com/eci-extra-ephemeral-storage]\nrefuses metadata.annotations[kubernetes.io/ingress-bandwidth]"},
 		{"an unknown annotation", "metadata: {annotations: {k8s.aliyun.com/eci-new: x}}", "warns metadata.annotations[k8s.aliyun.com/eci-new]"},
 		{"one that a virtual node wrote", "metadata: {annotations: {k8s.aliyun.com/eci-instance-id: eci-1}}", ""},
 		{"an older name", "metadata: {annotations: {k8s.aliyun.com/eci-image-cache: maybe}}", "refuses metadata.annotations[k8s.aliyun.com/eci-image-cache]"},
