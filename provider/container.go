@@ -1,13 +1,17 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 // container translates one container; field is its path in the pod, for refusals.
@@ -35,27 +39,16 @@ func (b *builder) container(c *corev1.Container, field string, init bool) (*eci.
 	if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
 		out.Memory = milli(gib(q.AsApproximateFloat64()))
 	}
-	if q, ok := c.Resources.Limits[gpuResource]; ok {
+	if q, ok := c.Resources.Limits[placement.GPU]; ok {
 		out.Gpu = int32(q.Value())
 	}
-	for i, port := range c.Ports {
-		if port.HostPort != 0 {
-			return nil, &Refusal{fmt.Sprintf("%s.ports[%d].hostPort", field, i), "a container group is not behind a host's ports",
-				"remove it: the pod's own address serves containerPort"}
-		}
-		if port.Protocol == corev1.ProtocolSCTP {
-			return nil, &Refusal{fmt.Sprintf("%s.ports[%d].protocol", field, i), "ECI knows TCP and UDP only", "keep the pod on real nodes"}
-		}
+	for _, port := range c.Ports {
 		out.Port = append(out.Port, eci.Port{Port: port.ContainerPort, Protocol: string(port.Protocol)})
 	}
 	if out.VolumeMount, err = b.mounts(c, field, lookup); err != nil {
 		return nil, err
 	}
-	if init {
-		if c.Stdin || c.TTY {
-			b.note("TerminalIgnored", "%s: ECI gives init containers neither stdin nor a terminal", field)
-		}
-	} else {
+	if !init {
 		out.Stdin, out.StdinOnce, out.Tty = c.Stdin, c.StdinOnce, c.TTY
 		if err := b.probes(c, field, out); err != nil {
 			return nil, err
@@ -64,24 +57,22 @@ func (b *builder) container(c *corev1.Container, field string, init bool) (*eci.
 			return nil, err
 		}
 	}
-	return out, b.securityContext(c, field, init, out)
+	b.securityContext(c, init, out)
+	return out, nil
 }
 
 func (b *builder) mounts(c *corev1.Container, field string, lookup func(string) (string, bool)) ([]eci.VolumeMount, error) {
 	var mounts []eci.VolumeMount
-	if len(c.VolumeDevices) > 0 {
-		return nil, &Refusal{field + ".volumeDevices", "raw block devices can't be attached to a group", "mount a file system instead"}
-	}
 	for i, m := range c.VolumeMounts {
 		sub := m.SubPath
 		if m.SubPathExpr != "" {
 			sub = expand(m.SubPathExpr, lookup)
 			if strings.Contains(sub, "$(") {
-				return nil, &Refusal{fmt.Sprintf("%s.volumeMounts[%d].subPathExpr", field, i),
-					"it names a variable whose value is unknown before the group exists", "use variables other than the pod's address"}
+				return nil, &Refusal{Field: fmt.Sprintf("%s.volumeMounts[%d].subPathExpr", field, i),
+					Reason: "it names a variable whose value is unknown before the group exists", Remedy: "use variables other than the pod's address"}
 			}
 		}
-		mount := eci.VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: sub, ReadOnly: m.ReadOnly}
+		mount := eci.VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: sub, ReadOnly: m.ReadOnly || b.readOnly[m.Name]}
 		if m.MountPropagation != nil {
 			mount.MountPropagation = string(*m.MountPropagation)
 		}
@@ -91,7 +82,8 @@ func (b *builder) mounts(c *corev1.Container, field string, lookup func(string) 
 }
 
 // probes translates readiness and liveness probes. ECI has no startup probe: its time is
-// given to the liveness probe as a delay, which is what it protects.
+// given to the liveness probe as a delay, and without a readiness probe it is the one that
+// keeps traffic away, because a container without one is ready at once.
 func (b *builder) probes(c *corev1.Container, field string, out *eci.ContainerRequest) error {
 	var err error
 	if out.ReadinessProbe, err = b.probe(c, c.ReadinessProbe, field+".readinessProbe"); err != nil {
@@ -100,16 +92,28 @@ func (b *builder) probes(c *corev1.Container, field string, out *eci.ContainerRe
 	if out.LivenessProbe, err = b.probe(c, c.LivenessProbe, field+".livenessProbe"); err != nil {
 		return err
 	}
-	if s := c.StartupProbe; s != nil {
-		wait := s.InitialDelaySeconds + max(s.PeriodSeconds, 1)*max(s.FailureThreshold, 1)
-		if out.LivenessProbe != nil {
-			delay := *out.LivenessProbe.InitialDelaySeconds + wait
-			out.LivenessProbe.InitialDelaySeconds = &delay
-		}
-		b.note("StartupProbeTranslated", "%s.startupProbe: ECI has no startup probes; a liveness probe starts %d s later instead", field, wait)
+	s := c.StartupProbe
+	startup, err := b.probe(c, s, field+".startupProbe")
+	if err != nil || s == nil {
+		return err
+	}
+	if out.LivenessProbe != nil {
+		tries := cmp.Or(s.FailureThreshold, defaultFailures)
+		wait := int64(s.InitialDelaySeconds) + int64(cmp.Or(s.PeriodSeconds, defaultPeriod))*int64(tries)
+		out.LivenessProbe.InitialDelaySeconds = new(int32(min(int64(*out.LivenessProbe.InitialDelaySeconds)+wait, math.MaxInt32)))
+	}
+	if out.ReadinessProbe == nil {
+		startup.FailureThreshold = nil // of readiness: the start's patience is not the traffic's
+		out.ReadinessProbe = startup
 	}
 	return nil
 }
+
+// Kubernetes' defaults of a probe.
+const (
+	defaultPeriod   int32 = 10 // seconds
+	defaultFailures int32 = 3
+)
 
 func (b *builder) probe(c *corev1.Container, p *corev1.Probe, field string) (*eci.Probe, error) {
 	if p == nil {
@@ -117,26 +121,14 @@ func (b *builder) probe(c *corev1.Container, p *corev1.Probe, field string) (*ec
 	}
 	out := &eci.Probe{InitialDelaySeconds: new(p.InitialDelaySeconds), SuccessThreshold: new(int32(1)),
 		PeriodSeconds: given(p.PeriodSeconds), TimeoutSeconds: given(p.TimeoutSeconds), FailureThreshold: given(p.FailureThreshold)}
-	if p.SuccessThreshold > 1 {
-		b.note("ProbeAdjusted", "%s.successThreshold: ECI takes 1 only", field)
-	}
 	switch {
 	case p.HTTPGet != nil:
-		if p.HTTPGet.Host != "" {
-			return nil, &Refusal{field + ".httpGet.host", "ECI probes the group's own address only", "remove it"}
-		}
-		if len(p.HTTPGet.HTTPHeaders) > 0 {
-			return nil, &Refusal{field + ".httpGet.httpHeaders", "ECI's probes send no headers of yours", "remove them, or use an exec probe"}
-		}
 		port, err := portNumber(c, p.HTTPGet.Port, field+".httpGet.port")
 		if err != nil {
 			return nil, err
 		}
 		out.HttpGet = &eci.HTTPGetProbe{Path: p.HTTPGet.Path, Port: port, Scheme: string(p.HTTPGet.Scheme)}
 	case p.TCPSocket != nil:
-		if p.TCPSocket.Host != "" {
-			return nil, &Refusal{field + ".tcpSocket.host", "ECI probes the group's own address only", "remove it"}
-		}
 		port, err := portNumber(c, p.TCPSocket.Port, field+".tcpSocket.port")
 		if err != nil {
 			return nil, err
@@ -145,7 +137,7 @@ func (b *builder) probe(c *corev1.Container, p *corev1.Probe, field string) (*ec
 	case p.Exec != nil:
 		out.Exec = &eci.ExecProbe{Command: p.Exec.Command}
 	default:
-		return nil, &Refusal{field + ".grpc", "ECI has no gRPC probes", "use httpGet, tcpSocket or exec"}
+		return nil, &Refusal{Field: field, Reason: "the probe says nothing that ECI can do", Remedy: "use httpGet, tcpSocket or exec"}
 	}
 	return out, nil
 }
@@ -168,7 +160,7 @@ func portNumber(c *corev1.Container, port intstr.IntOrString, field string) (int
 			return p.ContainerPort, nil
 		}
 	}
-	return 0, &Refusal{field, fmt.Sprintf("the container has no port named %q", port.StrVal), "name one of its ports, or use a number"}
+	return 0, &Refusal{Field: field, Reason: fmt.Sprintf("the container has no port named %q", port.StrVal), Remedy: "name one of its ports, or use a number"}
 }
 
 func lifecycle(c *corev1.Container, field string, out *eci.ContainerRequest) error {
@@ -194,8 +186,6 @@ func lifecycle(c *corev1.Container, field string, out *eci.ContainerRequest) err
 				return err
 			}
 			out.LifecyclePostStartHandlerTcpSocketHost, out.LifecyclePostStartHandlerTcpSocketPort = h.TCPSocket.Host, port
-		default:
-			return sleepRefusal(path)
 		}
 	}
 	if h := c.Lifecycle.PreStop; h != nil {
@@ -217,8 +207,8 @@ func lifecycle(c *corev1.Container, field string, out *eci.ContainerRequest) err
 				return err
 			}
 			out.LifecyclePreStopHandlerTcpSocketHost, out.LifecyclePreStopHandlerTcpSocketPort = h.TCPSocket.Host, port
-		default:
-			return sleepRefusal(path)
+		case h.Sleep != nil && h.Sleep.Seconds > 0:
+			out.LifecyclePreStopHandlerExec = []string{"sleep", strconv.FormatInt(h.Sleep.Seconds, 10)}
 		}
 	}
 	return nil
@@ -232,68 +222,22 @@ func headers(get *corev1.HTTPGetAction) []eci.HTTPHeader {
 	return out
 }
 
-func sleepRefusal(path string) error {
-	return &Refusal{path + ".sleep", "ECI has no sleep action", "use exec with the command sleep"}
-}
-
-// securityContext passes on what ECI has and notes what only hardens: ECI isolates every
-// group in a virtual machine, and refusing would keep out every pod of a restricted namespace.
-func (b *builder) securityContext(c *corev1.Container, field string, init bool, out *eci.ContainerRequest) error {
-	sc := c.SecurityContext
-	if sc == nil {
-		sc = &corev1.SecurityContext{}
-	}
-	pod := b.pod.Spec.SecurityContext
-	if pod == nil {
-		pod = &corev1.PodSecurityContext{}
-	}
-	if sc.Privileged != nil && *sc.Privileged {
-		return &Refusal{field + ".securityContext.privileged", "containers of a group are not privileged", "remove it, or keep the pod on real nodes"}
-	}
-	user, group, nonRoot := sc.RunAsUser, sc.RunAsGroup, sc.RunAsNonRoot
-	if user == nil {
-		user = pod.RunAsUser
-	}
-	if group == nil {
-		group = pod.RunAsGroup
-	}
-	if nonRoot == nil {
-		nonRoot = pod.RunAsNonRoot
-	}
-	context := &eci.SecurityContext{RunAsUser: user, ReadOnlyRootFilesystem: sc.ReadOnlyRootFilesystem}
+// securityContext passes on what ECI has; the container's own values beat the pod's. The
+// table of provider/placement warns of the rest.
+func (b *builder) securityContext(c *corev1.Container, init bool, out *eci.ContainerRequest) {
+	sc := cmp.Or(c.SecurityContext, &corev1.SecurityContext{})
+	pod := cmp.Or(b.pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
+	context := &eci.SecurityContext{RunAsUser: cmp.Or(sc.RunAsUser, pod.RunAsUser), ReadOnlyRootFilesystem: sc.ReadOnlyRootFilesystem}
 	if sc.Capabilities != nil && len(sc.Capabilities.Add) > 0 {
 		context.Capability = &eci.Capability{}
 		for _, name := range sc.Capabilities.Add {
-			context.Capability.Add = append(context.Capability.Add, string(name))
+			context.Capability.Add = append(context.Capability.Add, strings.TrimPrefix(strings.ToUpper(string(name)), "CAP_"))
 		}
 	}
 	if *context != (eci.SecurityContext{}) {
 		out.SecurityContext = context
 	}
-	var ignored []string
-	if init {
-		if group != nil {
-			ignored = append(ignored, "runAsGroup")
-		}
-		if nonRoot != nil && *nonRoot {
-			ignored = append(ignored, "runAsNonRoot")
-		}
-	} else {
-		out.SecurityContextRunAsGroup, out.SecurityContextRunAsNonRoot = group, nonRoot
+	if !init {
+		out.SecurityContextRunAsGroup, out.SecurityContextRunAsNonRoot = cmp.Or(sc.RunAsGroup, pod.RunAsGroup), cmp.Or(sc.RunAsNonRoot, pod.RunAsNonRoot)
 	}
-	if sc.Capabilities != nil && len(sc.Capabilities.Drop) > 0 {
-		ignored = append(ignored, "capabilities.drop")
-	}
-	if sc.AllowPrivilegeEscalation != nil && !*sc.AllowPrivilegeEscalation {
-		ignored = append(ignored, "allowPrivilegeEscalation")
-	}
-	ignored = append(ignored, profiles(sc.SeccompProfile, sc.AppArmorProfile, sc.SELinuxOptions)...)
-	if sc.ProcMount != nil && *sc.ProcMount != corev1.DefaultProcMount {
-		ignored = append(ignored, "procMount")
-	}
-	if len(ignored) > 0 {
-		b.note("SecurityContextIgnored", "%s.securityContext: ECI has no parameter for %s; the group is isolated in a virtual machine of its own",
-			field, strings.Join(ignored, ", "))
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 // sync brings one pod's group to what is wanted. The queue runs it for a pod in one
@@ -57,7 +58,7 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	// a group.
 	search := e.dead == "" && e.unknown()
 	attempt, dead, request, pause, mismatched := e.attempt, e.dead, e.request, time.Until(e.pause), e.mismatched
-	waiting := e.waiting
+	waiting, degrade := e.waiting, e.degrade
 	p.mu.Unlock()
 	if done {
 		return nil
@@ -82,7 +83,7 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 			return err
 		}
 	}
-	if attempt == 0 || dead != "" || giveUp {
+	if attempt == 0 || dead != "" || giveUp || degrade {
 		attempt++
 		request = nil
 	}
@@ -115,6 +116,21 @@ const tokenPatience = 2 * time.Minute
 
 // request builds the create request; nil without an error means that the pod was refused.
 func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
+	pod, where, err := p.resolver.profiled(ctx, pod, p.Placement)
+	if err != nil {
+		var broken *Missing
+		if errors.As(err, &broken) {
+			p.say(e, Note{broken.EventReason, broken.Message})
+			p.wait(e, Note{"CreateContainerConfigError", broken.Message})
+		}
+		return nil, err
+	}
+	p.mu.Lock()
+	e.settings = placement.ReadSettings(pod)
+	if e.degraded {
+		pod = placement.WithoutSpot(pod)
+	}
+	p.mu.Unlock()
 	data, err := p.resolver.resolve(ctx, pod)
 	if err != nil {
 		if !apierrors.IsNotFound(err) { // such as a service account that is about to be made
@@ -123,7 +139,7 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
 		return nil, err
 	}
-	request, notes, err := Build(pod, data, p.Placement, attempt)
+	request, notes, err := Build(pod, data, where, attempt)
 	for _, n := range notes {
 		p.say(e, n)
 	}
@@ -155,7 +171,7 @@ func (p *Provider) announce(ctx context.Context, e *entry, pod *corev1.Pod, atte
 	if e.attempt != attempt {
 		e.mismatched = time.Time{}
 	}
-	e.attempt, e.ours = attempt, true
+	e.attempt, e.ours, e.degrade = attempt, true, false
 	p.mu.Unlock()
 	return nil
 }
@@ -192,9 +208,40 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 		p.refuse(e, &Refusal{"CreateContainerGroup", why.Message, "correct the pod or the node's settings and create it again"})
 		return nil
 	}
+	if p.failsFast(e) && fate == noGroup && why.Reason != "Throttled" {
+		p.fail(e, Note{ReasonScheduleFailed, why.Message})
+		return nil
+	}
 	p.say(e, Note{why.Reason, why.Message})
+	if fate == noGroup && eci.IsNoStock(err) {
+		p.fallBack(e)
+	}
 	p.wait(e, why)
 	return err
+}
+
+// ReasonScheduleFailed is ACK's reason of a pod that fails because its group can't be had.
+const ReasonScheduleFailed = "ContainerInstanceScheduleFailed"
+
+// failsFast tells that the pod asks to fail rather than to wait for its group.
+func (p *Provider) failsFast(e *entry) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return e.settings.FailFast
+}
+
+// fallBack lets the next attempt pay as it goes, if the pod asks for that where spot has no
+// stock.
+func (p *Provider) fallBack(e *entry) {
+	p.mu.Lock()
+	due := e.settings.SpotFallback && !e.degraded && e.settings.Request.SpotStrategy != "" && e.settings.Request.SpotStrategy != "NoSpot"
+	if due {
+		e.degraded, e.degrade = true, true
+	}
+	p.mu.Unlock()
+	if due {
+		p.say(e, Note{"SpotDegraded", "spot instances are out of stock; the group is paid as you go, as the annotation k8s.aliyun.com/eci-spot-fallback allows"})
+	}
 }
 
 // A fate is what a failed create leaves behind.

@@ -27,6 +27,7 @@ type Data struct {
 	Secrets    map[string]*corev1.Secret
 	Services   []corev1.Service
 	Tokens     map[tokenKey]token
+	Claims     map[string]Claim // by the claim's name
 }
 
 // A tokenKey is a projected service account token: its volume and its path.
@@ -80,6 +81,7 @@ func (b *builder) missingKey(kind, name, key string, optional *bool) error {
 // references are the names of everything Build will look up.
 type references struct {
 	configMaps, secrets []string
+	claims              []string
 	tokens              []tokenRequest
 }
 
@@ -132,6 +134,15 @@ func needs(pod *corev1.Pod) references {
 		if v.Secret != nil {
 			secret(v.Secret.SecretName)
 		}
+		if v.FlexVolume != nil && v.FlexVolume.SecretRef != nil && v.FlexVolume.SecretRef.Name != "" {
+			secret(v.FlexVolume.SecretRef.Name)
+		}
+		if v.CSI != nil && v.CSI.NodePublishSecretRef != nil && v.CSI.NodePublishSecretRef.Name != "" {
+			secret(v.CSI.NodePublishSecretRef.Name)
+		}
+		if name := claimName(pod, v); name != "" && !slices.Contains(r.claims, name) {
+			r.claims = append(r.claims, name)
+		}
 		if v.Projected == nil {
 			continue
 		}
@@ -163,6 +174,7 @@ type resolver struct {
 
 	mu    sync.Mutex
 	cache map[string]cached
+	read  readProfile
 }
 
 type cached struct {
@@ -203,7 +215,7 @@ func fetch[T any](r *resolver, key string, get func() (*T, error)) (*T, error) {
 
 // resolve gets everything the pod refers to. The error is the API server's.
 func (r *resolver) resolve(ctx context.Context, pod *corev1.Pod) (Data, error) {
-	data := Data{ConfigMaps: map[string]*corev1.ConfigMap{}, Secrets: map[string]*corev1.Secret{}, Tokens: map[tokenKey]token{}}
+	data := Data{ConfigMaps: map[string]*corev1.ConfigMap{}, Secrets: map[string]*corev1.Secret{}, Tokens: map[tokenKey]token{}, Claims: map[string]Claim{}}
 	refs, ns, core := needs(pod), pod.Namespace, r.client.CoreV1()
 	for _, name := range refs.configMaps {
 		object, err := fetch(r, "configmap/"+ns+"/"+name, func() (*corev1.ConfigMap, error) {
@@ -222,6 +234,13 @@ func (r *resolver) resolve(ctx context.Context, pod *corev1.Pod) (Data, error) {
 			return data, fmt.Errorf("reading secret %s: %w", name, err)
 		}
 		data.Secrets[name] = object
+	}
+	for _, name := range refs.claims {
+		claim, err := r.claim(ctx, ns, name)
+		if err != nil {
+			return data, err
+		}
+		data.Claims[name] = claim
 	}
 	api, err := fetch(r, "service/default/kubernetes", func() (*corev1.Service, error) {
 		return core.Services("default").Get(ctx, "kubernetes", metav1.GetOptions{})
@@ -247,6 +266,42 @@ func (r *resolver) resolve(ctx context.Context, pod *corev1.Pod) (Data, error) {
 		}
 	}
 	return data, nil
+}
+
+// claim reads a claim and, once it is bound, its volume and the Secret of its driver. The
+// claim is read anew each time: a waiting pod waits for it to be bound.
+func (r *resolver) claim(ctx context.Context, namespace, name string) (Claim, error) {
+	core := r.client.CoreV1()
+	claim, err := core.PersistentVolumeClaims(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return Claim{}, nil
+	}
+	if err != nil {
+		return Claim{}, fmt.Errorf("reading persistentvolumeclaim %s: %w", name, err)
+	}
+	out := Claim{Claim: claim}
+	if claim.Spec.VolumeName == "" {
+		return out, nil
+	}
+	if out.Volume, err = fetch(r, "volume/"+claim.Spec.VolumeName, func() (*corev1.PersistentVolume, error) {
+		return core.PersistentVolumes().Get(ctx, claim.Spec.VolumeName, metav1.GetOptions{})
+	}); err != nil || out.Volume == nil {
+		return out, wrap("reading persistentvolume "+claim.Spec.VolumeName, err)
+	}
+	if ref := secretOf(out.Volume); ref != nil {
+		out.Secret, err = fetch(r, "secret/"+ref.Namespace+"/"+ref.Name, func() (*corev1.Secret, error) {
+			return core.Secrets(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		})
+	}
+	return out, wrap("reading the secret of persistentvolume "+claim.Spec.VolumeName, err)
+}
+
+// wrap says what failed, if something did.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // token asks for a service account token that dies with the pod.

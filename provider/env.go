@@ -16,6 +16,7 @@ import (
 	kubectlresource "k8s.io/kubectl/pkg/util/resource"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/spec"
 )
 
 // Limits of a container's environment (CreateContainerGroup, EnvironmentVar.M).
@@ -46,6 +47,9 @@ func (b *builder) environment(c *corev1.Container, field string) ([]eci.Environm
 	var order []string
 	lookup := func(name string) (string, bool) {
 		if v, ok := vars[name]; ok {
+			if v.native != "" {
+				b.note("AddressNotExpanded", "%s: $(%s) is the group's address, which ECI alone knows; it arrives as it is written", field, name)
+			}
 			return v.value, v.native == ""
 		}
 		v, ok := services[name]
@@ -87,8 +91,8 @@ func (b *builder) environment(c *corev1.Container, field string) ([]eci.Environm
 		}
 	}
 	if len(out) > maxVariables {
-		return nil, nil, &Refusal{field + ".env", fmt.Sprintf("%d variables, and ECI takes %d", len(out), maxVariables),
-			"set spec.enableServiceLinks to false if most of them are Services"}
+		return nil, nil, &Refusal{Field: field + ".env", Reason: fmt.Sprintf("%d variables, and ECI takes %d", len(out), maxVariables),
+			Remedy: "set spec.enableServiceLinks to false if most of them are Services"}
 	}
 	return out, lookup, nil
 }
@@ -96,10 +100,10 @@ func (b *builder) environment(c *corev1.Container, field string) ([]eci.Environm
 func checkVariable(name, value, field string) error {
 	switch {
 	case len(name) > maxVariableKey || !variableKey.MatchString(name):
-		return &Refusal{field + ".env", fmt.Sprintf("ECI does not take the variable name %q (letters, digits and _, at most %d)", name, maxVariableKey), "rename it"}
+		return &Refusal{Field: field + ".env", Reason: fmt.Sprintf("ECI does not take the variable name %q (letters, digits and _, at most %d)", name, maxVariableKey), Remedy: "rename it"}
 	case len(value) > maxVariableValue:
-		return &Refusal{field + ".env", fmt.Sprintf("the value of %s has %d characters, and ECI takes %d", name, len(value), maxVariableValue),
-			"put it into a file: mount the ConfigMap or Secret"}
+		return &Refusal{Field: field + ".env", Reason: fmt.Sprintf("the value of %s has %d characters, and ECI takes %d", name, len(value), maxVariableValue),
+			Remedy: "put it into a file: mount the ConfigMap or Secret"}
 	}
 	return nil
 }
@@ -189,7 +193,7 @@ func (b *builder) variable(e *corev1.EnvVar, c *corev1.Container, field string, 
 		value, err := b.resourceField(from.ResourceFieldRef, c, field)
 		return variable{value: value}, err == nil, err
 	}
-	return variable{}, false, &Refusal{field + ".valueFrom", "this source of a value is not available on this virtual node", "use a ConfigMap, a Secret or a field"}
+	return variable{}, false, &Refusal{Field: field + ".valueFrom", Reason: "this source of a value is not available on this virtual node", Remedy: "use a ConfigMap, a Secret or a field"}
 }
 
 // podField reads a field of the pod for the downward API.
@@ -202,15 +206,20 @@ func (b *builder) podField(path, field string) (string, error) {
 	}
 	value, err := fieldpath.ExtractFieldPathAsString(b.pod, path)
 	if err != nil {
-		return "", &Refusal{field + ".fieldRef", fmt.Sprintf("the field %q has no value before the group exists", path), "use metadata.*, spec.nodeName, spec.serviceAccountName or status.podIP"}
+		return "", &Refusal{Field: field + ".fieldRef", Reason: fmt.Sprintf("the field %q has no value before the group exists", path), Remedy: "use metadata.*, spec.nodeName, spec.serviceAccountName or status.podIP"}
 	}
 	return value, nil
 }
 
-// resourceField reads a request or limit; a limit that is not set is the size of the
-// group, as it is the node's size on a real node.
+// resourceField reads a request or limit of a container; c is the one that asks, or nil. On
+// a real node a limit that is not set is what the container can use of the node; a group is
+// its pod's node, so it is the size that is billed.
 func (b *builder) resourceField(ref *corev1.ResourceFieldSelector, c *corev1.Container, field string) (string, error) {
-	if ref.ContainerName != "" && ref.ContainerName != c.Name {
+	refuse := func(reason, remedy string) error {
+		return &Refusal{Field: field + ".resourceFieldRef", Reason: reason, Remedy: remedy}
+	}
+	if ref.ContainerName != "" {
+		c = nil
 		for _, list := range [][]corev1.Container{b.pod.Spec.Containers, b.pod.Spec.InitContainers} {
 			for i := range list {
 				if list[i].Name == ref.ContainerName {
@@ -219,28 +228,48 @@ func (b *builder) resourceField(ref *corev1.ResourceFieldSelector, c *corev1.Con
 			}
 		}
 	}
-	c = c.DeepCopy()
-	if c.Resources.Limits == nil {
-		c.Resources.Limits = corev1.ResourceList{}
-	}
-	for name, whole := range map[corev1.ResourceName]string{corev1.ResourceCPU: "2", corev1.ResourceMemory: "4Gi", corev1.ResourceEphemeralStorage: "30Gi"} {
-		if _, ok := c.Resources.Limits[name]; !ok {
-			q := resource.MustParse(whole)
-			if r, ok := c.Resources.Requests[name]; ok && r.Cmp(q) > 0 {
-				q = r
-			}
-			c.Resources.Limits[name] = q
-		}
+	if c == nil {
+		return "", refuse(fmt.Sprintf("the pod has no container %q", ref.ContainerName), "name one of its containers")
 	}
 	selector := *ref
 	if selector.Divisor.IsZero() {
 		selector.Divisor = resource.MustParse("1")
 	}
+	if name, ok := strings.CutPrefix(ref.Resource, "limits."); ok {
+		name := corev1.ResourceName(name)
+		if _, set := c.Resources.Limits[name]; !set {
+			whole, ok := b.whole(name)
+			if !ok {
+				return "", refuse("there is no limit, and the size of the group is known when ECI has chosen one", "set a limit")
+			}
+			c = c.DeepCopy()
+			if c.Resources.Limits == nil {
+				c.Resources.Limits = corev1.ResourceList{}
+			}
+			c.Resources.Limits[name] = whole
+		}
+	}
 	value, err := kubectlresource.ExtractContainerResourceValue(&selector, c)
 	if err != nil {
-		return "", &Refusal{field + ".resourceFieldRef", err.Error(), "use limits or requests of cpu, memory or ephemeral-storage"}
+		return "", refuse(err.Error(), "use limits or requests of cpu, memory or ephemeral-storage")
 	}
 	return value, nil
+}
+
+// whole is how much of a resource the group has; false: that is not known before it exists.
+func (b *builder) whole(name corev1.ResourceName) (resource.Quantity, bool) {
+	billed := b.size.Billed
+	switch {
+	case name == corev1.ResourceEphemeralStorage:
+		return *resource.NewQuantity(int64(spec.FreeDisk+b.size.Disk)<<30, resource.BinarySI), true
+	case billed == spec.Spec{}:
+		return resource.Quantity{}, false
+	case name == corev1.ResourceCPU:
+		return *resource.NewMilliQuantity(int64(billed.CPU*1000), resource.DecimalSI), true
+	case name == corev1.ResourceMemory:
+		return *resource.NewQuantity(int64(billed.Memory*(1<<30)), resource.BinarySI), true
+	}
+	return resource.Quantity{}, true
 }
 
 // serviceVariables are the variables that announce Services: always the API server's, the

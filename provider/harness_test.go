@@ -125,7 +125,8 @@ func (b *bed) start() {
 		cloud = b.wrap(client)
 	}
 	b.node = NewVirtualNode(Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
-		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"}}}, NodeSpec{Name: testNode,
+		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"},
+			Profile: types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}}}, NodeSpec{Name: testNode,
 		CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")})
 	ctx, cancel := context.WithCancel(WithLogger(b.ctx, logger))
 	done := make(chan error, 1)

@@ -518,7 +518,7 @@ func TestEverythingThatBuildSendsIsAcceptedOnTheWire(t *testing.T) {
 			}
 		}
 		pod := goldenPods()["full"]
-		delete(pod.Annotations, annotationVSwitch) // the emulator has no such vSwitch
+		delete(pod.Annotations, "k8s.aliyun.com/eci-vswitch") // the emulator has no such vSwitch
 		b.until("running", time.Minute, func() func() bool {
 			b.create(pod)
 			return func() bool { return b.get(pod).Status.Phase == corev1.PodRunning }

@@ -3,29 +3,34 @@ package provider
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
-// maxHostname is Linux's limit; the kubelet cuts a pod's name at it too.
-const maxHostname = 63
+// maxResolver is how many servers, searches and options each the group's resolver takes.
+// CreateContainerGroup, DnsConfig.
+const maxResolver = 20
 
 // network fills in the name, the resolver and /etc/hosts. ECI knows the policies None and
 // Default only, so ClusterFirst becomes None with the cluster's servers and searches;
-// without --cluster-dns it is the VPC's resolver, which the node says once.
-func (b *builder) network(req *eci.CreateRequest) {
+// without --cluster-dns it is the VPC's resolver, which the node says once. own: an
+// annotation has set the resolver, and nothing is added to it.
+func (b *builder) network(req *eci.CreateRequest, own bool) error {
 	spec := &b.pod.Spec
-	req.HostName = spec.Hostname
-	if req.HostName == "" {
-		req.HostName = strings.Trim(b.pod.Name[:min(len(b.pod.Name), maxHostname)], "-.")
-	}
+	req.HostName = placement.Hostname(b.pod, b.where.ClusterDomain)
 	for _, alias := range spec.HostAliases {
 		req.HostAliase = append(req.HostAliase, eci.HostAlias{Ip: alias.IP, Hostname: alias.Hostnames})
 	}
 
+	if own {
+		req.DnsPolicy = string(corev1.DNSNone)
+		return nil
+	}
 	dns := &eci.DNSConfig{}
 	req.DnsPolicy = string(corev1.DNSDefault)
 	switch spec.DNSPolicy {
@@ -55,6 +60,10 @@ func (b *builder) network(req *eci.CreateRequest) {
 	if len(dns.NameServer)+len(dns.Search)+len(dns.Option) > 0 {
 		req.DnsConfig = dns
 	}
+	if n := max(len(dns.NameServer), len(dns.Search), len(dns.Option)); n > maxResolver {
+		return &Refusal{Field: "spec.dnsConfig", Reason: fmt.Sprintf("%d entries with the cluster's own, and ECI takes %d", n, maxResolver), Remedy: "name fewer"}
+	}
+	return nil
 }
 
 // setOption lets a later option replace an earlier one of the same name, as the kubelet does.
@@ -96,12 +105,16 @@ func (b *builder) registryCredentials(req *eci.CreateRequest) error {
 					login.Username, login.Password, _ = strings.Cut(string(decoded), ":")
 				}
 			}
+			if login.Username == "" && login.Password == "" {
+				b.note("InvalidImagePullSecret", "image pull secret %q has no user and password for %s; ECI takes no other login", ref.Name, registryHost(server))
+				continue
+			}
 			req.ImageRegistryCredential = append(req.ImageRegistryCredential, eci.RegistryCredential{
 				Server: registryHost(server), UserName: login.Username, Password: login.Password})
 		}
 	}
 	if n := len(req.ImageRegistryCredential); n > maxCredentials {
-		return &Refusal{"spec.imagePullSecrets", "more than 11 registries, which is ECI's limit", "name only the secrets that the pod's images need"}
+		return &Refusal{Field: "spec.imagePullSecrets", Reason: "more than 11 registries, which is ECI's limit", Remedy: "name only the secrets that the pod's images need"}
 	}
 	return nil
 }

@@ -258,6 +258,12 @@ func (p *Provider) lookAtChanges(ctx context.Context) error {
 
 // see takes in what ECI says about groups of ours.
 func (p *Provider) see(groups []eci.Group) {
+	var scarce []*entry // those that failed for want of stock
+	defer func() {
+		for _, e := range scarce {
+			p.fallBack(e)
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range groups {
@@ -277,6 +283,14 @@ func (p *Provider) see(groups []eci.Group) {
 		case g.Status == eci.ScheduleFailed:
 			// Nothing ran and nothing is paid: the next attempt follows after a pause.
 			_, reason, message := phase(e.pod, g)
+			if e.settings.FailFast {
+				e.failure = &Note{ReasonScheduleFailed, message}
+				p.outbox.Add(uid)
+				continue
+			}
+			if reason == ReasonNoStock {
+				scarce = append(scarce, e)
+			}
 			e.waiting = &Note{reason, message}
 			e.dead, e.groupID, e.group = g.ID, "", nil
 			e.deaths++

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 // Cloud is what the virtual node asks of ECI; *eci.Client is one.
@@ -92,6 +93,10 @@ type entry struct {
 	refusal *Refusal
 	failure *Note // the pod failed for this reason
 	waiting *Note // the pod waits for this reason
+
+	settings placement.Settings // of the request last built
+	degraded bool               // spot had no stock: pay as you go from the next attempt on
+	degrade  bool               // that attempt is due
 
 	deleting  bool                // the group has to go
 	deleteBy  time.Time           // when the grace period ends

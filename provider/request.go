@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -10,32 +11,22 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
-// Annotations that a pod may carry, with ACK's names and meanings.
+// Annotations that say what a group was rounded up to, with ACK's names.
 const (
-	annotationPrefix           = "k8s.aliyun.com/eci-"
-	annotationVSwitch          = "k8s.aliyun.com/eci-vswitch"
-	annotationScheduleStrategy = "k8s.aliyun.com/eci-schedule-strategy"
-	annotationSecurityGroup    = "k8s.aliyun.com/eci-security-group"
-	annotationUseSpecs         = "k8s.aliyun.com/eci-use-specs"
-	annotationRAMRole          = "k8s.aliyun.com/eci-ram-role-name"
-	annotationInstanceCPU      = "k8s.aliyun.com/eci-instance-cpu"
-	annotationInstanceMemory   = "k8s.aliyun.com/eci-instance-mem"
+	annotationInstanceCPU    = "k8s.aliyun.com/eci-instance-cpu"
+	annotationInstanceMemory = "k8s.aliyun.com/eci-instance-mem"
 )
 
 // Limits of one container group. https://help.aliyun.com/zh/eci/product-overview/limits
 const (
-	maxContainers  = 20
-	maxVolumes     = 20
 	maxCredentials = 11
 	maxGroupName   = 128
-	freeStorageGiB = 30
-	gpuResource    = corev1.ResourceName("nvidia.com/gpu")
-	defaultCPU     = 2.0 // vCPU, what ECI gives a group that names none
-	defaultMemory  = 4.0 // GiB
 )
 
 // Placement says where groups are created and what they need to reach the cluster.
@@ -45,8 +36,12 @@ type Placement struct {
 	VSwitchIDs       []string // at most ten
 	ScheduleStrategy string   // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	SecurityGroupID  string   // "": ECI's default
-	ClusterDNS       []string // addresses that the vSwitch can reach; nil: the VPC's DNS
-	ClusterDomain    string   // cluster.local
+	Region           string   // decides which sizes are sold
+	ResourceGroupID  string   // "": the account's default
+	// Profile is the ConfigMap of defaults that beat the ones here; no name: none.
+	Profile       types.NamespacedName
+	ClusterDNS    []string // addresses that the vSwitch can reach; nil: the VPC's DNS
+	ClusterDomain string   // cluster.local
 	// APIServerHost and APIServerPort replace the cluster's own address of the API server
 	// in the pods' environment: a ClusterIP can't be reached from a group.
 	APIServerHost, APIServerPort string
@@ -71,11 +66,13 @@ type Note struct {
 
 // A builder collects one request; its methods return the first refusal.
 type builder struct {
-	pod   *corev1.Pod
-	data  Data
-	where Placement
-	notes []Note
-	files int // bytes of config files so far, all volumes together
+	pod      *corev1.Pod
+	data     Data
+	where    Placement
+	size     placement.Size
+	notes    []Note
+	files    int             // bytes of config files so far, all volumes together
+	readOnly map[string]bool // volumes that every mount may only read
 }
 
 // Build translates a pod into the request for its container group. data must hold what
@@ -94,221 +91,100 @@ func Build(pod *corev1.Pod, data Data, where Placement, attempt int) (*eci.Creat
 
 func (b *builder) build(attempt int) (*eci.CreateRequest, error) {
 	pod := b.pod
-	if r := refuseShape(pod); r != nil {
-		return nil, r
+	findings := placement.Check(pod, b.where.Region)
+	if r := placement.First(findings); r != nil {
+		return nil, (*Refusal)(r)
 	}
-	req := &eci.CreateRequest{
-		ContainerGroupName: groupName(pod.Namespace, pod.Name),
-		ClientToken:        clientToken(pod, attempt),
-		VSwitchId:          strings.Join(b.where.VSwitchIDs, ","),
-		ScheduleStrategy:   b.where.ScheduleStrategy,
-		SecurityGroupId:    b.where.SecurityGroupID,
-		RestartPolicy:      string(pod.Spec.RestartPolicy),
+	for _, n := range placement.Notes(findings) {
+		b.notes = append(b.notes, Note(n))
+	}
+	b.size, _ = placement.SizeOf(pod, b.where.Region) // Check refuses what has no size
 
-		TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
-		ActiveDeadlineSeconds:         pod.Spec.ActiveDeadlineSeconds,
-		ShareProcessNamespace:         pod.Spec.ShareProcessNamespace,
-	}
-	b.annotations(req)
-	if err := b.size(req); err != nil {
+	settings := placement.ReadSettings(pod)
+	req := &settings.Request
+	req.ContainerGroupName = groupName(pod.Namespace, pod.Name)
+	req.ClientToken = clientToken(pod, attempt)
+	req.VSwitchId = cmp.Or(req.VSwitchId, strings.Join(b.where.VSwitchIDs, ","))
+	req.ScheduleStrategy = cmp.Or(req.ScheduleStrategy, b.where.ScheduleStrategy)
+	req.SecurityGroupId = cmp.Or(req.SecurityGroupId, b.where.SecurityGroupID)
+	req.ResourceGroupId = cmp.Or(req.ResourceGroupId, b.where.ResourceGroupID)
+	req.RestartPolicy = string(pod.Spec.RestartPolicy)
+	req.TerminationGracePeriodSeconds = pod.Spec.TerminationGracePeriodSeconds
+	req.ActiveDeadlineSeconds = pod.Spec.ActiveDeadlineSeconds
+	req.ShareProcessNamespace = pod.Spec.ShareProcessNamespace
+	req.Cpu, req.Memory, req.EphemeralStorage = b.size.CPU, b.size.Memory, b.size.Disk
+	b.sysctls(req)
+	if err := b.network(req, settings.DNS); err != nil {
 		return nil, err
 	}
-	b.network(req)
 	if err := b.registryCredentials(req); err != nil {
 		return nil, err
 	}
 	if err := b.volumes(req); err != nil {
 		return nil, err
 	}
-	for i := range pod.Spec.InitContainers {
-		c, err := b.container(&pod.Spec.InitContainers[i], fmt.Sprintf("spec.initContainers[%d]", i), true)
-		if err != nil {
-			return nil, err
-		}
-		req.InitContainer = append(req.InitContainer, *c)
+	if err := b.containers(req); err != nil {
+		return nil, err
 	}
-	for i := range pod.Spec.Containers {
-		c, err := b.container(&pod.Spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), false)
-		if err != nil {
-			return nil, err
-		}
-		req.Container = append(req.Container, *c)
-	}
-	b.podHardening()
-	req.Tag = identityTags(pod, b.where, attempt)
+	req.Tag = append(identityTags(pod, b.where, attempt), req.Tag...)
 	return req, nil
 }
 
-// refuseShape finds what makes a pod impossible on ECI, whatever its data.
-func refuseShape(pod *corev1.Pod) *Refusal {
-	spec := &pod.Spec
-	ownHost := "a container group has a network and a host of its own"
-	switch {
-	case isOwnedBy(pod, "DaemonSet"):
-		return &Refusal{"metadata.ownerReferences", "pods of a DaemonSet belong on real nodes",
-			"add a node affinity `type NotIn [virtual-kubelet]` to the DaemonSet's template"}
-	case spec.HostNetwork:
-		return &Refusal{"spec.hostNetwork", ownHost, "remove it, or keep the pod on real nodes"}
-	case spec.HostPID:
-		return &Refusal{"spec.hostPID", ownHost, "remove it, or keep the pod on real nodes"}
-	case spec.HostIPC:
-		return &Refusal{"spec.hostIPC", ownHost, "remove it, or keep the pod on real nodes"}
-	case len(spec.Containers)+len(spec.InitContainers) > maxContainers:
-		return &Refusal{"spec.containers", fmt.Sprintf("%d containers with the init containers, and a group holds at most %d",
-			len(spec.Containers)+len(spec.InitContainers), maxContainers), "split the pod"}
-	case len(spec.Volumes) > maxVolumes:
-		return &Refusal{"spec.volumes", fmt.Sprintf("%d volumes, and a group holds at most %d", len(spec.Volumes), maxVolumes),
-			"merge config volumes into one projected volume"}
-	case spec.OS != nil && spec.OS.Name == corev1.Windows:
-		return &Refusal{"spec.os.name", "this virtual node runs Linux groups", "keep the pod on Windows nodes"}
-	case spec.SecurityContext != nil && len(spec.SecurityContext.Sysctls) > 0:
-		return &Refusal{"spec.securityContext.sysctls", "kernel parameters are not set on this virtual node", "remove them, or keep the pod on real nodes"}
-	case len(spec.ResourceClaims) > 0:
-		return &Refusal{"spec.resourceClaims", "dynamically allocated devices do not exist on a virtual node", "keep the pod on real nodes"}
-	}
-	for i := range spec.InitContainers {
-		if p := spec.InitContainers[i].RestartPolicy; p != nil && *p == corev1.ContainerRestartPolicyAlways {
-			return &Refusal{fmt.Sprintf("spec.initContainers[%d].restartPolicy", i),
-				"ECI runs init containers one after the other until each has ended, so a sidecar would never let the pod start",
-				"move the sidecar to spec.containers"}
-		}
-	}
-	return nil
-}
-
-// annotations applies what ACK's pod annotations say and notes the ones not honoured here.
-func (b *builder) annotations(req *eci.CreateRequest) {
-	set := map[string]*string{
-		annotationVSwitch: &req.VSwitchId, annotationScheduleStrategy: &req.ScheduleStrategy,
-		annotationSecurityGroup: &req.SecurityGroupId, annotationUseSpecs: &req.InstanceType,
-		annotationRAMRole: &req.RamRoleName,
-	}
-	var ignored []string
-	for key, value := range b.pod.Annotations {
-		if field := set[key]; field != nil {
-			*field = strings.ReplaceAll(value, " ", "")
-		} else if strings.HasPrefix(key, annotationPrefix) && !strings.HasPrefix(key, "k8s.aliyun.com/eci-instance-") {
-			ignored = append(ignored, key)
-		}
-	}
-	if len(ignored) > 0 {
-		slices.Sort(ignored)
-		b.note("AnnotationIgnored", "this virtual node does not act on %s", strings.Join(ignored, ", "))
-	}
-}
-
-// size fills in the group's vCPU, memory and storage: per container the limit, else the
-// request; init containers run before the others, so the larger of the two counts. ECI
-// rounds the sum up to a size that it sells.
-func (b *builder) size(req *eci.CreateRequest) error {
+// containers translates the pod's containers. Sidecars become containers: ECI would wait
+// for the end of an init container.
+func (b *builder) containers(req *eci.CreateRequest) error {
 	spec := &b.pod.Spec
-	if err := refuseResources(spec, req.InstanceType != ""); err != nil {
-		return err
-	}
-	sum := func(name corev1.ResourceName) float64 {
-		if r := spec.Resources; r != nil {
-			if v := pick(corev1.ResourceRequirements{Limits: r.Limits, Requests: r.Requests}, name); v > 0 {
-				return v
-			}
-		}
-		total, largest := 0.0, 0.0
-		for i := range spec.Containers {
-			total += pick(spec.Containers[i].Resources, name)
-		}
-		for i := range spec.InitContainers {
-			largest = max(largest, pick(spec.InitContainers[i].Resources, name))
-		}
-		return max(total, largest)
-	}
-	if extra := math.Ceil(gib(sum(corev1.ResourceEphemeralStorage))) - freeStorageGiB; extra > 0 {
-		return &Refusal{"resources.ephemeral-storage", fmt.Sprintf("%g GiB more than the %d GiB of a group", extra, freeStorageGiB),
-			"ask for less, or mount a volume"}
-	}
-	if req.InstanceType != "" {
-		return nil // the annotation beats requests and limits
-	}
-	cpu, memory := sum(corev1.ResourceCPU), gib(sum(corev1.ResourceMemory))
-	if cpu == 0 && memory == 0 {
-		return nil // ECI's own default
-	}
-	if cpu == 0 {
-		cpu = defaultCPU
-	}
-	if memory == 0 {
-		memory = defaultMemory
-	}
-	req.Cpu, req.Memory = milli(cpu), milli(memory)
-	return nil
-}
-
-// refuseResources finds a resource that no group has.
-func refuseResources(spec *corev1.PodSpec, sized bool) error {
 	for i := range spec.Containers {
-		for _, list := range []corev1.ResourceList{spec.Containers[i].Resources.Limits, spec.Containers[i].Resources.Requests} {
-			for name, q := range list {
-				field := fmt.Sprintf("spec.containers[%d].resources[%s]", i, name)
-				switch {
-				case q.IsZero(), name == corev1.ResourceCPU, name == corev1.ResourceMemory, name == corev1.ResourceEphemeralStorage:
-				case name == gpuResource && sized:
-				case name == gpuResource:
-					return &Refusal{field, "a group gets GPUs by its instance type", "name one in the annotation " + annotationUseSpecs}
-				default:
-					return &Refusal{field, "no container group has this resource", "keep the pod on nodes that have it"}
-				}
-			}
+		c, err := b.container(&spec.Containers[i], fmt.Sprintf("spec.containers[%d]", i), false)
+		if err != nil {
+			return err
 		}
+		req.Container = append(req.Container, *c)
+	}
+	var sidecars []*eci.ContainerRequest
+	for i := range spec.InitContainers {
+		init := &spec.InitContainers[i]
+		c, err := b.container(init, fmt.Sprintf("spec.initContainers[%d]", i), !isSidecar(init))
+		if err != nil {
+			return err
+		}
+		if isSidecar(init) {
+			sidecars = append(sidecars, c)
+		} else {
+			req.InitContainer = append(req.InitContainer, *c)
+		}
+	}
+	for i, c := range sidecars {
+		sidecar(c, i, len(sidecars), b.pod.Spec.RestartPolicy)
+		req.Container = append(req.Container, *c)
 	}
 	return nil
 }
 
-// pick is the limit, else the request, in units (cores, bytes).
-func pick(r corev1.ResourceRequirements, name corev1.ResourceName) float64 {
-	if q, ok := r.Limits[name]; ok {
-		return q.AsApproximateFloat64()
+// sysctls sets the kernel parameters that ECI calls safe and unsafe, each in its place.
+func (b *builder) sysctls(req *eci.CreateRequest) {
+	if b.pod.Spec.SecurityContext == nil {
+		return
 	}
-	q := r.Requests[name]
-	return q.AsApproximateFloat64()
+	add := func(context **eci.GroupSecurityContext, s corev1.Sysctl) {
+		if *context == nil {
+			*context = &eci.GroupSecurityContext{}
+		}
+		(*context).Sysctl = append((*context).Sysctl, eci.Sysctl{Name: s.Name, Value: s.Value})
+	}
+	for _, s := range b.pod.Spec.SecurityContext.Sysctls {
+		if placement.IsSafeSysctl(s.Name) {
+			add(&req.SecurityContext, s)
+		} else {
+			add(&req.HostSecurityContext, s)
+		}
+	}
 }
 
 func gib(bytes float64) float64 { return bytes / (1 << 30) }
 
 // milli rounds up to three decimals, which is what ECI reads.
 func milli(v float64) float64 { return math.Ceil(v*1000-1e-6) / 1000 }
-
-// podHardening notes pod-level settings that only harden or that ECI decides itself.
-func (b *builder) podHardening() {
-	var ignored []string
-	if sc := b.pod.Spec.SecurityContext; sc != nil {
-		if sc.FSGroup != nil {
-			ignored = append(ignored, "fsGroup")
-		}
-		if len(sc.SupplementalGroups) > 0 {
-			ignored = append(ignored, "supplementalGroups")
-		}
-		ignored = append(ignored, profiles(sc.SeccompProfile, sc.AppArmorProfile, sc.SELinuxOptions)...)
-	}
-	if len(ignored) > 0 {
-		b.note("SecurityContextIgnored", "spec.securityContext: ECI has no parameter for %s; the group is isolated in a virtual machine of its own",
-			strings.Join(ignored, ", "))
-	}
-	if b.pod.Spec.RuntimeClassName != nil {
-		b.note("RuntimeClassIgnored", "spec.runtimeClassName: %s does not apply; every group runs in a virtual machine of its own", *b.pod.Spec.RuntimeClassName)
-	}
-}
-
-// profiles names the security profiles that are set, of a pod or a container.
-func profiles(seccomp *corev1.SeccompProfile, appArmor *corev1.AppArmorProfile, seLinux *corev1.SELinuxOptions) (names []string) {
-	if seccomp != nil {
-		names = append(names, "seccompProfile")
-	}
-	if appArmor != nil {
-		names = append(names, "appArmorProfile")
-	}
-	if seLinux != nil {
-		names = append(names, "seLinuxOptions")
-	}
-	return names
-}
 
 func (b *builder) note(reason, format string, args ...any) {
 	n := Note{Reason: reason, Message: fmt.Sprintf(format, args...)}

@@ -51,6 +51,7 @@ func testData() Data {
 			{ObjectMeta: object("headless"), Spec: corev1.ServiceSpec{ClusterIP: "None", Ports: []corev1.ServicePort{{Port: 1}}}},
 		},
 		Tokens: map[tokenKey]token{{"kube-api-access-x", "token"}: {value: "jwt"}},
+		Claims: testClaims(),
 	}
 }
 
@@ -62,7 +63,7 @@ func goldenPods() map[string]*corev1.Pod {
 	return map[string]*corev1.Pod{
 		"default": healthyPod("web", uid),
 		"full": healthyPod("web.full", uid, func(p *corev1.Pod) {
-			p.Annotations = map[string]string{annotationVSwitch: "vsw-z", "k8s.aliyun.com/eci-spot-strategy": "SpotAsPriceGo"}
+			p.Annotations = map[string]string{"k8s.aliyun.com/eci-vswitch": "vsw-z", "k8s.aliyun.com/eci-spot-strategy": "SpotAsPriceGo"}
 			p.Spec.ActiveDeadlineSeconds, p.Spec.EnableServiceLinks = &one, &no
 			p.Spec.Hostname, p.Spec.HostAliases = "web-0", []corev1.HostAlias{{IP: "1.2.3.4", Hostnames: []string{"a", "b"}}}
 			p.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "pull"}, {Name: "oldpull"}, {Name: "nowhere"}}
@@ -190,24 +191,26 @@ func TestBuildRefusesWithTheFieldAndARemedy(t *testing.T) {
 	}
 	for field, change := range map[string]func(*corev1.Pod){
 		"spec.hostNetwork": func(p *corev1.Pod) { p.Spec.HostNetwork = true },
-		"spec.securityContext.sysctls": func(p *corev1.Pod) {
-			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "1024"}}}
+		"spec.securityContext.sysctls[0].name": func(p *corev1.Pod) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "vm.max_map_count", Value: "1024"}}}
 		},
-		"spec.hostPID":                                  func(p *corev1.Pod) { p.Spec.HostPID = true },
-		"spec.hostIPC":                                  func(p *corev1.Pod) { p.Spec.HostIPC = true },
-		"metadata.ownerReferences":                      ownedBy("DaemonSet"),
-		"spec.containers":                               func(p *corev1.Pod) { p.Spec.Containers = make([]corev1.Container, 21) },
-		"spec.volumes":                                  func(p *corev1.Pod) { p.Spec.Volumes = make([]corev1.Volume, 21) },
-		"spec.initContainers[0].restartPolicy":          func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{{Name: "s", RestartPolicy: &always}} },
+		"spec.hostPID":             func(p *corev1.Pod) { p.Spec.HostPID = true },
+		"spec.hostIPC":             func(p *corev1.Pod) { p.Spec.HostIPC = true },
+		"metadata.ownerReferences": ownedBy("DaemonSet"),
+		"spec.containers":          func(p *corev1.Pod) { p.Spec.Containers = make([]corev1.Container, 21) },
+		"spec.volumes":             func(p *corev1.Pod) { p.Spec.Volumes = make([]corev1.Volume, 21) },
+		"spec.initContainers[1]": func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "s", RestartPolicy: &always}, {Name: "i"}}
+		},
 		"spec.volumes[1].hostPath":                      volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}),
-		"spec.volumes[1].persistentVolumeClaim":         volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}),
+		"spec.volumes[1].persistentVolumeClaim":         volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "rbd"}}),
 		"spec.volumes[1]: the file a has 33792":         configMap("big"),
 		"spec.volumes[1]: with the file b":              configMap("many"),
 		"spec.containers[0].ports[0].hostPort":          main(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{HostPort: 80}} }),
 		"the value of LONG has 257":                     env("LONG", strings.Repeat("x", 257)),
 		`the variable name "a-b"`:                       env("a-b", ""),
 		"spec.containers[0].securityContext.privileged": main(func(c *corev1.Container) { c.SecurityContext = &corev1.SecurityContext{Privileged: &yes} }),
-		"spec.containers[0].resources[nvidia.com/gpu]": main(func(c *corev1.Container) {
+		"spec.containers[0].resources.limits[nvidia.com/gpu]": main(func(c *corev1.Container) {
 			c.Resources.Limits = corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")}
 		}),
 		"spec.containers[0].livenessProbe.grpc": main(func(c *corev1.Container) {
@@ -270,7 +273,7 @@ func TestSizeIsTheSumOfLimitsElseRequests(t *testing.T) {
 			}
 			pod.Spec.InitContainers = []corev1.Container{{Name: "i", Image: "x", Resources: c.init}}
 			if c.annotation != "" {
-				pod.Annotations = map[string]string{annotationUseSpecs: c.annotation}
+				pod.Annotations = map[string]string{"k8s.aliyun.com/eci-use-specs": c.annotation}
 			}
 			request, _, err := Build(pod, testData(), testPlacement(), 1)
 			if err != nil {

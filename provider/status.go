@@ -50,26 +50,37 @@ func Status(pod *corev1.Pod, group *eci.Group, now time.Time) corev1.PodStatus {
 		// A group is its own host; ACK's virtual nodes report the same.
 		status.HostIP, status.HostIPs = group.IP, []corev1.HostIP{{IP: group.IP}}
 	}
-	status.Phase, status.Reason, status.Message = phase(pod, group)
+	status.Phase, status.Reason, status.Message = phase(pod, withoutSidecars(pod, group))
 
 	initDone := true
 	previousInit := status.InitContainerStatuses
 	status.InitContainerStatuses = nil
+	ready := true
+	var unready []string
 	for i := range pod.Spec.InitContainers {
-		c := containerStatus(&pod.Spec.InitContainers[i], find(group.InitContainers, pod.Spec.InitContainers[i].Name),
-			previous(previousInit, pod.Spec.InitContainers[i].Name), pod, group, status.Phase, "PodInitializing")
-		if t := c.State.Terminated; t == nil || t.ExitCode != 0 {
-			initDone = false
+		spec := &pod.Spec.InitContainers[i]
+		seen := find(group.InitContainers, spec.Name)
+		if isSidecar(spec) {
+			seen = find(group.Containers, spec.Name) // ECI runs it beside the others
 		}
-		c.Ready = c.State.Terminated != nil && c.State.Terminated.ExitCode == 0
+		c := containerStatus(spec, seen, previous(previousInit, spec.Name), pod, group, status.Phase, "PodInitializing")
+		switch t := c.State.Terminated; {
+		case isSidecar(spec):
+			initDone = initDone && c.State.Waiting == nil
+			if !c.Ready {
+				ready = false
+				unready = append(unready, spec.Name)
+			}
+		default:
+			c.Ready = t != nil && t.ExitCode == 0
+			initDone = initDone && c.Ready
+		}
 		status.InitContainerStatuses = append(status.InitContainerStatuses, c)
 	}
 	waiting := "ContainerCreating"
 	if len(pod.Spec.InitContainers) > 0 && !initDone {
 		waiting = "PodInitializing"
 	}
-	ready := true
-	var unready []string
 	previousContainers := status.ContainerStatuses
 	status.ContainerStatuses = nil
 	for i := range pod.Spec.Containers {
@@ -139,6 +150,15 @@ func at(t time.Time) string {
 		return ""
 	}
 	return " at " + t.UTC().Format(time.RFC3339)
+}
+
+// withoutSidecars is the group without the pod's sidecars, which don't decide its phase.
+func withoutSidecars(pod *corev1.Pod, group *eci.Group) *eci.Group {
+	own := *group
+	own.Containers = slices.DeleteFunc(slices.Clone(group.Containers), func(c eci.Container) bool {
+		return slices.ContainsFunc(pod.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name && isSidecar(&i) })
+	})
+	return &own
 }
 
 func allEnded(group *eci.Group) bool {

@@ -179,3 +179,38 @@ func TestAnEndThatNobodySawHasTheGroupsTime(t *testing.T) {
 		t.Errorf("ended %+v", got)
 	}
 }
+
+func TestASidecarIsReportedAsAnInitContainerThatRuns(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	pod := healthyPod("web", func(p *corev1.Pod) {
+		p.Spec.RestartPolicy = corev1.RestartPolicyNever
+		p.Spec.InitContainers = []corev1.Container{{Name: "proxy", Image: "p", RestartPolicy: &always}}
+	})
+	proxy := func(ready bool, c eci.ContainerState) func(*eci.Group) {
+		return func(g *eci.Group) {
+			g.Containers = append(g.Containers, eci.Container{Name: "proxy", Ready: ready, Current: c})
+		}
+	}
+	running := eci.ContainerState{State: "Running", Started: statusTime}
+	killed := eci.ContainerState{State: "Terminated", ExitCode: 137, Started: statusTime, Finished: statusTime}
+	done := current(eci.ContainerState{State: "Terminated", Started: statusTime, Finished: statusTime})
+	for _, c := range []struct {
+		name               string
+		group              *eci.Group
+		phase              corev1.PodPhase
+		initialized, ready corev1.ConditionStatus
+	}{
+		{"it runs", runningGroup(proxy(true, running)), corev1.PodRunning, corev1.ConditionTrue, corev1.ConditionTrue},
+		{"it is not ready", runningGroup(proxy(false, running)), corev1.PodRunning, corev1.ConditionTrue, corev1.ConditionFalse},
+		{"it has not started", runningGroup(proxy(false, eci.ContainerState{State: "Waiting"})), corev1.PodRunning, corev1.ConditionFalse, corev1.ConditionFalse},
+		{"it is killed after the Job's container", runningGroup(status(eci.Succeeded), done, proxy(false, killed)), corev1.PodSucceeded, corev1.ConditionTrue, corev1.ConditionFalse},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Status(pod, c.group, statusTime)
+			initialized, ready := condition(&got, corev1.PodInitialized), condition(&got, corev1.PodReady)
+			if got.Phase != c.phase || initialized.Status != c.initialized || ready.Status != c.ready || len(got.InitContainerStatuses) != 1 || len(got.ContainerStatuses) != 1 {
+				t.Errorf("phase %s, initialized %s, ready %s, %+v", got.Phase, initialized.Status, ready.Status, got.InitContainerStatuses)
+			}
+		})
+	}
+}

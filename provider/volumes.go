@@ -23,20 +23,26 @@ const defaultFileMode int32 = 0o644
 type files struct {
 	list  []eci.ConfigFile
 	field string
-	bytes *int // shared by all volumes of the pod
+	mode  int32 // of a file that names none
+	wide  int32 // permissions that every file gets besides
+	bytes *int  // shared by all volumes of the pod
 }
+
+// readable is what fsGroup gives to config files: ECI can't give them to a group, so
+// everyone in the pod may read them, which is what the field is set for.
+const readable int32 = 0o444
 
 func (f *files) add(path string, content []byte, mode *int32) error {
 	if len(content) > maxFileBytes {
-		return &Refusal{f.field, fmt.Sprintf("the file %s has %d bytes, and ECI takes %d a file", path, len(content), maxFileBytes), "split it, or put it on an NFS volume"}
+		return &Refusal{Field: f.field, Reason: fmt.Sprintf("the file %s has %d bytes, and ECI takes %d a file", path, len(content), maxFileBytes), Remedy: "split it, or put it on an NFS volume"}
 	}
 	if *f.bytes += len(content); *f.bytes > maxFilesBytes {
-		return &Refusal{f.field, fmt.Sprintf("with the file %s the pod's config files have %d bytes, and ECI takes %d a pod", path, *f.bytes, maxFilesBytes),
-			"select the keys that the pod needs with items, or use an NFS volume"}
+		return &Refusal{Field: f.field, Reason: fmt.Sprintf("with the file %s the pod's config files have %d bytes, and ECI takes %d a pod", path, *f.bytes, maxFilesBytes),
+			Remedy: "select the keys that the pod needs with items, or use an NFS volume"}
 	}
 	file := eci.ConfigFile{Path: path, Content: base64.StdEncoding.EncodeToString(content)}
 	if mode != nil {
-		file.Mode = octal(*mode)
+		file.Mode = octal(*mode | f.wide)
 	}
 	// A later source of a projected volume wins, as on a real node.
 	for i := range f.list {
@@ -47,7 +53,7 @@ func (f *files) add(path string, content []byte, mode *int32) error {
 	}
 	f.list = append(f.list, file)
 	if len(f.list) > maxPaths {
-		return &Refusal{f.field, fmt.Sprintf("more than %d files in one volume", maxPaths), "select keys with items, or split the volume"}
+		return &Refusal{Field: f.field, Reason: fmt.Sprintf("more than %d files in one volume", maxPaths), Remedy: "select keys with items, or split the volume"}
 	}
 	return nil
 }
@@ -64,18 +70,17 @@ func (b *builder) volumes(req *eci.CreateRequest) error {
 		switch {
 		case v.EmptyDir != nil:
 			out.Type, out.EmptyDirVolume = "EmptyDirVolume", &eci.EmptyDirVolume{}
-			switch v.EmptyDir.Medium {
-			case corev1.StorageMediumDefault, corev1.StorageMediumMemory:
-				out.EmptyDirVolume.Medium = string(v.EmptyDir.Medium)
-			default:
-				return &Refusal{field + ".emptyDir.medium", fmt.Sprintf("%q is not available on ECI", v.EmptyDir.Medium), `use "" or Memory`}
-			}
+			out.EmptyDirVolume.Medium = string(v.EmptyDir.Medium)
 			if v.EmptyDir.SizeLimit != nil && !v.EmptyDir.SizeLimit.IsZero() {
 				out.EmptyDirVolume.SizeLimit = v.EmptyDir.SizeLimit.String()
 			}
 		case v.NFS != nil:
 			out.Type = "NFSVolume"
 			out.NFSVolume = &eci.NFSVolume{Server: v.NFS.Server, Path: v.NFS.Path, ReadOnly: v.NFS.ReadOnly}
+		case v.PersistentVolumeClaim != nil, v.Ephemeral != nil, v.FlexVolume != nil, v.CSI != nil:
+			if err := b.persistent(v, field, &out); err != nil {
+				return err
+			}
 		default:
 			config, err := b.configFiles(v, field)
 			if err != nil {
@@ -95,11 +100,13 @@ func (b *builder) volumes(req *eci.CreateRequest) error {
 
 // configFiles turns the volumes whose content Kubernetes knows into files.
 func (b *builder) configFiles(v *corev1.Volume, field string) (*eci.ConfigFileVolume, error) {
-	f := &files{field: field, bytes: &b.files}
-	mode := defaultFileMode
+	f := &files{field: field, mode: defaultFileMode, bytes: &b.files}
+	if sc := b.pod.Spec.SecurityContext; sc != nil && sc.FSGroup != nil {
+		f.wide = readable
+	}
 	set := func(m *int32) {
 		if m != nil {
-			mode = *m
+			f.mode = *m
 		}
 	}
 	var err error
@@ -117,29 +124,9 @@ func (b *builder) configFiles(v *corev1.Volume, field string) (*eci.ConfigFileVo
 		set(v.Projected.DefaultMode)
 		err = b.projectedFiles(f, v.Name, v.Projected)
 	default:
-		kind, remedy := volumeKind(v)
-		return nil, &Refusal{field + "." + kind, "volumes of this kind are not available on this virtual node", remedy}
+		return nil, &Refusal{Field: field, Reason: "the volume says nothing that ECI can do", Remedy: "name a source, or keep the pod on real nodes"}
 	}
-	return &eci.ConfigFileVolume{DefaultMode: octal(mode), ConfigFileToPath: f.list}, err
-}
-
-func volumeKind(v *corev1.Volume) (kind, remedy string) {
-	const keep = "keep the pod on real nodes"
-	switch {
-	case v.PersistentVolumeClaim != nil:
-		return "persistentVolumeClaim", "mount NFS directly, or keep the pod on real nodes"
-	case v.HostPath != nil:
-		return "hostPath", "use an emptyDir or a ConfigMap, or keep the pod on real nodes"
-	case v.CSI != nil:
-		return "csi", keep
-	case v.Ephemeral != nil:
-		return "ephemeral", "use an emptyDir, or keep the pod on real nodes"
-	case v.Image != nil:
-		return "image", "copy the files with an init container"
-	case v.ISCSI != nil:
-		return "iscsi", keep
-	}
-	return "volumeSource", keep
+	return &eci.ConfigFileVolume{DefaultMode: octal(f.mode | f.wide), ConfigFileToPath: f.list}, err
 }
 
 func (b *builder) projectedFiles(f *files, volume string, projected *corev1.ProjectedVolumeSource) error {
@@ -162,7 +149,7 @@ func (b *builder) projectedFiles(f *files, volume string, projected *corev1.Proj
 			}
 			err = f.add(source.ServiceAccountToken.Path, []byte(token.value), nil)
 		default:
-			err = &Refusal{f.field, "this kind of projected source is not available on this virtual node", "keep the pod on real nodes"}
+			err = &Refusal{Field: f.field, Reason: "the source says nothing that ECI can do", Remedy: "name a source, or keep the pod on real nodes"}
 		}
 		if err != nil {
 			return err
@@ -228,11 +215,11 @@ func (b *builder) downwardFiles(f *files, items []corev1.DownwardAPIVolumeFile) 
 		var err error
 		switch {
 		case item.FieldRef != nil && strings.HasPrefix(item.FieldRef.FieldPath, "status."):
-			err = &Refusal{f.field, fmt.Sprintf("the field %s has no value before the group exists", item.FieldRef.FieldPath), "use an environment variable"}
+			err = &Refusal{Field: f.field, Reason: fmt.Sprintf("the field %s has no value before the group exists", item.FieldRef.FieldPath), Remedy: "use an environment variable"}
 		case item.FieldRef != nil:
 			value, err = b.podField(item.FieldRef.FieldPath, f.field)
 		case item.ResourceFieldRef != nil:
-			value, err = b.resourceField(item.ResourceFieldRef, &b.pod.Spec.Containers[0], f.field)
+			value, err = b.resourceField(item.ResourceFieldRef, nil, f.field)
 		}
 		if err == nil {
 			err = f.add(item.Path, []byte(value), item.Mode)

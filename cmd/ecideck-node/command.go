@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ type flags struct {
 	kubeconfig, nodeName               string
 	region, endpoint, zone             string
 	vswitches                          []string
+	profile                            string
 	strategy, securityGroup            string
 	listen, nodeIP, healthListen       string
 	clusterDNS                         []string
@@ -68,6 +70,7 @@ instance's role.`,
 	s.StringSliceVar(&f.vswitches, "vswitch-ids", nil, "vSwitches for new groups, at most ten")
 	s.StringVar(&f.strategy, "schedule-strategy", "", "order of the vSwitches: VSwitchOrdered or VSwitchRandom")
 	s.StringVar(&f.securityGroup, "security-group-id", "", "security group of new groups")
+	s.StringVar(&f.profile, "eci-profile", "kube-system/eci-profile", "namespace/name of a ConfigMap with defaults, as ACK's; read anew for each pod; empty: none")
 	s.StringVar(&f.listen, "listen", ":10250", "address of the kubelet port (logs)")
 	s.StringVar(&f.nodeIP, "node-ip", "", "address at which the API server reaches the kubelet port (env POD_IP)")
 	s.StringVar(&f.healthListen, "health-listen", ":10255", "address of /healthz, /readyz and /metrics; empty: none")
@@ -109,6 +112,9 @@ func (f *flags) complete() error {
 	case "self-signed", "csr":
 	default:
 		return fmt.Errorf("--serving-certificate %q: use self-signed or csr", f.servingCertificate)
+	}
+	if namespace, name, ok := strings.Cut(f.profile, "/"); f.profile != "" && (!ok || namespace == "" || name == "" || strings.Contains(name, "/")) {
+		return fmt.Errorf("--eci-profile %q: give namespace/name", f.profile)
 	}
 	if len(f.vswitches) > 10 {
 		return fmt.Errorf("--vswitch-ids: ECI takes at most 10, these are %d", len(f.vswitches))

@@ -12,6 +12,7 @@ func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--tls-cert-file=a", "go together"},
 		{"--schedule-strategy=x", "VSwitchOrdered"},
+		{"--eci-profile=eci-profile", "namespace/name"},
 		{"--cpu=many", "--cpu"},
 		{"--apiserver-address=host", "host:port"},
 		{"--apiserver-address=https://10.0.0.5:6443", "host:port"},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -161,8 +162,9 @@ func (f *flags) certificates(ctx context.Context, client kubernetes.Interface) (
 func (f *flags) placement() provider.Placement {
 	p := provider.Placement{
 		ClusterID: f.clusterID, NodeName: f.nodeName, VSwitchIDs: f.vswitches, ScheduleStrategy: f.strategy,
-		SecurityGroupID: f.securityGroup, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
+		SecurityGroupID: f.securityGroup, Region: f.region, ClusterDNS: f.clusterDNS, ClusterDomain: f.clusterDomain,
 	}
+	p.Profile.Namespace, p.Profile.Name, _ = strings.Cut(f.profile, "/")
 	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
 		p.APIServerHost, p.APIServerPort = host, port
 	}

@@ -25,6 +25,13 @@ func everything() *eci.CreateRequest {
 	r.MaxPendingMinute, r.AutoMatchImageCache, r.ImageSnapshotId = 30, ptr(true), "imc-1"
 	r.EipInstanceId, r.AutoCreateEip, r.EipBandwidth = "eip-1", ptr(false), 5
 	r.NtpServer, r.PlainHttpRegistry, r.InsecureRegistry = []string{"100.100.5.1", "100.100.5.2"}, "registry.local:5000", "registry.local:5443"
+	r.HostSecurityContext = &eci.GroupSecurityContext{Sysctl: []eci.Sysctl{{Name: "net.core.somaxconn", Value: "1024"}}}
+	r.CorePattern, r.CpuOptionsCore, r.CpuOptionsThreadsPerCore = "/tmp/core", 2, 1
+	r.EipISP, r.EipCommonBandwidthPackage = "BGP", "cbwp-1"
+	r.Ipv6AddressCount, r.Ipv6GatewayBandwidthEnable, r.Ipv6GatewayBandwidth = 1, ptr(true), "100M"
+	r.IngressBandwidth, r.EgressBandwidth = 40_000_000, 20_000_000
+	r.PrivateIpAddress, r.FixedIp, r.FixedIpRetainHour = "10.0.0.9", "true", 48
+	r.DataCacheBucket, r.DataCachePL, r.DataCacheProvisionedIops, r.DataCacheBurstingEnabled = "default", "PL1", 1000, ptr(true)
 	r.AcrRegistryInfo = []eci.ACRRegistry{{InstanceId: "cri-1", InstanceName: "shop", RegionId: "cn-hangzhou", Domain: []string{"shop-registry.cn-hangzhou.cr.aliyuncs.com"},
 		ArnService: "acs:ram::1:role/service", ArnUser: "acs:ram::1:role/user"}}
 	c := &r.Container[0]

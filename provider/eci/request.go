@@ -35,16 +35,39 @@ type CreateRequest struct {
 	EphemeralStorage int32 // GiB above the 30 that are free
 	MaxPendingMinute int32
 	SecurityContext  *GroupSecurityContext
+	// HostSecurityContext sets the sysctls that ECI calls unsafe.
+	HostSecurityContext *GroupSecurityContext
+	CorePattern         string // where core dumps go
+
+	CpuOptionsCore           int32 // physical cores
+	CpuOptionsThreadsPerCore int32 // 1: no hyper-threading
 
 	AutoMatchImageCache *bool
 	ImageSnapshotId     string
 	EipInstanceId       string
 	AutoCreateEip       *bool
-	EipBandwidth        int32 // Mbit/s
-	NtpServer           []string
-	PlainHttpRegistry   string // host[:port], comma-separated
-	InsecureRegistry    string // host[:port], comma-separated
-	AcrRegistryInfo     []ACRRegistry
+	EipBandwidth        int32  // Mbit/s
+	EipISP              string // BGP, BGP_PRO
+
+	EipCommonBandwidthPackage  string
+	Ipv6AddressCount           int32 // at most 1
+	Ipv6GatewayBandwidthEnable *bool
+	Ipv6GatewayBandwidth       string // 100M
+	IngressBandwidth           int64  // bit/s, as the vendor's English pages say; the Chinese ones say byte/s
+	EgressBandwidth            int64  // as IngressBandwidth
+	PrivateIpAddress           string
+	FixedIp                    string // "true"
+	FixedIpRetainHour          int32
+
+	DataCacheBucket          string
+	DataCachePL              string // of its disk: PL0, PL1…
+	DataCacheProvisionedIops int32
+	DataCacheBurstingEnabled *bool
+
+	NtpServer         []string
+	PlainHttpRegistry string // host[:port], comma-separated
+	InsecureRegistry  string // host[:port], comma-separated
+	AcrRegistryInfo   []ACRRegistry
 
 	ImageRegistryCredential []RegistryCredential
 	Container               []ContainerRequest
@@ -53,7 +76,7 @@ type CreateRequest struct {
 	Tag                     []Tag
 }
 
-// A GroupSecurityContext sets the group's safe sysctls.
+// A GroupSecurityContext sets the group's sysctls.
 type GroupSecurityContext struct{ Sysctl []Sysctl }
 
 // A Sysctl is one kernel parameter.
