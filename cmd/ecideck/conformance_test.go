@@ -82,7 +82,7 @@ func openLoopback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(socket)
+	defer func() { _ = unix.Close(socket) }()
 	up, err := unix.NewIfreq("lo")
 	if err != nil {
 		t.Fatal(err)

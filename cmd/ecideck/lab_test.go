@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -226,12 +228,42 @@ func TestTheWalkingSkeleton(t *testing.T) {
 		}
 	})
 
-	t.Run("what is not there is refused in words", func(t *testing.T) {
+	t.Run("exec and cp are a kubelet's", func(t *testing.T) {
 		c := &cluster{t, c.lab}
 		pod := c.pods("shop", "preview")[0].GetName()
-		if out, err := c.kubectl("exec", "-n", "shop", pod, "--", "true"); err == nil || !strings.Contains(out, "exec is not available") {
-			t.Errorf("exec: %v\n%s", err, out)
+		if out := c.mustKubectl("exec", "-n", "shop", pod, "--", "echo", "hello from ECI"); out != "hello from ECI\n" {
+			t.Errorf("echo printed %q", out)
 		}
+		out, err := c.kubectl("exec", "-n", "shop", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.Contains(out, "out\n") || !strings.Contains(out, "err\n") {
+			t.Errorf("got %v\n%s", err, out)
+		}
+		if out, err := c.kubectl("exec", "-n", "shop", pod, "--", "no-such-command"); err == nil {
+			t.Errorf("a command that is not there: %s", out)
+		}
+		sent, back := filepath.Join(t.TempDir(), "sent"), filepath.Join(t.TempDir(), "back")
+		content := bytes.Repeat([]byte("binary\x00\x01\x02\xff\n"), 20_000)
+		if err := os.WriteFile(sent, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.mustKubectl("cp", "-n", "shop", sent, pod+":/tmp/file")
+		c.mustKubectl("cp", "-n", "shop", pod+":/tmp/file", back)
+		if got, err := os.ReadFile(back); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes came back of %d: %v", len(got), len(content), err)
+		}
+	})
+
+	t.Run("top shows what a pod on ECI uses", func(t *testing.T) {
+		c := &cluster{t, c.lab}
+		pod := c.pods("shop", "preview")[0].GetName()
+		c.eventually(60*slack*time.Second, "kubectl top knows the pod and the node", func() (bool, string) {
+			pods, err := c.kubectl("top", "pod", "-n", "shop", pod, "--no-headers")
+			if err != nil {
+				return false, pods
+			}
+			nodes, err := c.kubectl("top", "node", c.lab.Scenario.VirtualNodes[0].Name, "--no-headers")
+			return err == nil && strings.HasPrefix(pods, pod) && !strings.Contains(nodes, "unknown"), pods + nodes
+		})
 	})
 
 	t.Run("a deleted pod goes when its group goes, not when its grace ends", func(t *testing.T) {
