@@ -100,7 +100,9 @@ func TestAKilledLeaderIsReplacedBeforeItsNodeIsNotReady(t *testing.T) {
 		}
 		close(frozen)
 		second.stop()
-		<-second.ended
+		if err := <-second.ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
