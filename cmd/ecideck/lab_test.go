@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -231,6 +233,10 @@ func TestTheWalkingSkeleton(t *testing.T) {
 		pod := c.pods("shop", "preview")[0].GetName()
 		if out := c.mustKubectl("exec", "-n", "shop", pod, "--", "echo", "hello from ECI"); out != "hello from ECI\n" {
 			t.Errorf("echo printed %q", out)
+		}
+		out, err := c.kubectl("exec", "-n", "shop", pod, "--", "sh", "-c", "echo out; exit 7")
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.Contains(out, "out\n") {
+			t.Errorf("got %v\n%s", err, out)
 		}
 		if out, err := c.kubectl("exec", "-n", "shop", pod, "-c", "none", "--", "true"); err == nil || !strings.Contains(out, "none") {
 			t.Errorf("a container that is not there: %v\n%s", err, out)

@@ -2,6 +2,7 @@ package ecitest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type execution struct {
 	vswitch, resolver string
 	routes            []Route
 	expires           time.Time
+	width, height     uint16 // of the terminal, as last told
 }
 
 // execLife is how long the address of an execution is good for.
@@ -102,8 +104,8 @@ func (x *execution) output(command []string) string {
 }
 
 // run is a command's output and exit code. The emulated containers have echo, env, hostname,
-// pwd, true, false, those that answer by routes (nslookup, nc, curl, wget), and a shell that
-// knows ; && || and $?, but no quotes and no pipes.
+// pwd, true, false, stty size, those that answer by routes (nslookup, nc, curl, wget), and a
+// shell that knows ; && || $? and exit, but no quotes and no pipes.
 func (x *execution) run(command []string) (string, int) {
 	if len(command) == 0 {
 		return "", 0
@@ -126,6 +128,11 @@ func (x *execution) run(command []string) (string, int) {
 		return "", 0
 	case "false":
 		return "", 1
+	case "stty":
+		if len(command) == 2 && command[1] == "size" {
+			return fmt.Sprintf("%d %d\n", x.height, x.width), 0
+		}
+		return "stty: only size is known here\n", 1
 	case "nslookup":
 		return x.nslookup(command[1:])
 	case "nc":
@@ -134,23 +141,35 @@ func (x *execution) run(command []string) (string, int) {
 		return x.get(name, command[1:])
 	case "sh", "bash", "ash":
 		if len(command) == 3 && command[1] == "-c" {
-			return x.script(command[2])
+			text, code, _ := x.script(command[2])
+			return text, code
 		}
 		return "", 0
 	}
 	return "sh: " + name + ": not found\n", 127
 }
 
-// script runs the commands of a line.
-func (x *execution) script(line string) (string, int) {
+// script runs the commands of a line; exit tells that one of them ended the shell.
+func (x *execution) script(line string) (text string, code int, exit bool) {
 	for _, operator := range []string{";", "&&", "||"} {
 		line = strings.ReplaceAll(line, operator, " "+operator+" ")
 	}
 	var out strings.Builder
 	var words []string
-	code, skip := 0, false
+	skip := false
 	flush := func() {
-		if !skip && len(words) > 0 {
+		switch {
+		case skip || exit || len(words) == 0:
+		case words[0] == "exit":
+			exit = true
+			if len(words) > 1 {
+				if n, err := strconv.ParseUint(words[1], 10, 8); err == nil {
+					code = int(n)
+				} else {
+					code = 2
+				}
+			}
+		default:
 			var text string
 			text, code = x.run(words)
 			out.WriteString(text)
@@ -174,5 +193,5 @@ func (x *execution) script(line string) (string, int) {
 		}
 	}
 	flush()
-	return out.String(), code
+	return out.String(), code, exit
 }

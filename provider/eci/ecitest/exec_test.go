@@ -54,7 +54,7 @@ func TestATerminalOverAWebSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	for _, input := range []string{"echo hello\r", "exit\r"} {
+	for _, input := range []string{"\x04{\"Width\":80,\"Height\":24}", "\x00echo hello\r", "\x00stty size\r", "\x00exit 3\r"} {
 		if err := conn.WriteMessage(websocket.BinaryMessage, []byte(input)); err != nil {
 			t.Fatal(err)
 		}
@@ -67,9 +67,13 @@ func TestATerminalOverAWebSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got.Write(out)
+		if out[0] == 3 { // the status
+			got.WriteString("[" + string(out[1:]) + "]")
+			continue
+		}
+		got.Write(out[1:])
 	}
-	same(t, "the terminal", got.String(), "# echo hello\r\nhello\r\n# exit\r\n")
+	same(t, "the terminal", got.String(), "# echo hello\r\nhello\r\n# stty size\r\n24 80\r\n# exit 3\r\n[command terminated with exit code 3]")
 	if _, response, err := websocket.DefaultDialer.DialContext(t.Context(), uri, nil); err == nil || response.StatusCode != 403 {
 		t.Errorf("the address works twice: %v", err)
 	}

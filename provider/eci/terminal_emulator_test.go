@@ -1,0 +1,73 @@
+package eci_test
+
+import (
+	"errors"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/ecitest"
+)
+
+// The client against the emulator: both have the framing from the same guess, so this shows
+// that they agree, and nothing about the real service.
+func TestACommandRunsInAnEmulatedContainer(t *testing.T) {
+	e := ecitest.New(ecitest.Options{Instant: true})
+	server := httptest.NewServer(e)
+	defer server.Close()
+	c, err := eci.New(eci.Options{Region: e.Region(), Endpoint: server.URL, AccessKeyID: ecitest.DefaultAccessKeyID, AccessKeySecret: ecitest.DefaultAccessKeySecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := c.CreateGroup(t.Context(), &eci.CreateRequest{ContainerGroupName: "web", Container: []eci.ContainerRequest{{Name: "app", Image: "serve",
+		EnvironmentVar: []eci.EnvironmentVar{{Key: "COLOUR", Value: ptr("green")}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c2 := range []struct {
+		name    string
+		command []string
+		tty     bool
+		stdin   string
+		size    eci.TerminalSize
+		out     string
+		code    int
+	}{
+		{"output", []string{"echo", "a", "b"}, false, "", eci.TerminalSize{}, "a b\n", 0},
+		{"environment", []string{"env"}, false, "", eci.TerminalSize{}, "COLOUR=green", 0},
+		{"an exit code", []string{"sh", "-c", "echo x; exit 7; echo y"}, false, "", eci.TerminalSize{}, "x\n", 7},
+		{"a failure", []string{"false"}, false, "", eci.TerminalSize{}, "", 1},
+		{"no such command", []string{"vim"}, false, "", eci.TerminalSize{}, "not found", 127},
+		{"a script by stdin", []string{"sh"}, false, "echo one\nfalse\n", eci.TerminalSize{}, "one\n", 1},
+		{"a terminal", []string{"sh"}, true, "stty size\nexit 5\n", eci.TerminalSize{Width: 132, Height: 43}, "43 132\r\n", 5},
+	} {
+		t.Run(c2.name, func(t *testing.T) {
+			var out strings.Builder
+			streams := eci.Streams{Stdout: &out}
+			if c2.stdin != "" {
+				reader, writer := io.Pipe()
+				streams.Stdin = reader
+				sizes := make(chan eci.TerminalSize)
+				streams.Resize = sizes
+				go func() {
+					if c2.tty {
+						sizes <- c2.size
+						sizes <- c2.size // taken only when the first was sent
+					}
+					_, _ = io.WriteString(writer, c2.stdin)
+					_ = writer.Close()
+				}()
+			}
+			err := c.Run(t.Context(), eci.ExecRequest{GroupID: id, Container: "app", Command: c2.command, TTY: c2.tty}, streams)
+			var exit *eci.ExitError
+			if errors.As(err, &exit) && exit.Code != c2.code || err == nil && c2.code != 0 || err != nil && exit == nil {
+				t.Errorf("got %v, want exit code %d", err, c2.code)
+			}
+			if !strings.Contains(out.String(), c2.out) {
+				t.Errorf("got %q, want %q in it", out.String(), c2.out)
+			}
+		})
+	}
+}
