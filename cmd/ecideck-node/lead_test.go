@@ -74,7 +74,14 @@ func TestAStoppedLeaderIsReplacedAsSoonAsItsTermHasEnded(t *testing.T) {
 func TestAKilledLeaderIsReplacedBeforeItsNodeIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var together atomic.Int32
+		var killed atomic.Bool
 		client := fake.NewClientset()
+		client.PrependReactor("update", "leases", func(a k8stesting.Action) (bool, runtime.Object, error) {
+			if o, ok := a.(k8stesting.UpdateAction); ok && killed.Load() && holder(o) == "killed" {
+				return true, nil, errors.New("killed")
+			}
+			return false, nil, nil
+		})
 		lease := &election{client: client, namespace: "kube-system", name: "node", identity: "killed", log: slog.New(slog.DiscardHandler)}
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
@@ -84,13 +91,7 @@ func TestAKilledLeaderIsReplacedBeforeItsNodeIsNotReady(t *testing.T) {
 		}()
 		time.Sleep(time.Second)
 		second := startProcess(t, client, "second", &together)
-		// From here on the first process does not renew any more.
-		client.PrependReactor("update", "leases", func(a k8stesting.Action) (bool, runtime.Object, error) {
-			if o, ok := a.(k8stesting.UpdateAction); ok && holder(o) == "killed" {
-				return true, nil, errors.New("killed")
-			}
-			return false, nil, nil
-		})
+		killed.Store(true) // from here on the first process does not renew any more
 		start := time.Now()
 		for !second.serving.Load() && time.Since(start) < time.Minute {
 			time.Sleep(time.Second)
