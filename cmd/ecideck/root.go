@@ -9,10 +9,8 @@ import (
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/eci"
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/klog/v2"
 )
 
 type streams struct {
@@ -30,9 +28,6 @@ type options struct {
 
 // run is the program without its process: it returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
-	// client-go logs what it retries to stderr, over the screen. What matters is in the
-	// sources' errors.
-	klog.SetLogger(logr.Discard())
 	root := newRoot(&options{streams: s, kube: genericclioptions.NewConfigFlags(true)})
 	root.SetArgs(append([]string{}, args...)) // nil would be the process's own
 	root.SetIn(s.in)
