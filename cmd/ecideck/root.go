@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/ecideck/ecideck/cmd/internal/setup"
-	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 type streams struct {
