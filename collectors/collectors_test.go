@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,7 +22,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -68,7 +68,7 @@ func (c *cloud) Groups(_ context.Context, q eci.GroupQuery) ([]eci.Group, error)
 // A bench is a cluster and a cloud with the collectors running, inside a synctest bubble.
 type bench struct {
 	t      *testing.T
-	kube   *fake.Clientset
+	kube   *fakeapi.API
 	cloud  *cloud
 	down   atomic.Bool // the API server does not answer
 	store  *Store
@@ -102,7 +102,7 @@ func virtualNode(name string) *corev1.Node {
 // start runs the collectors over a healthy fleet: two pods on ECI, one on a real node.
 func start(t *testing.T, change func(*bench)) *bench {
 	b := &bench{t: t, cloud: &cloud{groups: []eci.Group{group("eci-0", "web-0"), group("eci-1", "web-1")}}}
-	b.kube = fake.NewClientset(
+	b.kube = fakeapi.New(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "cluster-uid"}},
 		virtualNode("virtual-1"), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "real-1"}},
 		kubePod("web-0", "virtual-1", "eci-0"), kubePod("web-1", "virtual-1", "eci-1"), kubePod("db-0", "real-1", ""),

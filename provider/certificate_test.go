@@ -17,11 +17,12 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 // sign plays the approver and the cluster's signer for one request.
-func sign(t *testing.T, client *fake.Clientset, csr *certificatesv1.CertificateSigningRequest) {
+func sign(t *testing.T, client *fakeapi.API, csr *certificatesv1.CertificateSigningRequest) {
 	t.Helper()
 	block, _ := pem.Decode(csr.Spec.Request)
 	request, err := x509.ParseCertificateRequest(block.Bytes)
@@ -66,7 +67,7 @@ func serialOf(t *testing.T, source CertificateSource) string {
 func TestACertificateIsTheClustersOnceTheRequestIsApproved(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	client := fake.NewClientset()
+	client := fakeapi.New()
 	own, err := SelfSignedCertificate("vk", "10.0.0.9")
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,9 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 func TestATokenThatEndsWithoutRenewalIsKnown(t *testing.T) {
@@ -34,7 +35,7 @@ func TestATokenThatEndsWithoutRenewalIsKnown(t *testing.T) {
 		{"nor does a broken one", tokenRequest{seconds: defaultTokenSeconds}, "a.%.c", false, hour},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			client := fake.NewClientset()
+			client := fakeapi.New()
 			client.PrependReactor("create", "serviceaccounts", func(k8stesting.Action) (bool, runtime.Object, error) {
 				return true, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: c.token, ExpirationTimestamp: metav1.NewTime(hour)}}, nil
 			})

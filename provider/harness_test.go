@@ -19,11 +19,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 type bed struct {
 	t       *testing.T
 	ctx     context.Context
-	client  *fake.Clientset
+	client  *fakeapi.API
 	cloud   *ecitest.Emulator
 	events  *events
 	node    *VirtualNode
@@ -90,7 +90,7 @@ func inBed(t *testing.T, test func(*bed)) {
 
 func newBed(t *testing.T) *bed {
 	b := &bed{t: t, ctx: t.Context(), events: &events{}, stop: func() {}}
-	b.client = fake.NewClientset(
+	b.client = fakeapi.New(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: testCluster}},
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "kubernetes", Namespace: "default"},
 			Spec: corev1.ServiceSpec{ClusterIP: "10.96.0.1", Ports: []corev1.ServicePort{{Name: "https", Port: 443}}}},

@@ -10,14 +10,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 func TestTheProfileIsReadAnewForLaterPods(t *testing.T) {
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "eci-profile"}, Data: map[string]string{
 		"vSwitchIds": "vsw-p", "selectors": `[{"name":"n","namespaceSelector":{"matchLabels":{"eci":"true"}},"effect":{"annotations":{"k8s.aliyun.com/eci-auto-imc":"true"}}}]`}}
-	client := fake.NewClientset(config, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default", Labels: map[string]string{"eci": "true"}}})
+	client := fakeapi.New(config, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default", Labels: map[string]string{"eci": "true"}}})
 	r, now := newResolver(client), time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	r.now = func() time.Time { return now }
 	where := testPlacement()

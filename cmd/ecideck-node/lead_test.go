@@ -11,8 +11,9 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 // A process is one election with a count of its terms.
@@ -25,7 +26,7 @@ type process struct {
 }
 
 // terms of this test's processes last until they are told to end, and then take a while.
-func startProcess(t *testing.T, client *fake.Clientset, name string, together *atomic.Int32) *process {
+func startProcess(t *testing.T, client *fakeapi.API, name string, together *atomic.Int32) *process {
 	ctx, stop := context.WithCancel(t.Context())
 	p := &process{ended: make(chan error, 1), stop: stop, election: &election{client: client, namespace: "kube-system", name: "node", identity: name, log: slog.New(slog.DiscardHandler)}}
 	go func() {
@@ -48,7 +49,7 @@ func startProcess(t *testing.T, client *fake.Clientset, name string, together *a
 func TestAStoppedLeaderIsReplacedAsSoonAsItsTermHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var together atomic.Int32
-		client := fake.NewClientset()
+		client := fakeapi.New()
 		first := startProcess(t, client, "first", &together)
 		time.Sleep(time.Second)
 		second := startProcess(t, client, "second", &together)
@@ -75,7 +76,7 @@ func TestAKilledLeaderIsReplacedBeforeItsNodeIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var together atomic.Int32
 		var killed atomic.Bool
-		client := fake.NewClientset()
+		client := fakeapi.New()
 		client.PrependReactor("update", "leases", func(a k8stesting.Action) (bool, runtime.Object, error) {
 			if o, ok := a.(k8stesting.UpdateAction); ok && killed.Load() && holder(o) == "killed" {
 				return true, nil, errors.New("killed")
@@ -111,7 +112,7 @@ func TestALeaderThatCannotRenewEndsItsTermAndLeadsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var together atomic.Int32
 		var away atomic.Bool
-		client := fake.NewClientset()
+		client := fakeapi.New()
 		client.PrependReactor("*", "leases", func(k8stesting.Action) (bool, runtime.Object, error) {
 			if away.Load() {
 				return true, nil, errors.New("connection refused")
@@ -143,7 +144,7 @@ func TestALeaderThatCannotRenewEndsItsTermAndLeadsAgain(t *testing.T) {
 
 func TestATermThatFailsEndsTheProcessWithItsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &election{client: fake.NewClientset(), namespace: "kube-system", name: "node", identity: "only", log: slog.New(slog.DiscardHandler)}
+		e := &election{client: fakeapi.New(), namespace: "kube-system", name: "node", identity: "only", log: slog.New(slog.DiscardHandler)}
 		broken := errors.New("broken")
 		if err := e.run(t.Context(), func(context.Context) error { return broken }); !errors.Is(err, broken) {
 			t.Errorf("got %v", err)

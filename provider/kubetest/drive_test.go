@@ -13,9 +13,9 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
@@ -27,7 +27,7 @@ func TestTrafficFollowsItsCurveUntilSomebodyElseScales(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var replicas atomic.Int32
 		replicas.Store(2)
-		client := fake.NewClientset()
+		client := fakeapi.New()
 		client.PrependReactor("get", "deployments", func(clienttesting.Action) (bool, runtime.Object, error) {
 			return true, &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas.Load()}}, nil
 		})
