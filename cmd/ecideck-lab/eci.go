@@ -51,7 +51,7 @@ part of its image's name:
   chatter    logs twenty lines a second
   missing    can't be pulled: its group stays Pending
 LOAD=0.3 or LOAD=0s:0.1,5m:0.9,10m:0.1 is the share of its CPU that it uses; STOP_SECONDS how
-long it takes to end.
+long it takes to end. ECI_CONTAINER_TYPE=sidecar keeps no group from ending.
 
 Faults, groups of nobody and ECS instances are set by an admin path of its own, with the
 secret as a bearer token:
@@ -59,6 +59,8 @@ secret as a bearer token:
     -d '{"kind":"nostock","zone":"cn-hangzhou-h","forSeconds":120}'
 GET lists, POST adds, DELETE clears (?id=ID one of them). Other fields: action, group, rate
 (0 to 1), count, async, delaySeconds, code, status, message. /_ecitest/groups lists, seeds and removes groups;
+/_ecitest/loads (GET, POST) changes what running containers use:
+  {"tags":{"NameSpace":"shop","PodName":"checkout-*"},"load":"0.9"}, and "" is their own again;
 /_ecitest/ecs (GET, PUT) has the ECS instances, /_ecitest/routes (GET, PUT) what containers
 reach: nslookup, nc, curl and wget in an exec answer by them. By default that is 172.16.0.0/12
 and 100.64.0.0/10; [{"to":"10.0.0.1:6443","reachable":true}] adds an address.
@@ -110,7 +112,7 @@ func eciCommand(l *lab) *cobra.Command {
 				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret,
 				VSwitches: cloud.VSwitches, Latency: cloud.Latency, Speed: speed,
 				InstanceTypes: account.InstanceTypes, SecurityGroups: account.SecurityGroups, IPv6VSwitches: account.IPv6VSwitches,
-				Timing: ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting},
+				Timing: ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting, Sample: cloud.Sampling},
 			})
 			if err := errors.Join(emulator.SetECSInstances(account.ECSInstances), emulator.SetRoutes(account.Routes)); err != nil {
 				return fmt.Errorf("reading the emulator's settings: %w", err)

@@ -26,6 +26,7 @@ type Cloud struct {
 	Scheduling      time.Duration     `json:"scheduling"`
 	Starting        time.Duration     `json:"starting"`
 	Latency         time.Duration     `json:"latency"`
+	Sampling        time.Duration     `json:"sampling"`
 }
 
 // How fast groups start in a lab whose scenario says nothing.
@@ -50,6 +51,7 @@ func cloudOf(s *scenario.Scenario, access Access) Cloud {
 	set(&c.Scheduling, s.ECI.Scheduling)
 	set(&c.Starting, s.ECI.Starting)
 	set(&c.Latency, s.ECI.Latency)
+	set(&c.Sampling, s.ECI.Sampling)
 	return c
 }
 

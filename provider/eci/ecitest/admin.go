@@ -145,8 +145,8 @@ func sortedKeys(m map[string]string) []string {
 }
 
 // serveAdmin answers /_ecitest/faults and /_ecitest/groups, each with GET, POST and DELETE
-// (?id=…), and /_ecitest/ecs and /_ecitest/routes with GET and
-// PUT. Callers prove that they know the access key's secret.
+// (?id=…), /_ecitest/ecs and /_ecitest/routes with GET and PUT, and /_ecitest/loads with GET
+// and POST. Callers prove that they know the access key's secret.
 func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || subtle.ConstantTimeCompare([]byte(secret), []byte(e.options.AccessKeySecret)) != 1 {
@@ -171,6 +171,19 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, e.Routes())
 	case "PUT routes":
 		set(w, decoder, e.SetRoutes)
+	case "GET loads":
+		writeJSON(w, http.StatusOK, e.Loads())
+	case "POST loads":
+		var l Load
+		err := decoder.Decode(&l)
+		if err == nil {
+			err = e.SetLoad(l)
+		}
+		if err != nil {
+			adminError(w, http.StatusBadRequest, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, l)
 	case "GET groups":
 		writeJSON(w, http.StatusOK, e.Groups())
 	case "POST groups":
@@ -183,7 +196,7 @@ func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, http.StatusOK, map[string]string{"id": id})
 	default:
-		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs and %[3]sroutes", r.Method, r.URL.Path, adminPrefix))
+		adminError(w, http.StatusNotFound, fmt.Errorf("no %s %s: there are GET, POST and DELETE of %sfaults and %[3]sgroups, GET and PUT of %[3]secs and %[3]sroutes, GET and POST of %[3]sloads", r.Method, r.URL.Path, adminPrefix))
 	}
 }
 

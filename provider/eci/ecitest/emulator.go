@@ -70,6 +70,7 @@ type Timing struct {
 	Restart  time.Duration // Restarting (1 s)
 	Update   time.Duration // Updating (1 s)
 	NoStock  time.Duration // Scheduling, until an asynchronous lack of stock shows (1 s)
+	Sample   time.Duration // between two measurements of usage (15 s)
 	Bill     time.Duration // from an hour's end until it is on the bill (24 h)
 }
 
@@ -87,6 +88,7 @@ func (t Timing) withDefaults(instant bool) Timing {
 		{&t.Restart, time.Second},
 		{&t.Update, time.Second},
 		{&t.NoStock, time.Second},
+		{&t.Sample, 15 * time.Second},
 		{&t.Bill, 24 * time.Hour},
 	} {
 		if *d.field == 0 {
@@ -125,6 +127,7 @@ type Emulator struct {
 	ledger     []charge              // of groups that left, about oldest first
 	ecs        []ECSInstance
 	routes     []Route
+	loads      []setLoad // in the order they were set
 	changes    uint64    // how often anything was changed
 	keeper     *keeper   // nil: the state is in no file
 	nextGone   time.Time // when the next deleted group leaves; zero: none

@@ -200,14 +200,17 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 		v.containers[i] = r
 		running = running || r.state.name == "Running" || r.previous.name != ""
 		if r.final {
-			failed = failed || r.state.exitCode != 0
 			running = true
-			if r.endedAt.After(ended) {
+			failed = failed || r.state.exitCode != 0 && g.Containers[i].lookup("ECI_CONTAINER_IGNORE_EXIT_CODE") != "true"
+			if !g.Containers[i].helps() && r.endedAt.After(ended) {
 				ended = r.endedAt
 			}
 		}
 	}
-	over := !slices.ContainsFunc(v.containers, func(r run) bool { return !r.final })
+	over := g.over(v)
+	if over {
+		g.endSidecars(v, ended)
+	}
 	switch {
 	case over && failed:
 		v.status, v.ended = eci.Failed, ended
@@ -215,6 +218,39 @@ func (g *group) runAll(l *timeline, v *view, begin time.Time, pull time.Duration
 		v.status, v.ended = eci.Succeeded, ended
 	case running:
 		v.status = eci.Running
+	}
+}
+
+// helps reports that the container does not keep its group from ending.
+// https://help.aliyun.com/zh/eci/user-guide/declaring-container-types
+func (c *container) helps() bool { return c.lookup("ECI_CONTAINER_TYPE") == "sidecar" }
+
+// over reports that the containers which keep the group from ending have ended for good.
+func (g *group) over(v *view) bool {
+	kept := false
+	for i := range g.Containers {
+		if g.Containers[i].helps() {
+			continue
+		}
+		kept = true
+		if !v.containers[i].final {
+			return false
+		}
+	}
+	return kept || !slices.ContainsFunc(v.containers, func(r run) bool { return !r.final })
+}
+
+// endSidecars ends those that still run when the others have ended.
+func (g *group) endSidecars(v *view, at time.Time) {
+	for i := range v.containers {
+		r := &v.containers[i]
+		if r.final {
+			continue
+		}
+		if r.state.name == "Running" {
+			r.state.name, r.state.reason, r.state.finished = "Terminated", "Completed", at
+		}
+		r.final, r.ready, r.endedAt = true, false, at
 	}
 }
 

@@ -102,8 +102,8 @@ type usage struct {
 }
 
 // usage is what the i-th container uses at a time at which it runs as r says. One that
-// said no limit has an even share of the group.
-func (g *group) usage(i int, r *run, at time.Time) usage {
+// said no limit has an even share of the group. Of loads, those that were set by then count.
+func (g *group) usage(i int, r *run, at time.Time, loads []setLoad) usage {
 	c := &g.Containers[i]
 	u := usage{limit: c.CPU, most: c.Memory}
 	if u.limit == 0 {
@@ -115,9 +115,8 @@ func (g *group) usage(i int, r *run, at time.Time) usage {
 	if r.state.name != "Running" {
 		return u
 	}
-	load, phase := c.load(g.ID)
-	share := load.share(at, phase)
-	u.cpu, u.seconds = u.limit*share, u.limit*load.used(r.state.started, at, phase)
+	share, used := c.used(g.ID, r.state.started, at, loads)
+	u.cpu, u.seconds = u.limit*share, u.limit*used
 	u.memory = u.most * (0.25 + 0.5*share) // some is there without load, some is never reached
 	return u
 }

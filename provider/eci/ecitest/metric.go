@@ -12,7 +12,6 @@ import (
 const (
 	maxRecords  = 50
 	keepMetrics = 30 * 24 * time.Hour
-	sampling    = 15 * time.Second
 )
 
 type metricAnswer struct {
@@ -72,7 +71,7 @@ func (u usage) wireMemory() wireMemory {
 }
 
 // record is what was measured of a group at a time; false: nothing of it ran.
-func (g *group) record(at time.Time, t Timing, multi bool) (wireRecord, bool) {
+func (g *group) record(at time.Time, t Timing, loads []setLoad, multi bool) (wireRecord, bool) {
 	if at.Before(g.Created) {
 		return wireRecord{}, false
 	}
@@ -80,10 +79,11 @@ func (g *group) record(at time.Time, t Timing, multi bool) (wireRecord, bool) {
 	if v.status.Ended() || v.status == eci.Scheduling || v.status == eci.Restarting {
 		return wireRecord{}, false
 	}
+	loads = loadsOf(g, loads)
 	total, running := usage{limit: g.CPU, most: g.Memory}, false
 	record := wireRecord{Timestamp: stamp(at), Containers: []wireContainerMetric{}}
 	for i := range g.Containers {
-		u := g.usage(i, &v.containers[i], at)
+		u := g.usage(i, &v.containers[i], at, loads)
 		running = running || v.containers[i].state.name == "Running"
 		total.add(u)
 		record.Containers = append(record.Containers, wireContainerMetric{g.Containers[i].Name, u.wireCPU(), u.wireMemory()})
@@ -139,7 +139,7 @@ func (e *Emulator) describeMetric(c *call, now time.Time) (any, *refusal) {
 		if at.Before(begin) {
 			continue
 		}
-		if r, ok := g.record(at, e.timing, false); ok {
+		if r, ok := g.record(at, e.timing, e.loads, false); ok {
 			answer.Records = append(answer.Records, r)
 		}
 	}
@@ -179,7 +179,7 @@ func (e *Emulator) describeMetrics(c *call, now time.Time) (any, *refusal) {
 			continue
 		}
 		data := wireMonitorData{id, []wireRecord{}}
-		if r, ok := g.record(now.Truncate(sampling), e.timing, true); ok {
+		if r, ok := g.record(now.Truncate(e.timing.Sample), e.timing, e.loads, true); ok {
 			data.Records = append(data.Records, r)
 		}
 		answer.MonitorDatas = append(answer.MonitorDatas, data)

@@ -30,6 +30,7 @@ type savedState struct {
 	Ledger        []charge
 	ECS           []ECSInstance
 	Routes        []Route
+	Loads         []setLoad
 }
 
 type savedFault struct {
@@ -57,7 +58,7 @@ func (e *Emulator) snapshot() (*savedState, uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := &savedState{Version: stateVersion, Region: e.options.Region, Saved: time.Now(), Now: now, Seed: e.options.Seed, Seq: e.seq, FaultSeq: e.faultID,
-		Tokens: maps.Clone(e.tokens), Ledger: slices.Clone(e.ledger), ECS: e.ecs, Routes: e.routes}
+		Tokens: maps.Clone(e.tokens), Ledger: slices.Clone(e.ledger), ECS: e.ecs, Routes: e.routes, Loads: slices.Clone(e.loads)}
 	for _, g := range e.order {
 		s.Groups = append(s.Groups, *g)
 	}
@@ -126,7 +127,7 @@ func (e *Emulator) Load(r io.Reader) error {
 		}
 		e.faults = append(e.faults, &fault)
 	}
-	e.ledger, e.ecs, e.routes = s.Ledger, s.ECS, s.Routes
+	e.ledger, e.ecs, e.routes, e.loads = s.Ledger, s.ECS, s.Routes, s.Loads
 	e.remove(s.Now, func(*group) bool { return false }) // learns who leaves next
 	e.changed()
 	return nil

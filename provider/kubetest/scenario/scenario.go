@@ -72,6 +72,7 @@ type ECI struct {
 	Scheduling *metav1.Duration `json:"scheduling"` // a group is placed
 	Starting   *metav1.Duration `json:"starting"`   // images pulled, containers started
 	Latency    *metav1.Duration `json:"latency"`    // of each call
+	Sampling   *metav1.Duration `json:"sampling"`   // between two measurements of usage
 }
 
 // Traffic moves the replicas of a workload along a curve, again and again, until somebody
