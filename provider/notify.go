@@ -259,7 +259,9 @@ func (p *Provider) lookAtChanges(ctx context.Context) error {
 // see takes in what ECI says about groups of ours.
 func (p *Provider) see(groups []eci.Group) {
 	var scarce []*entry // those that failed for want of stock
+	var news []relay
 	defer func() {
+		p.relay(news)
 		for _, e := range scarce {
 			p.fallBack(e)
 		}
@@ -277,6 +279,7 @@ func (p *Provider) see(groups []eci.Group) {
 			continue
 		}
 		e.group, e.changed = g, time.Now()
+		news = append(news, e.news(p.started)...)
 		switch {
 		case e.deleting:
 			p.queue.Add(uid)

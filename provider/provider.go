@@ -104,6 +104,7 @@ type entry struct {
 	gone      bool                // the group is proven gone
 	removed   bool                // the pod's object is gone
 	noted     map[string][]string // messages by event reason
+	relayed   map[relayKey]int32  // how often the group's events had happened when they were last told
 	changed   time.Time           // when its group last changed
 	unseen    time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
 	doubted   bool                // that is said on the pod
@@ -384,7 +385,8 @@ const maxSaid = 10
 func (p *Provider) say(e *entry, n Note) {
 	p.mu.Lock()
 	pod, said := e.pod, e.noted[n.Reason]
-	known := len(said) >= maxSaid || slices.Contains(said, n.Message)
+	_, relayed := e.relayed[relayKey{n.Reason, n.Message}]
+	known := relayed || len(said) >= maxSaid || slices.Contains(said, n.Message)
 	if !known {
 		e.noted[n.Reason] = append(said, n.Message)
 	}
