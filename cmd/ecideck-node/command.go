@@ -36,6 +36,7 @@ type flags struct {
 	servingCertificate                 string
 	leaderElect                        bool
 	leaseNamespace                     string
+	pace                               pace
 	logLevel, logFormat                string
 }
 
@@ -92,6 +93,9 @@ instance's role.`,
 	s.StringVar(&f.clientCA, "client-ca-file", "", "CA of client certificates (default: what the cluster publishes in kube-system/extension-apiserver-authentication)")
 	s.BoolVar(&f.leaderElect, "leader-elect", true, "serve the node only while holding a lease, so that a second process may stand by")
 	s.StringVar(&f.leaseNamespace, "leader-elect-namespace", "", "namespace of the lease (env POD_NAMESPACE; default kube-system)")
+	s.DurationVar(&f.pace.leaseDuration, "leader-elect-lease-duration", leaseDuration, "how long after a leader's last sign another process leads; the node is NotReady after 50s without a leader")
+	s.DurationVar(&f.pace.renewDeadline, "leader-elect-renew-deadline", renewDeadline, "how long the API server may be away before the leader gives up")
+	s.DurationVar(&f.pace.retryPeriod, "leader-elect-retry-period", retryPeriod, "pause between tries to take or renew the lease")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return c
@@ -129,6 +133,9 @@ func (f *flags) complete() error {
 		if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || host == "" {
 			return fmt.Errorf("--apiserver-address %q: give host:port, such as 10.0.0.5:6443", f.apiserver)
 		}
+	}
+	if err := f.pace.check(); err != nil {
+		return err
 	}
 	for _, server := range f.clusterDNS {
 		if net.ParseIP(server) == nil {

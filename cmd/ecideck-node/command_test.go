@@ -21,6 +21,9 @@ func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
 		{"--node-ip=node", "not an IP address"},
 		{"--vswitch-ids=" + strings.Repeat("v,", 10) + "v", "at most 10"},
 		{"--serving-certificate=none", "self-signed or csr"},
+		{"--leader-elect-lease-duration=100ms", "at least 1s"},
+		{"--leader-elect-renew-deadline=30s", "less than the lease"},
+		{"--leader-elect-retry-period=19s", "--leader-elect-retry-period"},
 		{"--log-level=loud", "debug, info, warn or error"},
 		{"--log-format=xml", "text or json"},
 		{"extra", "extra"},
@@ -46,7 +49,7 @@ func TestNoFlagTakesACredential(t *testing.T) {
 }
 
 func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
-	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1"}
+	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1", pace: pace{leaseDuration, renewDeadline, retryPeriod}}
 	if err := f.complete(); err != nil || f.nodeName != "virtual-kubelet-cn-hangzhou" {
 		t.Errorf("%q, %v", f.nodeName, err)
 	}

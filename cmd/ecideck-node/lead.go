@@ -26,6 +26,22 @@ const (
 	retryPeriod   = 4 * time.Second
 )
 
+// A pace is how an election keeps its lease, in the words of Kubernetes' own components.
+type pace struct{ leaseDuration, renewDeadline, retryPeriod time.Duration }
+
+// check refuses what the library would refuse only when the first term begins.
+func (p pace) check() error {
+	switch {
+	case p.leaseDuration < time.Second:
+		return fmt.Errorf("--leader-elect-lease-duration %s: at least 1s", p.leaseDuration)
+	case p.renewDeadline >= p.leaseDuration:
+		return fmt.Errorf("--leader-elect-renew-deadline %s: must be less than the lease's %s", p.renewDeadline, p.leaseDuration)
+	case p.retryPeriod <= 0 || float64(p.renewDeadline) <= leaderelection.JitterFactor*float64(p.retryPeriod):
+		return fmt.Errorf("--leader-elect-retry-period %s: must be more than 0, and %g times it less than the renew deadline's %s", p.retryPeriod, leaderelection.JitterFactor, p.renewDeadline)
+	}
+	return nil
+}
+
 // An election says which of several processes serves the node: only its leader creates and
 // deletes groups.
 type election struct {
@@ -33,13 +49,14 @@ type election struct {
 	namespace string // of the Lease
 	name      string // of the Lease: one a node
 	identity  string // of this process: unlike every other's
+	pace      pace
 	log       *slog.Logger
 
 	standingBy atomic.Bool // another process leads
 }
 
 func newElection(client kubernetes.Interface, f *flags, log *slog.Logger) *election {
-	return &election{client: client, namespace: f.leaseNamespace, name: "ecideck-node-" + f.nodeName, identity: identity(), log: log}
+	return &election{client: client, namespace: f.leaseNamespace, name: "ecideck-node-" + f.nodeName, identity: identity(), pace: f.pace, log: log}
 }
 
 // identity is the pod's name where there is one: a container that is started again is the
@@ -89,7 +106,7 @@ func (e *election) lead(ctx context.Context, term func(context.Context) error) e
 	}
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock:          lock,
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+		LeaseDuration: e.pace.leaseDuration, RenewDeadline: e.pace.renewDeadline, RetryPeriod: e.pace.retryPeriod,
 		// The library would release the lease before it ends the term.
 		ReleaseOnCancel: false,
 		Name:            e.name,

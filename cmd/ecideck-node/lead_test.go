@@ -28,7 +28,7 @@ type process struct {
 // terms of this test's processes last until they are told to end, and then take a while.
 func startProcess(t *testing.T, client *fakeapi.API, name string, together *atomic.Int32) *process {
 	ctx, stop := context.WithCancel(t.Context())
-	p := &process{ended: make(chan error, 1), stop: stop, election: &election{client: client, namespace: "kube-system", name: "node", identity: name, log: slog.New(slog.DiscardHandler)}}
+	p := &process{ended: make(chan error, 1), stop: stop, election: &election{client: client, namespace: "kube-system", name: "node", identity: name, pace: pace{leaseDuration, renewDeadline, retryPeriod}, log: slog.New(slog.DiscardHandler)}}
 	go func() {
 		p.ended <- p.run(ctx, func(ctx context.Context) error {
 			if n := together.Add(1); n != 1 {

@@ -157,6 +157,11 @@ func (l *Lab) startParts(ctx context.Context) error {
 	} {
 		l.parts[part.name] = part
 	}
+	names := []string{Controllers, Scheduler, Kwok, MetricsServer, Node}
+	if n := l.Scenario.VirtualNodes[0]; n.Standby {
+		l.parts[Standby] = p.standby(n, l.Access)
+		names = append(names, Standby)
+	}
 	begin := time.Now()
 	for _, name := range []string{ECI, Etcd, APIServer} {
 		if err := l.parts[name].start(l.spawn); err != nil {
@@ -178,7 +183,7 @@ func (l *Lab) startParts(ctx context.Context) error {
 	if err := l.applyBase(ctx); err != nil {
 		return err
 	}
-	for _, name := range []string{Controllers, Scheduler, Kwok, MetricsServer, Node} {
+	for _, name := range names {
 		if err := l.parts[name].start(l.spawn); err != nil {
 			return err
 		}
@@ -342,8 +347,10 @@ func (l *Lab) Stop() error {
 // halt ends every process, the virtual node first and in order, since it is the one that has
 // something to finish; what the others knew is thrown away.
 func (l *Lab) halt() {
-	if node := l.parts[Node]; node != nil {
-		node.stop(3 * time.Second)
+	for _, name := range []string{Standby, Node} {
+		if node := l.parts[name]; node != nil {
+			node.stop(3 * time.Second)
+		}
 	}
 	for _, name := range slices.Backward(partOrder) {
 		if part := l.parts[name]; part != nil {

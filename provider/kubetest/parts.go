@@ -18,11 +18,12 @@ const (
 	MetricsServer = "metrics-server"
 	Kwok          = "kwok"
 	Node          = "node"
+	Standby       = "standby" // a second ecideck-node of the same node, where a scenario has one
 	ECI           = "eci"
 )
 
 // Parts are all parts in the order they start.
-var partOrder = []string{ECI, Etcd, APIServer, Controllers, Scheduler, Kwok, MetricsServer, Node}
+var partOrder = []string{ECI, Etcd, APIServer, Controllers, Scheduler, Kwok, MetricsServer, Node, Standby}
 
 // serviceCIDR is the range of the lab's ClusterIPs. Nothing routes them: the lab has no
 // kube-proxy, as ECI has none.
@@ -37,12 +38,13 @@ type layout struct {
 
 	etcdPort, etcdPeerPort, apiPort, controllersPort, schedulerPort int
 	metricsPort, kwokPort, nodePort, nodeHealthPort, eciPort        int
+	standbyPort, standbyHealthPort                                  int
 }
 
 func newLayout(dir, name, controlPlane, bin string) (layout, error) {
 	l := layout{dir: dir, name: name, controlPlane: controlPlane, bin: bin}
 	targets := []*int{&l.etcdPort, &l.etcdPeerPort, &l.apiPort, &l.controllersPort, &l.schedulerPort,
-		&l.metricsPort, &l.kwokPort, &l.nodePort, &l.nodeHealthPort, &l.eciPort}
+		&l.metricsPort, &l.kwokPort, &l.nodePort, &l.nodeHealthPort, &l.eciPort, &l.standbyPort, &l.standbyHealthPort}
 	ports, err := freePorts(len(targets))
 	if err != nil {
 		return layout{}, err
@@ -190,15 +192,24 @@ func (l layout) eci() *part {
 
 // node is the virtual node as it runs in production, with the scenario's vSwitches.
 func (l layout) node(n scenario.VirtualNode, access Access) *part {
+	return l.nodeProcess(Node, n, access, l.nodePort, l.nodeHealthPort)
+}
+
+// standby is the process that takes over when the first one is gone.
+func (l layout) standby(n scenario.VirtualNode, access Access) *part {
+	return l.nodeProcess(Standby, n, access, l.standbyPort, l.standbyHealthPort)
+}
+
+func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, port, healthPort int) *part {
 	argv := []string{filepath.Join(l.bin, "ecideck-node"),
 		"--kubeconfig=" + l.kubeconfig(Node),
 		"--node-name=" + n.Name,
 		"--region=" + access.Region,
 		"--vswitch-ids=" + strings.Join(n.VSwitches, ","),
 		"--security-group-id=sg-lab",
-		"--listen=" + loopback(l.nodePort),
+		"--listen=" + loopback(port),
 		"--node-ip=127.0.0.1",
-		"--health-listen=" + loopback(l.nodeHealthPort),
+		"--health-listen=" + loopback(healthPort),
 		"--tls-cert-file=" + l.pki("node-serving.crt"), "--tls-private-key-file=" + l.pki("node-serving.key"),
 		"--client-ca-file=" + l.pki("ca.crt"),
 	}
@@ -206,7 +217,7 @@ func (l layout) node(n scenario.VirtualNode, access Access) *part {
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
 	}
 	// A pod's name makes a process that is started again the same candidate for the lease.
-	return l.part(Node, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-node", "POD_NAMESPACE=kube-system")...)
+	return l.part(name, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
 }
 
 // kubeconfigs lists who logs in with what.

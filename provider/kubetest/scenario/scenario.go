@@ -53,6 +53,7 @@ type VirtualNode struct {
 	VSwitches        []string `json:"vSwitches"`
 	ScheduleStrategy string   `json:"scheduleStrategy"` // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	Args             []string `json:"args"`             // further flags of ecideck-node
+	Standby          bool     `json:"standby"`          // a second process waits to serve the node
 }
 
 // A NodeGroup is a number of equal simulated ECS instances, NAME-01 and so on.
