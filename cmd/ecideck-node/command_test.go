@@ -49,7 +49,7 @@ func TestNoFlagTakesACredential(t *testing.T) {
 }
 
 func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
-	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1", pace: pace{leaseDuration, renewDeadline, retryPeriod}}
+	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1", pace: usual()}
 	if err := f.complete(); err != nil || f.nodeName != "virtual-kubelet-cn-hangzhou" {
 		t.Errorf("%q, %v", f.nodeName, err)
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
+func usual() pace { return pace{leaseDuration, renewDeadline, retryPeriod} }
+
 // A process is one election with a count of its terms.
 type process struct {
 	*election
@@ -28,7 +30,7 @@ type process struct {
 // terms of this test's processes last until they are told to end, and then take a while.
 func startProcess(t *testing.T, client *fakeapi.API, name string, together *atomic.Int32) *process {
 	ctx, stop := context.WithCancel(t.Context())
-	p := &process{ended: make(chan error, 1), stop: stop, election: &election{client: client, namespace: "kube-system", name: "node", identity: name, pace: pace{leaseDuration, renewDeadline, retryPeriod}, log: slog.New(slog.DiscardHandler)}}
+	p := &process{ended: make(chan error, 1), stop: stop, election: &election{client: client, namespace: "kube-system", name: "node", identity: name, pace: usual(), log: slog.New(slog.DiscardHandler)}}
 	go func() {
 		p.ended <- p.run(ctx, func(ctx context.Context) error {
 			if n := together.Add(1); n != 1 {
@@ -83,7 +85,7 @@ func TestAKilledLeaderIsReplacedBeforeItsNodeIsNotReady(t *testing.T) {
 			}
 			return false, nil, nil
 		})
-		lease := &election{client: client, namespace: "kube-system", name: "node", identity: "killed", log: slog.New(slog.DiscardHandler)}
+		lease := &election{client: client, namespace: "kube-system", name: "node", identity: "killed", pace: usual(), log: slog.New(slog.DiscardHandler)}
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
 		frozen := make(chan struct{})
@@ -144,7 +146,7 @@ func TestALeaderThatCannotRenewEndsItsTermAndLeadsAgain(t *testing.T) {
 
 func TestATermThatFailsEndsTheProcessWithItsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &election{client: fakeapi.New(), namespace: "kube-system", name: "node", identity: "only", log: slog.New(slog.DiscardHandler)}
+		e := &election{client: fakeapi.New(), namespace: "kube-system", name: "node", identity: "only", pace: usual(), log: slog.New(slog.DiscardHandler)}
 		broken := errors.New("broken")
 		if err := e.run(t.Context(), func(context.Context) error { return broken }); !errors.Is(err, broken) {
 			t.Errorf("got %v", err)

@@ -39,10 +39,6 @@ type cluster struct {
 // ones of its virtual node.
 func startLab(t *testing.T, name string, flags ...string) *cluster {
 	t.Helper()
-	bin, err := kubetest.Programs(t.Context(), raceEnabled)
-	if err != nil {
-		t.Fatal(err)
-	}
 	raw, err := testdata.Scenarios.ReadFile("scenarios/" + name + ".txtar")
 	if err != nil {
 		t.Fatal(err)
@@ -53,13 +49,23 @@ func startLab(t *testing.T, name string, flags ...string) *cluster {
 	}
 	s.Traffic = nil
 	s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, flags...)
+	return start(t, s)
+}
+
+// start starts a lab, whose processes must all run at the test's end without a data race.
+func start(t *testing.T, s *scenario.Scenario) *cluster {
+	t.Helper()
+	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	if err != nil {
+		t.Fatal(err)
+	}
 	lab, err := kubetest.Start(t.Context(), kubetest.Options{Name: "test", Dir: filepath.Join(t.TempDir(), "lab"), Bin: bin, Scenario: s, Progress: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, part := range []string{kubetest.Node, kubetest.ECI} {
+			for _, part := range ours(lab) {
 				raw, err := os.ReadFile(lab.LogFile(part))
 				t.Logf("log of %s (%v):\n%s", part, err, raw[max(0, len(raw)-8000):])
 			}
@@ -82,10 +88,19 @@ func startLab(t *testing.T, name string, flags ...string) *cluster {
 	return &cluster{t, lab}
 }
 
+// ours are the lab's parts that are built from this repository.
+func ours(lab *kubetest.Lab) []string {
+	parts := []string{kubetest.Node, kubetest.ECI}
+	if lab.Scenario.VirtualNodes[0].Standby {
+		parts = append(parts, kubetest.Standby)
+	}
+	return parts
+}
+
 // raceReports fails the test for data races in the processes of ours.
 func raceReports(t *testing.T, lab *kubetest.Lab) {
 	t.Helper()
-	for _, part := range []string{kubetest.Node, kubetest.ECI} {
+	for _, part := range ours(lab) {
 		raw, err := os.ReadFile(lab.LogFile(part))
 		if err != nil {
 			t.Error(err)
