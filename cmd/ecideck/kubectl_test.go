@@ -51,6 +51,7 @@ func startQuickLab(t *testing.T, change ...func(*scenario.Scenario)) *cluster {
 // virtual node behaves as a kubelet does. One lab serves all checks, each in a namespace of
 // its own.
 func TestKubectlFindsAKubelet(t *testing.T) {
+	t.Parallel()
 	c := startQuickLab(t)
 	client, err := kubernetes.NewForConfig(c.lab.Config())
 	if err != nil {
