@@ -85,7 +85,7 @@ spec: {minAvailable: 3, selector: {matchLabels: {app: web}}}
 		return err == nil && pdb.Status.CurrentHealthy == 3, fmt.Sprint(err)
 	})
 	drain := []string{"drain", x.node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--pod-selector=app=web"}
-	out, code := x.try(append(drain, "--timeout=8s")...)
+	out, code := x.try(append(drain, "--timeout=3s")...)
 	if code == 0 || !strings.Contains(out, "violate the pod's disruption budget") {
 		x.t.Errorf("a budget without room: exit code %d\n%s", code, out)
 	}

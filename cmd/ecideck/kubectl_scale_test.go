@@ -27,7 +27,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
-    spec: {ECI, containers: [{name: web, image: lab/serve, env: [{name: LOAD, value: "0.5"}], resources: {requests: {cpu: "1", memory: 2Gi}}}]}
+    spec: {ECI, containers: [{name: web, image: lab/serve, env: [{name: LOAD, value: "0.3"}], resources: {requests: {cpu: "1", memory: 2Gi}}}]}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -36,7 +36,7 @@ spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
   minReplicas: 1
   maxReplicas: 3
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 30}}}]
   behavior: {scaleDown: {stabilizationWindowSeconds: 0}}
 `)
 	x.do("rollout", "status", "deployment/web")
@@ -51,10 +51,6 @@ spec:
 			return len(x.groups()) == want && int(hpa.Status.CurrentReplicas) == want, fmt.Sprintf("%d groups, %s", len(x.groups()), said(hpa))
 		})
 	}
-	x.eventually(75*slack*time.Second, "the autoscaler reads the load", func() (bool, string) {
-		hpa, err := x.client.AutoscalingV2().HorizontalPodAutoscalers(x.namespace).Get(x.t.Context(), "web", metav1.GetOptions{})
-		return err == nil && len(hpa.Status.CurrentMetrics) > 0 && hpa.Status.CurrentMetrics[0].Resource != nil, said(hpa)
-	})
 	x.load("0.95")
 	replicas("three pods under load", 3)
 	x.load("0.05")

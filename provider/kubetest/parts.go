@@ -136,7 +136,7 @@ func (l layout) controllers() *part {
 		"--cluster-signing-cert-file=" + l.pki("ca.crt"), "--cluster-signing-key-file=" + l.pki("ca.key"),
 		"--leader-elect=false",
 		// Quick reactions make short tests and a lively demo; all else is the default.
-		"--horizontal-pod-autoscaler-sync-period=5s",
+		"--horizontal-pod-autoscaler-sync-period=2s",
 		"--horizontal-pod-autoscaler-cpu-initialization-period=10s",
 		"--horizontal-pod-autoscaler-initial-readiness-delay=5s",
 		"--kube-api-qps=200", "--kube-api-burst=400",
