@@ -29,7 +29,7 @@ type Cloud interface {
 	Log(context.Context, eci.LogRequest) (string, error)
 }
 
-// Config is what a Provider needs. All fields but the last six are required.
+// Config is what a Provider needs. All fields but the last eight are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -43,6 +43,7 @@ type Config struct {
 	Metrics          *Metrics      // nil: none
 	Meter            Meter         // resource usage; nil: it is refused
 	Shells           Shells        // kubectl exec and cp; nil: they are refused
+	Quota            Quota         // what the node may offer; nil: what its NodeSpec says
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
