@@ -57,6 +57,8 @@ type Provider struct {
 	outbox   workqueue.TypedRateLimitingInterface[types.UID] // statuses to tell
 	kick     chan struct{}                                   // look at ECI now
 
+	stock *stock
+
 	mu      sync.Mutex
 	entries map[types.UID]*entry
 	orphans map[string]time.Time // group id → when first seen without a pod
@@ -96,6 +98,8 @@ type entry struct {
 	waiting *Note // the pod waits for this reason
 
 	settings placement.Settings // of the request last built
+	ordered  *order             // what it asks for; nil: this process has built none
+	held     bool               // it waits for stock
 	degraded bool               // spot had no stock: pay as you go from the next attempt on
 	degrade  bool               // that attempt is due
 
@@ -166,7 +170,7 @@ func New(c Config) *Provider {
 		Config: c, log: c.Logger, resolver: newResolver(c.Client),
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
 		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
-		kick:   make(chan struct{}, 1), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
+		kick:   make(chan struct{}, 1), stock: newStock(), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
 		started: time.Now(),
 	}
 }
@@ -247,6 +251,7 @@ func (p *Provider) startDelete(e *entry, pod *corev1.Pod) {
 		e.deleting = true
 		e.deleteBy = time.Now().Add(gracePeriod(pod))
 	}
+	p.stock.leave(pod.UID)
 	p.queue.Forget(pod.UID) // do not wait out a create's backoff
 	p.queue.Add(pod.UID)
 }
