@@ -146,7 +146,7 @@ func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Nod
 			}
 			if next := n.node(); !sameOffer(told, next) && ctx.Err() == nil {
 				told = next
-				tell(next)
+				tell(next.DeepCopy()) // the library writes heartbeats into what it is told
 			}
 		}
 	}()

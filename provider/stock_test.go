@@ -62,11 +62,11 @@ func TestABurstAtEmptyZonesAsksSeldomAndRunsWhenThereIsStock(t *testing.T) {
 		t.Run(c.fault.Kind+c.fault.Code, func(t *testing.T) {
 			inTwoZones(t, func(b *bed) {
 				clear := b.fault(c.fault)
-				pods := b.burst(60)
-				time.Sleep(20 * time.Minute)
-				// Four workers ask at once, then one pod at a time, every three minutes in the end.
-				if n := b.cloud.Calls("CreateContainerGroup"); n > 20 {
-					t.Errorf("%d creates in 20 minutes for 60 pods", n)
+				pods := b.burst(30)
+				time.Sleep(6 * time.Minute)
+				// Four workers ask at once, then one pod at a time: after 10, 20, 40, 80 and 160 seconds.
+				if n := b.cloud.Calls("CreateContainerGroup"); n > 10 {
+					t.Errorf("%d creates in six minutes for 30 pods", n)
 				}
 				for _, pod := range pods {
 					got := b.get(pod).Status
@@ -79,8 +79,8 @@ func TestABurstAtEmptyZonesAsksSeldomAndRunsWhenThereIsStock(t *testing.T) {
 				}
 				clear()
 				b.until("all ready", 5*time.Minute, func() bool { return b.ready(pods) == len(pods) })
-				if n := len(b.live()); n != 60 {
-					t.Errorf("%d groups for 60 pods", n)
+				if n := len(b.live()); n != 30 {
+					t.Errorf("%d groups for 30 pods", n)
 				}
 			})
 		})
@@ -90,17 +90,17 @@ func TestABurstAtEmptyZonesAsksSeldomAndRunsWhenThereIsStock(t *testing.T) {
 func TestABurstWhoseGroupsFindNoStockLaterTriesOneByOne(t *testing.T) {
 	inTwoZones(t, func(b *bed) {
 		clear := b.fault(ecitest.Fault{Kind: ecitest.FaultNoStock, Async: true})
-		pods := b.burst(40)
+		pods := b.burst(20)
 		time.Sleep(time.Minute)
 		first := b.cloud.Calls("CreateContainerGroup")
-		time.Sleep(20 * time.Minute)
-		if n := b.cloud.Calls("CreateContainerGroup") - first; first > 50 || n > 15 {
-			t.Errorf("%d creates in the first minute, %d in the 20 minutes after it, for 40 pods", first, n)
+		time.Sleep(8 * time.Minute)
+		if n := b.cloud.Calls("CreateContainerGroup") - first; first > 25 || n > 8 {
+			t.Errorf("%d creates in the first minute, %d in the eight minutes after it, for 20 pods", first, n)
 		}
 		clear()
 		b.until("all ready", 5*time.Minute, func() bool { return b.ready(pods) == len(pods) })
-		if n := len(b.live()); n != 40 {
-			t.Errorf("%d groups for 40 pods", n)
+		if n := len(b.live()); n != 20 {
+			t.Errorf("%d groups for 20 pods", n)
 		}
 	})
 }
