@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,12 +59,12 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	// a group.
 	search := e.dead == "" && e.unknown()
 	attempt, dead, request, pause, mismatched := e.attempt, e.dead, e.request, time.Until(e.pause), e.mismatched
-	waiting, degrade := e.waiting, e.degrade
+	waiting, degrade, held := e.waiting, e.degrade, e.held
 	p.mu.Unlock()
 	if done {
 		return nil
 	}
-	if dead != "" && waiting != nil {
+	if dead != "" && waiting != nil && !held {
 		p.say(e, *waiting)
 	}
 	if pause > 0 {
@@ -89,7 +90,7 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 	}
 	if request == nil {
 		var err error
-		if request, err = p.request(ctx, e, pod, attempt); request == nil {
+		if request, attempt, err = p.request(ctx, e, pod, attempt); request == nil {
 			return err
 		}
 	}
@@ -114,8 +115,9 @@ func (p *Provider) syncCreate(ctx context.Context, e *entry) error {
 // nothing, and the token is kept: giving it up would pay for a second group.
 const tokenPatience = 2 * time.Minute
 
-// request builds the create request; nil without an error means that the pod was refused.
-func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, error) {
+// request builds the create request and says of which attempt it is; nil without an error
+// means that the pod was refused, or waits for stock.
+func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) (*eci.CreateRequest, int, error) {
 	pod, where, err := p.resolver.profiled(ctx, pod, p.Placement)
 	if err != nil {
 		var broken *Missing
@@ -123,7 +125,7 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 			p.say(e, Note{broken.EventReason, broken.Message})
 			p.wait(e, Note{"CreateContainerConfigError", broken.Message})
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	p.mu.Lock()
 	e.settings = placement.ReadSettings(pod)
@@ -131,13 +133,17 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 		pod = placement.WithoutSpot(pod)
 	}
 	p.mu.Unlock()
+	ordered, attempt := p.order(e, pod, where, attempt)
+	if ordered == nil {
+		return nil, 0, nil
+	}
 	data, err := p.resolver.resolve(ctx, pod)
 	if err != nil {
 		if !apierrors.IsNotFound(err) { // such as a service account that is about to be made
-			return nil, err
+			return nil, 0, err
 		}
 		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
-		return nil, err
+		return nil, 0, err
 	}
 	request, notes, err := Build(pod, data, where, attempt)
 	for _, n := range notes {
@@ -148,13 +154,66 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 	switch {
 	case errors.As(err, &refusal):
 		p.refuse(e, refusal)
-		return nil, nil
+		return nil, 0, nil
 	case errors.As(err, &missing):
 		p.say(e, Note{missing.EventReason, missing.Message})
 		p.wait(e, Note{"CreateContainerConfigError", missing.Message})
-		return nil, err
+		return nil, 0, err
+	case err == nil && ordered.vswitches[0] != byDefault:
+		request.VSwitchId = strings.Join(ordered.vswitches, ",")
 	}
-	return request, err
+	return request, attempt, err
+}
+
+// order asks the stock what may be asked for; nil: nothing now, and the pod waits. A pod that
+// can't run here is never kept waiting, and one that fails fast asks ECI itself: its failure
+// is final. Another list of vSwitches than the attempt was sent with is another attempt, since
+// a token belongs to its parameters.
+func (p *Provider) order(e *entry, pod *corev1.Pod, where Placement, attempt int) (*order, int) {
+	settings := placement.ReadSettings(pod)
+	size, _ := placement.SizeOf(pod, where.Region) // what has no size is refused by Build
+	spec, vswitches := specOf(size.Spec(), &settings.Request), where.VSwitchIDs
+	if ids := settings.Request.VSwitchId; ids != "" {
+		vswitches = strings.Split(ids, ",")
+	}
+	ordered, short := p.stock.admit(e.uid, spec, vswitches)
+	if short != nil && !settings.FailFast && placement.First(placement.Check(pod, where.Region)) == nil {
+		p.hold(e, short)
+		return nil, attempt
+	}
+	if ordered == nil {
+		ordered = &order{spec: spec, vswitches: vswitches}
+		if len(vswitches) == 0 {
+			ordered.vswitches = []string{byDefault}
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e.ordered != nil && e.attempt == attempt && !slices.Equal(e.ordered.vswitches, ordered.vswitches) {
+		attempt++
+	}
+	e.ordered = ordered
+	return ordered, attempt
+}
+
+// hold lets the pod wait for stock, until the next try is due or another pod was served.
+func (p *Provider) hold(e *entry, short *shortage) {
+	p.mu.Lock()
+	e.held = true
+	p.mu.Unlock()
+	p.say(e, short.said())
+	p.wait(e, short.status())
+	p.queue.AddAfter(e.uid, max(time.Until(short.until), time.Second))
+}
+
+// restocked lets the pods go on that wait for stock. It needs p.mu.
+func (p *Provider) restocked() {
+	for uid, e := range p.entries {
+		if e.held {
+			e.held, e.pause = false, time.Time{}
+			p.queue.Add(uid)
+		}
+	}
 }
 
 // announce writes the attempt on the pod before the call, so that whoever comes after this
@@ -193,7 +252,11 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 		return nil
 	}
 	why, fate := weigh(err)
+	if fate != unknownFate && !scarce(why) {
+		p.stock.leave(e.uid)
+	}
 	p.mu.Lock()
+	ordered := e.ordered
 	switch fate {
 	case noGroup, never:
 		e.request = nil
@@ -212,12 +275,35 @@ func (p *Provider) create(ctx context.Context, e *entry, request *eci.CreateRequ
 		p.fail(e, Note{ReasonScheduleFailed, why.Message})
 		return nil
 	}
-	p.say(e, Note{why.Reason, why.Message})
-	if fate == noGroup && eci.IsNoStock(err) {
-		p.fallBack(e)
+	if fate == noGroup && eci.IsNoStock(err) && p.fallBack(e) {
+		p.say(e, why)
+		p.wait(e, why)
+		return err
 	}
+	if fate == noGroup && scarce(why) && ordered != nil {
+		p.hold(e, p.stock.refused(ordered, why))
+		p.log.InfoContext(ctx, "ECI has nothing for the pod now", "pod", e.namespace+"/"+e.name, "err", err)
+		return nil
+	}
+	p.say(e, why)
 	p.wait(e, why)
 	return err
+}
+
+// Reasons of a pod that waits for something that other pods wait for as well.
+const (
+	reasonQuota     = "QuotaExceeded"
+	reasonNoAddress = "NoAddress"
+	reasonArrears   = "Arrears"
+)
+
+// scarce tells that ECI refused for want of something that other pods will lack as well.
+func scarce(why Note) bool {
+	switch why.Reason {
+	case ReasonNoStock, reasonQuota, reasonNoAddress, reasonArrears:
+		return true
+	}
+	return false
 }
 
 // ReasonScheduleFailed is ACK's reason of a pod that fails because its group can't be had.
@@ -231,8 +317,8 @@ func (p *Provider) failsFast(e *entry) bool {
 }
 
 // fallBack lets the next attempt pay as it goes, if the pod asks for that where spot has no
-// stock.
-func (p *Provider) fallBack(e *entry) {
+// stock, and tells whether it does.
+func (p *Provider) fallBack(e *entry) bool {
 	p.mu.Lock()
 	due := e.settings.SpotFallback && !e.degraded && e.settings.Request.SpotStrategy != "" && e.settings.Request.SpotStrategy != "NoSpot"
 	if due {
@@ -242,6 +328,7 @@ func (p *Provider) fallBack(e *entry) {
 	if due {
 		p.say(e, Note{"SpotDegraded", "spot instances are out of stock; the group is paid as you go, as the annotation k8s.aliyun.com/eci-spot-fallback allows"})
 	}
+	return due
 }
 
 // A fate is what a failed create leaves behind.
@@ -283,15 +370,15 @@ func weighLast(err error) (Note, fate) {
 	case eci.IsNoStock(err):
 		return Note{ReasonNoStock, "no capacity in the zones asked for, it is tried again: " + words}, noGroup
 	case eci.IsQuotaExceeded(err):
-		return Note{"QuotaExceeded", "the account's quota is used up, it is tried again; ask for more in the quota center: " + words}, noGroup
+		return Note{reasonQuota, "the account's quota is used up, it is tried again; ask for more in the quota center: " + words}, noGroup
 	case eci.IsNoAddress(err):
-		return Note{"NoAddress", "the vSwitch has no free address, it is tried again; add a vSwitch to --vswitch-ids: " + words}, noGroup
+		return Note{reasonNoAddress, "the vSwitch has no free address, it is tried again; add a vSwitch to --vswitch-ids: " + words}, noGroup
 	case eci.IsThrottled(err):
 		return Note{"Throttled", "ECI limits the rate of calls, it is tried again: " + words}, noGroup
 	case eci.IsForbidden(err):
 		return Note{"Forbidden", "the credentials lack a right, it is tried again; grant eci:CreateContainerGroup: " + words}, noGroup
 	case strings.HasPrefix(api.Code, "Account.Arrearage"), strings.HasSuffix(api.Code, "InsufficientBalance"):
-		return Note{"Arrears", "the account can't pay, it is tried again: " + words}, noGroup
+		return Note{reasonArrears, "the account can't pay, it is tried again: " + words}, noGroup
 	case strings.HasPrefix(api.Code, "IdempotentParameterMismatch"):
 		return Note{"TokenReused", "an earlier create of this pod is looked for; if it never shows, delete the pod and create it again: " + words}, otherParameters
 	case eci.CauseOf(err) == eci.CauseNode:

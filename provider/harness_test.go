@@ -42,6 +42,7 @@ type bed struct {
 	node    *VirtualNode
 	stop    func()
 	wrap    func(Cloud) Cloud // nil: the client as it is
+	change  func(*Config, *NodeSpec)
 	serials int
 }
 
@@ -124,10 +125,14 @@ func (b *bed) start() {
 	if b.wrap != nil {
 		cloud = b.wrap(client)
 	}
-	b.node = NewVirtualNode(Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
+	config := Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
 		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"},
-			Profile: types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}}}, NodeSpec{Name: testNode,
-		CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")})
+			Profile: types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}}}
+	spec := NodeSpec{Name: testNode, CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")}
+	if b.change != nil {
+		b.change(&config, &spec)
+	}
+	b.node = NewVirtualNode(config, spec)
 	ctx, cancel := context.WithCancel(WithLogger(b.ctx, logger))
 	done := make(chan error, 1)
 	go func() { done <- b.node.Run(ctx) }()

@@ -96,7 +96,14 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	status := &nodeStatus{spec: v.spec, provider: v.Provider, started: time.Now()}
+	status := &nodeStatus{spec: v.spec, provider: v.Provider, started: time.Now(), quota: newQuotaWatch(v.Provider.Quota, v.Provider, v.spec)}
+	if v.Provider.Quota != nil {
+		if known, err := v.client.CoreV1().Nodes().Get(ctx, v.spec.Name, metav1.GetOptions{}); err == nil {
+			status.quota.recall(known)
+		}
+		status.quota.read(ctx)
+		go status.quota.run(ctx)
+	}
 	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
 		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
 		node.WithNodeStatusUpdateInterval(30*time.Second),

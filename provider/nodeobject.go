@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -39,9 +38,12 @@ type NodeSpec struct {
 	Version string // kubelet version shown on the node
 	// HostnameLabel adds kubernetes.io/hostname, which makes the node one more domain for
 	// every spread over hosts in the cluster, and strands pods that do not tolerate it.
-	HostnameLabel     bool
+	HostnameLabel bool
+	// What the node offers. A zero one follows the account's quota where the Config has one:
+	// CPU is the quota, Memory MemoryPerCPU a vCPU, Pods 2,000.
 	CPU, Memory, Pods resource.Quantity
-	NoTaints          bool // leave the taints out, such as for conformance tests
+	MemoryPerCPU      resource.Quantity // of a vCPU; zero: 8Gi
+	NoTaints          bool              // leave the taints out, such as for conformance tests
 }
 
 // Node is the node object as it shall be; cloud is nil while ECI answers, and since says
@@ -107,7 +109,7 @@ func nodeConditions(cloud error, since, now time.Time) []corev1.NodeCondition {
 	}
 	api := condition(ConditionCloudAPI, true, "CloudAPIAnswers", "the ECI API answers")
 	if cloud != nil {
-		api = condition(ConditionCloudAPI, false, "CloudAPIFails", "new pods wait and statuses are old: "+cloud.Error())
+		api = condition(ConditionCloudAPI, false, "CloudAPIFails", "new pods wait and statuses are old: "+words(cloud))
 	}
 	return []corev1.NodeCondition{
 		condition(corev1.NodeReady, true, "VirtualNodeReady", "pods run as ECI container groups"),
@@ -123,28 +125,28 @@ func nodeConditions(cloud error, since, now time.Time) []corev1.NodeCondition {
 type nodeStatus struct {
 	spec     NodeSpec
 	provider *Provider
+	quota    *quotaWatch
 	started  time.Time
 }
 
 // Ping never fails: a failing one stops the lease, and Kubernetes then evicts every pod.
 func (n *nodeStatus) Ping(context.Context) error { return nil }
 
-// NotifyNodeStatus tells the whole node whenever the cloud's health changed.
+// NotifyNodeStatus tells the whole node whenever the cloud's health or the quota changed.
 func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Node)) {
 	go func() {
 		ticker := time.NewTicker(5 * time.Second)
 		defer ticker.Stop()
-		var told string
+		told := n.node()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
 			}
-			_, err := n.provider.CloudHealth()
-			if text := fmt.Sprint(err); text != told && (err == nil || !errors.Is(err, context.Canceled)) {
-				told = text
-				tell(n.node())
+			if next := n.node(); !sameOffer(told, next) && ctx.Err() == nil {
+				told = next
+				tell(next.DeepCopy()) // the library writes heartbeats into what it is told
 			}
 		}
 	}()
@@ -158,6 +160,7 @@ func (n *nodeStatus) node() *corev1.Node {
 			c.LastTransitionTime = metav1.NewTime(since.Truncate(time.Second))
 		}
 	}
+	n.quota.apply(node, time.Now())
 	return node
 }
 

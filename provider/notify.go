@@ -258,11 +258,14 @@ func (p *Provider) lookAtChanges(ctx context.Context) error {
 
 // see takes in what ECI says about groups of ours.
 func (p *Provider) see(groups []eci.Group) {
-	var scarce []*entry // those that failed for want of stock
+	scarce := map[*entry]*shortage{} // those that failed for want of stock
 	var news []relay
 	defer func() {
 		p.relay(news)
-		for _, e := range scarce {
+		for e, short := range scarce {
+			if short != nil {
+				p.say(e, short.said())
+			}
 			p.fallBack(e)
 		}
 	}()
@@ -280,6 +283,15 @@ func (p *Provider) see(groups []eci.Group) {
 		}
 		e.group, e.changed = g, time.Now()
 		news = append(news, e.news(p.started)...)
+		if g.Status != eci.Scheduling && g.Status != eci.ScheduleFailed {
+			spec := ""
+			if e.ordered != nil {
+				spec = e.ordered.spec
+			}
+			if p.stock.placed(g.VSwitchID, g.ZoneID, spec) {
+				p.restocked()
+			}
+		}
 		switch {
 		case e.deleting:
 			p.queue.Add(uid)
@@ -291,13 +303,19 @@ func (p *Provider) see(groups []eci.Group) {
 				p.outbox.Add(uid)
 				continue
 			}
-			if reason == ReasonNoStock {
-				scarce = append(scarce, e)
-			}
 			e.waiting = &Note{reason, message}
 			e.dead, e.groupID, e.group = g.ID, "", nil
 			e.deaths++
 			wait := min(firstPause<<min(e.deaths-1, 10), maxPause)
+			if reason == ReasonNoStock {
+				scarce[e] = nil
+				if e.ordered != nil {
+					short := p.stock.refused(e.ordered, Note{reason, message})
+					why := short.status()
+					scarce[e], e.waiting, e.held = short, &why, true
+					wait = max(wait, time.Until(short.until))
+				}
+			}
 			e.pause = time.Now().Add(wait)
 			p.queue.AddAfter(uid, wait)
 		}

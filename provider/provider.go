@@ -29,7 +29,7 @@ type Cloud interface {
 	Log(context.Context, eci.LogRequest) (string, error)
 }
 
-// Config is what a Provider needs. All fields but the last six are required.
+// Config is what a Provider needs. All fields but the last eight are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -43,6 +43,7 @@ type Config struct {
 	Metrics          *Metrics      // nil: none
 	Meter            Meter         // resource usage; nil: it is refused
 	Shells           Shells        // kubectl exec and cp; nil: they are refused
+	Quota            Quota         // what the node may offer; nil: what its NodeSpec says
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
@@ -55,6 +56,8 @@ type Provider struct {
 	queue    workqueue.TypedRateLimitingInterface[types.UID] // groups to create or delete
 	outbox   workqueue.TypedRateLimitingInterface[types.UID] // statuses to tell
 	kick     chan struct{}                                   // look at ECI now
+
+	stock *stock
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
@@ -95,6 +98,8 @@ type entry struct {
 	waiting *Note // the pod waits for this reason
 
 	settings placement.Settings // of the request last built
+	ordered  *order             // what it asks for; nil: this process has built none
+	held     bool               // it waits for stock
 	degraded bool               // spot had no stock: pay as you go from the next attempt on
 	degrade  bool               // that attempt is due
 
@@ -166,7 +171,7 @@ func New(c Config) *Provider {
 		Config: c, log: c.Logger, resolver: newResolver(c.Client),
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
 		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
-		kick:   make(chan struct{}, 1), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
+		kick:   make(chan struct{}, 1), stock: newStock(), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
 		started: time.Now(),
 	}
 }
@@ -247,6 +252,7 @@ func (p *Provider) startDelete(e *entry, pod *corev1.Pod) {
 		e.deleting = true
 		e.deleteBy = time.Now().Add(gracePeriod(pod))
 	}
+	p.stock.leave(pod.UID)
 	p.queue.Forget(pod.UID) // do not wait out a create's backoff
 	p.queue.Add(pod.UID)
 }

@@ -28,7 +28,7 @@ type flags struct {
 	listen, nodeIP, healthListen       string
 	clusterDNS                         []string
 	clusterDomain, apiserver           string
-	cpu, memory, pods                  string
+	cpu, memory, pods, memoryPerCPU    string
 	clusterID                          string
 	pollMin, pollMax                   time.Duration
 	hostnameLabel, noTaints, anonymous bool
@@ -78,9 +78,10 @@ instance's role.`,
 	s.StringSliceVar(&f.clusterDNS, "cluster-dns", nil, "DNS servers of the cluster that the vSwitch can reach; not a ClusterIP (default: the VPC's DNS)")
 	s.StringVar(&f.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
 	s.StringVar(&f.apiserver, "apiserver-address", "", "host:port of the API server as pods reach it, instead of its ClusterIP")
-	s.StringVar(&f.cpu, "cpu", "1000", "vCPUs that the node offers")
-	s.StringVar(&f.memory, "memory", "8000Gi", "memory that the node offers")
-	s.StringVar(&f.pods, "pods", "2000", "pods that the node takes")
+	s.StringVar(&f.cpu, "cpu", "", "vCPUs that the node offers (default: the account's quota in the region, read every minute; 1000 until it could be read)")
+	s.StringVar(&f.memory, "memory", "", "memory that the node offers (default: --memory-per-cpu for each vCPU)")
+	s.StringVar(&f.memoryPerCPU, "memory-per-cpu", "8Gi", "memory that the node offers for each vCPU of the quota, which ECI counts in vCPU only")
+	s.StringVar(&f.pods, "pods", "", "pods that the node takes (default 2000); never more than the vSwitches have addresses for, where they can be read")
 	s.StringVar(&f.clusterID, "cluster-id", "", "id of the cluster in the groups' tags (default: the UID of the namespace kube-system)")
 	s.DurationVar(&f.pollMin, "poll-min", time.Second, "pause between looks at ECI while something changes")
 	s.DurationVar(&f.pollMax, "poll-max", 10*time.Second, "pause between looks at ECI while nothing changes")
@@ -145,10 +146,22 @@ func (f *flags) complete() error {
 	if f.nodeIP != "" && net.ParseIP(f.nodeIP) == nil {
 		return fmt.Errorf("--node-ip %q: not an IP address", f.nodeIP)
 	}
-	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods} {
-		if _, err := resource.ParseQuantity(value); err != nil {
+	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods, "--memory-per-cpu": f.memoryPerCPU} {
+		if _, err := quantity(value); err != nil {
 			return fmt.Errorf("%s %q: not a quantity such as 1000 or 8000Gi", name, value)
 		}
 	}
 	return nil
+}
+
+// quantity reads a flag; an empty one is zero.
+func quantity(value string) (resource.Quantity, error) {
+	if value == "" {
+		return resource.Quantity{}, nil
+	}
+	q, err := resource.ParseQuantity(value)
+	if err == nil && q.Sign() < 0 {
+		return q, fmt.Errorf("%s is negative", value)
+	}
+	return q, err
 }

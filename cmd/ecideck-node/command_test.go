@@ -14,6 +14,7 @@ func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
 		{"--schedule-strategy=x", "VSwitchOrdered"},
 		{"--eci-profile=eci-profile", "namespace/name"},
 		{"--cpu=many", "--cpu"},
+		{"--memory-per-cpu=-8Gi", "--memory-per-cpu"},
 		{"--apiserver-address=host", "host:port"},
 		{"--apiserver-address=https://10.0.0.5:6443", "host:port"},
 		{"--apiserver-address=10.0.0.5:", "host:port"},

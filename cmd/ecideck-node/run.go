@@ -66,7 +66,7 @@ func run(ctx context.Context, f *flags) error {
 		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
-		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud,
+		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud,
 	}, kubelet)
 }
 
@@ -174,10 +174,14 @@ func (f *flags) placement() provider.Placement {
 func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 	_, port, _ := net.SplitHostPort(kubelet.String()) // a listener's address has a port
 	number, _ := strconv.Atoi(port)
+	size := func(value string) resource.Quantity {
+		q, _ := quantity(value) // complete has refused what is none
+		return q
+	}
 	return provider.NodeSpec{
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
 		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints,
-		CPU: resource.MustParse(f.cpu), Memory: resource.MustParse(f.memory), Pods: resource.MustParse(f.pods),
+		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU),
 	}
 }
 

@@ -3,6 +3,8 @@
 package fakeapi
 
 import (
+	"sync"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -47,8 +49,50 @@ func (a *API) watch(action testing.Action) (bool, watch.Interface, error) {
 	if err != nil {
 		return false, nil, err
 	}
-	return true, watch.Filter(shared, func(e watch.Event) (watch.Event, bool) {
-		e.Object = e.Object.DeepCopyObject()
-		return e, true
-	}), nil
+	c := &copies{from: shared, out: make(chan watch.Event), ended: make(chan struct{})}
+	go c.run()
+	return true, c, nil
+}
+
+// copies is a watch that delivers copies of another's objects. What its reader has not taken
+// yet waits here: the tracker's own watch panics when a hundred events wait.
+type copies struct {
+	from  watch.Interface
+	out   chan watch.Event
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (c *copies) ResultChan() <-chan watch.Event { return c.out }
+
+func (c *copies) Stop() {
+	c.once.Do(func() { close(c.ended) })
+	c.from.Stop()
+}
+
+// run ends with the watch, also where nobody takes the last event.
+func (c *copies) run() {
+	defer close(c.out)
+	in := c.from.ResultChan()
+	var waiting []watch.Event
+	for in != nil || len(waiting) > 0 {
+		var out chan watch.Event
+		var next watch.Event
+		if len(waiting) > 0 {
+			out, next = c.out, waiting[0]
+		}
+		select {
+		case <-c.ended:
+			return
+		case e, open := <-in:
+			if !open {
+				in = nil
+				continue
+			}
+			e.Object = e.Object.DeepCopyObject()
+			waiting = append(waiting, e)
+		case out <- next:
+			waiting = waiting[1:]
+		}
+	}
 }
