@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // A relayKey is what makes two sights of a group's event the same event.
@@ -18,8 +20,12 @@ type relay struct {
 
 // news are the group's events, as a kubelet would tell them on the pod, that are new or have
 // happened again. Those from before this process started are left out: the process before
-// has told them. It needs Provider.mu.
+// has told them. Why a group could not be scheduled is left out too: that is said by who
+// decides about the next attempt, with its time. It needs Provider.mu.
 func (e *entry) news(since time.Time) []relay {
+	if e.group.Status == eci.ScheduleFailed {
+		return nil
+	}
 	var out []relay
 	for i := range e.group.Events {
 		event := &e.group.Events[i]
