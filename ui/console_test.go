@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -559,4 +560,22 @@ func TestUnchangedWorldIsNotDrawn(t *testing.T) {
 			t.Error("the screen counts as aged right after it was drawn")
 		}
 	})
+}
+
+func TestWhatHappenedToAGroupAndIsToldOnItsPodIsShownOnce(t *testing.T) {
+	s := sample()
+	last := s.Events[len(s.Events)-1] // a group's
+	i := slices.IndexFunc(s.Placements, func(p *fleet.Placement) bool { return p.Pod != nil && p.Group != nil && p.Group.ID == last.Name })
+	if i < 0 {
+		t.Fatalf("the sample's group %s has no pod", last.Name)
+	}
+	pod := s.Placements[i].Pod
+	s.Events = append(s.Events, &fleet.Event{Time: last.Time, Count: 1, Source: "k8s", Type: "Normal", Reason: last.Reason, Message: last.Message,
+		Namespace: pod.Namespace, Kind: "Pod", Name: pod.Name})
+	d := open(t, 160, 40, s, nil)
+	d.Press("7")
+	d.See("Started container app")
+	if n := strings.Count(d.Text(), "Started container app"); n != 1 {
+		t.Errorf("shown %d times, want once:\n%s", n, d.Text())
+	}
 }

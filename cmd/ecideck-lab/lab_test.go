@@ -235,6 +235,7 @@ func TestCommandLinesThatCantBeMeantSayWhy(t *testing.T) {
 		{"unknown output", "status -o xml", 2, "text or json"},
 		{"an address that others reach", "eci --listen 0.0.0.0:8443", 2, "loopback only"},
 		{"a port that is taken", "eci --listen " + taken.Addr().String(), 1, "address already in use"},
+		{"a load of no namespace", "load checkout 0.9", 2, "NAMESPACE/PODS"},
 		{"time that stands still", "eci --speed 0", 2, "--speed"},
 		{"unknown scheme", "eci --listen 127.0.0.1:0 --scheme gopher", 2, "http or https"},
 	} {

@@ -42,7 +42,7 @@ downloaded but Go modules; the first start builds the control plane.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		upCommand(l), downCommand(l), statusCommand(l), envCommand(l), logsCommand(l), kubectlCommand(l),
-		killCommand(l), startCommand(l), faultCommand(l), scenarioCommand(l), eciCommand(l), demoCommand(l), buildCommand(l),
+		killCommand(l), startCommand(l), faultCommand(l), loadCommand(l), scenarioCommand(l), eciCommand(l), demoCommand(l), buildCommand(l),
 	)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -176,7 +176,7 @@ func completesJobs(x *tenant) {
 func failsJobs(x *tenant) {
 	x.apply(job("fails", "backoffLimit: 1", `{name: SECONDS, value: "1"}, {name: EXIT_CODE, value: "42"}`))
 	x.do("wait", "--for=condition=Failed", "job/fails", "--timeout="+strconv.Itoa(60*slack)+"s")
-	x.contains(x.do("describe", "job", "fails"), "BackoffLimitExceeded")
+	x.tells("job", "fails", "BackoffLimitExceeded")
 	pods := x.list("job-name=fails")
 	if len(pods) != 2 {
 		x.t.Errorf("%d pods, want the first and one more", len(pods))
@@ -271,6 +271,6 @@ spec:
 	if pod.Status.Reason != "NotSupported" || pod.Status.Message == "" {
 		x.t.Errorf("reason %q, message %q", pod.Status.Reason, pod.Status.Message)
 	}
-	x.contains(x.do("describe", "pod", "bare"), "Status:           Failed", "NotSupported", "spec.hostNetwork", "keep the pod on real nodes")
+	x.tells("pod", "bare", "Status:           Failed", "NotSupported", "spec.hostNetwork", "keep the pod on real nodes")
 	x.do("wait", "--for=condition=Failed", "job/work", "--timeout="+strconv.Itoa(30*slack)+"s")
 }

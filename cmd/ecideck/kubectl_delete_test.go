@@ -34,8 +34,7 @@ spec: {ECI, terminationGracePeriodSeconds: 300, containers: [{name: main, image:
 	if took := timed(func() { x.do("delete", "pod", "quick") }); took > 5*slack*time.Second {
 		x.t.Errorf("kubectl delete took %v of a grace period of 300s", took)
 	}
-	var took time.Duration
-	took = timed(func() { x.do("delete", "pod", "slow", "--grace-period=200") })
+	took := timed(func() { x.do("delete", "pod", "slow", "--grace-period=200") })
 	if took < 6*time.Second || took > 10*slack*time.Second {
 		x.t.Errorf("kubectl delete took %v of a grace period of 200s; its container stops in 6s", took)
 	}

@@ -103,7 +103,7 @@ spec: {ECI, containers: [{name: main, image: lab/crashloop, env: [{name: SECONDS
 	if out, code := x.try("logs", "two", "-c", "web", "--previous"); code == 0 || !strings.Contains(out, "previous terminated container") {
 		x.t.Errorf("a container that never ended: exit code %d\n%s", code, out)
 	}
-	x.contains(x.do("describe", "pod", "crash"), "Exit Code:    3", "Restart Count:", "Back-off restarting failed container")
+	x.tells("pod", "crash", "Exit Code:    3", "Restart Count:", "Back-off restarting failed container")
 }
 
 func attaches(x *tenant) {

@@ -2,14 +2,10 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/ecideck/ecideck/provider/eci"
-	"github.com/ecideck/ecideck/provider/eci/ecitest"
 )
 
 // scaleChecks are about autoscaling.
@@ -56,14 +52,13 @@ spec:
 	x.load("0.05")
 	replicas("one pod without load", 1)
 	x.t.Logf("up and down took %.1f s", time.Since(begin).Seconds())
-	x.contains(x.do("describe", "hpa", "web"), "SuccessfulRescale", "cpu resource utilization (percentage of request) above target", "All metrics below target")
+	x.tells("hpa", "web", "SuccessfulRescale", "cpu resource utilization (percentage of request) above target", "All metrics below target")
 }
 
 // load changes what the tenant's pods use of their CPU.
 func (x *tenant) load(share string) {
 	x.t.Helper()
-	load := ecitest.Load{Tags: map[string]string{eci.TagNamespace: x.namespace}, Load: share}
-	if err := x.lab.Access.Admin(x.t.Context(), http.MethodPost, "/_ecitest/loads", load, nil); err != nil {
+	if err := x.lab.Access.SetLoad(x.t.Context(), x.namespace, "web-*", share); err != nil {
 		x.t.Fatal(err)
 	}
 }

@@ -152,6 +152,21 @@ func (x *tenant) contains(out string, want ...string) {
 	}
 }
 
+// tells waits until kubectl describes an object in these words: its events come later than
+// what they tell of.
+func (x *tenant) tells(kind, name string, want ...string) {
+	x.t.Helper()
+	x.eventually(10*slack*time.Second, kind+" "+name+" is described", func() (bool, string) {
+		out := x.do("describe", kind, name)
+		for _, text := range want {
+			if !strings.Contains(out, text) {
+				return false, fmt.Sprintf("no %q in\n%s", text, out)
+			}
+		}
+		return true, ""
+	})
+}
+
 // list are the pods with a label, oldest first.
 func (x *tenant) list(selector string) []corev1.Pod {
 	x.t.Helper()

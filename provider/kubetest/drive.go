@@ -61,7 +61,11 @@ func (l *Lab) seedGroups(ctx context.Context) error {
 // drive runs the scenario's traffic and faults until ctx ends.
 func (l *Lab) drive(ctx context.Context) {
 	for _, traffic := range l.Scenario.Traffic {
-		l.work.Go(func() { l.runTraffic(ctx, traffic) })
+		if len(traffic.VCPU) > 0 {
+			l.work.Go(func() { l.runLoad(ctx, traffic) })
+		} else {
+			l.work.Go(func() { l.runTraffic(ctx, traffic) })
+		}
 	}
 	for _, fault := range l.Scenario.Faults {
 		l.work.Go(func() { l.runFault(ctx, fault) })

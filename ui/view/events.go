@@ -81,14 +81,31 @@ func (e *Events) Show(s *fleet.Snapshot) {
 			e.pods[p.Group.ID] = p.Pod.Namespace + "/" + p.Pod.Name
 		}
 	}
+	told := relayed(s.Events)
 	var rows []*fleet.Event
 	for i := range s.Events {
-		if e.concerns(s.Events[i]) {
+		ev := s.Events[i]
+		if ev.Kind == KindGroup && told[[3]string{e.pods[ev.Name], ev.Reason, ev.Message}] {
+			continue
+		}
+		if e.concerns(ev) {
 			rows = append(rows, s.Events[i])
 		}
 	}
 	e.explain(s, "events", "no events")
 	e.table.Set(rows)
+}
+
+// relayed are the events of pods as Kubernetes has them, by pod, reason and message. A virtual
+// node tells on the pod what happens to its group: such an event is shown once.
+func relayed(events []*fleet.Event) map[[3]string]bool {
+	told := map[[3]string]bool{}
+	for _, ev := range events {
+		if ev.Kind == KindPod && ev.Source == "k8s" {
+			told[[3]string{ev.Namespace + "/" + ev.Name, ev.Reason, ev.Message}] = true
+		}
+	}
+	return told
 }
 
 func (e *Events) concerns(ev *fleet.Event) bool {

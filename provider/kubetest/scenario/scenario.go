@@ -76,14 +76,15 @@ type ECI struct {
 	Sampling   *metav1.Duration `json:"sampling"`   // between two measurements of usage
 }
 
-// Traffic moves the replicas of a workload along a curve, again and again, until somebody
-// else scales it.
+// Traffic moves a workload along a curve, again and again: its replicas, until somebody else
+// scales it, or the CPU that its pods use together, for an autoscaler to follow.
 type Traffic struct {
 	Namespace string          `json:"namespace"`
 	Kind      string          `json:"kind"` // Deployment, StatefulSet
 	Name      string          `json:"name"`
-	Every     metav1.Duration `json:"every"` // one step of the curve
-	Replicas  []int32         `json:"replicas"`
+	Every     metav1.Duration `json:"every"`    // one step of the curve
+	Replicas  []int32         `json:"replicas"` // either these
+	VCPU      []float64       `json:"vCPU"`     // or these
 }
 
 // A Fault is something the cloud does wrong for a while.
@@ -169,8 +170,8 @@ func (s *Scenario) check() error {
 		}
 	}
 	for _, traffic := range s.Traffic {
-		if traffic.Every.Duration < time.Second || len(traffic.Replicas) == 0 || traffic.Name == "" || traffic.Namespace == "" {
-			return fmt.Errorf("traffic needs namespace, name, replicas and at least a second for every step, got %+v", traffic)
+		if traffic.Every.Duration < time.Second || (len(traffic.Replicas) == 0) == (len(traffic.VCPU) == 0) || traffic.Name == "" || traffic.Namespace == "" {
+			return fmt.Errorf("traffic needs namespace, name, either replicas or vCPU, and at least a second for every step, got %+v", traffic)
 		}
 		if traffic.Kind != "Deployment" && traffic.Kind != "StatefulSet" {
 			return fmt.Errorf("traffic of %s: kind must be Deployment or StatefulSet, got %q", traffic.Name, traffic.Kind)

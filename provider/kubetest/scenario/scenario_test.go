@@ -49,6 +49,8 @@ func TestABrokenScenarioSaysWhatIsWrong(t *testing.T) {
 		{"nodes without memory", "memory: 16Gi, ", "", "memory"},
 		{"traffic too fast", "every: 10s", "every: 10ms", "second"},
 		{"traffic on a kind that has no replicas", "kind: Deployment", "kind: DaemonSet", "DaemonSet"},
+		{"traffic of neither kind", "replicas: [1, 2]", "", "vCPU"},
+		{"traffic of both kinds", "replicas: [1, 2]", "replicas: [1, 2], vCPU: [0.5]", "vCPU"},
 		{"a file of another kind", "-- web.yaml --", "-- web.txt --", "web.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
