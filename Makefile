@@ -38,7 +38,7 @@ test: controlplane ## run all tests, the lab's too
 
 .PHONY: e2e
 e2e: controlplane ## run only the tests that start labs
-	$(GO) test $(RACE) -count=1 -p 2 -parallel 16 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
+	$(GO) test $(RACE) -count=1 -p 1 -parallel 8 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
 
 SOAK ?= 10m
 SEED ?= 0

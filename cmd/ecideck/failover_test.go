@@ -21,7 +21,6 @@ import (
 // TestAKilledLeaderIsReplacedUnderItsPods runs two processes of one node with a lease of
 // three seconds instead of thirty: what is proven does not depend on the lease's length.
 func TestAKilledLeaderIsReplacedUnderItsPods(t *testing.T) {
-	t.Parallel()
 	const lease = 3 * time.Second
 	c := startQuickLab(t, func(s *scenario.Scenario) {
 		s.VirtualNodes[0].Standby = true

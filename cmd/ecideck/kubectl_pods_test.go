@@ -89,7 +89,7 @@ spec:
       tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
       initContainers:
       - {name: first, image: lab/job, env: [{name: SECONDS, value: "2"}]}
-      - {name: second, image: lab/job, env: [{name: SECONDS, value: "2"}]}
+      - {name: second, image: lab/job, env: [{name: SECONDS, value: "10"}]} # kubectl has to see it run
       - {name: helper, image: lab/chatter, restartPolicy: Always}
       containers:
       - {name: main, image: lab/job, env: [{name: SECONDS, value: "3"}]}
