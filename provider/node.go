@@ -73,6 +73,7 @@ func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 func (v *VirtualNode) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer v.Provider.shutDown() // also where it never came to run
 	if m := v.Provider.Metrics; m != nil {
 		m.watch(v.Provider)
 		defer m.watch(nil)
