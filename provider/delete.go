@@ -66,6 +66,9 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	defer p.mu.Unlock()
 	if e.gone && e.removed && p.entries[e.uid] == e {
 		delete(p.entries, e.uid)
+		if p.Metrics != nil && !ranNothing {
+			p.Metrics.ended.Observe(time.Since(e.deleteSince).Seconds())
+		}
 	}
 	return failed
 }
