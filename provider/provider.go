@@ -23,10 +23,16 @@ import (
 // Cloud is what the virtual node asks of ECI; *eci.Client is one.
 type Cloud interface {
 	CreateGroup(context.Context, *eci.CreateRequest) (string, error)
-	DeleteGroup(ctx context.Context, id string) error
+	Deleter
 	Groups(context.Context, eci.GroupQuery) ([]eci.Group, error)
 	GroupStatuses(context.Context, eci.StatusQuery) ([]eci.GroupStatus, error)
 	Log(context.Context, eci.LogRequest) (string, error)
+}
+
+// Deleter deletes groups; the second of its methods does not wait for a grace period.
+type Deleter interface {
+	DeleteGroup(ctx context.Context, id string) error
+	DeleteGroupNow(ctx context.Context, id string) error
 }
 
 // Config is what a Provider needs. All fields but the last nine are required.
@@ -108,6 +114,7 @@ type entry struct {
 	deleting    bool // the group has to go
 	deleteSince time.Time
 	deleteBy    time.Time           // when the grace period ends
+	hurried     bool                // it has to go without a grace period
 	accepted    bool                // ECI accepted the delete
 	gone        bool                // the group is proven gone
 	removed     bool                // the pod's object is gone
@@ -264,6 +271,9 @@ func (p *Provider) startDelete(e *entry, pod *corev1.Pod) {
 	if !e.deleting {
 		e.deleting, e.deleteSince = true, time.Now()
 		e.deleteBy = e.deleteSince.Add(gracePeriod(pod))
+	}
+	if seconds := pod.DeletionGracePeriodSeconds; seconds != nil && *seconds == 0 && !e.hurried {
+		e.hurried, e.accepted = true, false // also where a slower delete is under way
 	}
 	p.stock.leave(pod.UID)
 	p.queue.Forget(pod.UID) // do not wait out a create's backoff
