@@ -99,10 +99,10 @@ func lastChange(s *corev1.PodStatus) time.Time {
 
 // workloadOf is the pod's topmost owner as far as the pod itself tells: a ReplicaSet whose
 // name ends in the pod's template hash is a Deployment's.
-func workloadOf(p *corev1.Pod) fleet.Workload {
+func workloadOf(p *corev1.Pod) fleet.Owner {
 	owner := metav1.GetControllerOf(p)
 	if owner == nil {
-		return fleet.Workload{}
+		return fleet.Owner{}
 	}
 	kind, name := owner.Kind, owner.Name
 	if hash := p.Labels["pod-template-hash"]; kind == "ReplicaSet" && hash != "" {
@@ -110,7 +110,7 @@ func workloadOf(p *corev1.Pod) fleet.Workload {
 			kind, name = "Deployment", deployment
 		}
 	}
-	return fleet.Workload{Kind: intern(kind), Name: intern(name)}
+	return fleet.Owner{Kind: intern(kind), Name: intern(name)}
 }
 
 // podReason is the sentence behind a status that is not fine: the scheduler's, the
