@@ -32,10 +32,11 @@ type BillDay struct {
 	Groups []BilledGroup
 }
 
-// A BilledGroup is one group's part of a day's bill.
+// A BilledGroup is one group's part of a day's bill. ClusterID and Namespace are from the
+// tags on the bill; "": it has none.
 type BilledGroup struct {
-	ID     string
-	Amount money.Money // after discounts, before coupons and taxes
+	ID, ClusterID, Namespace string
+	Amount                   money.Money // after discounts, before coupons and taxes
 }
 
 // A PriceBook is what the config file says about prices.
@@ -85,13 +86,91 @@ type Service struct {
 
 // A Bill is the month so far as the vendor billed it, a day late, beside what was estimated.
 type Bill struct {
-	From    time.Time   // the first second of the month, which is China's
-	Through time.Time   // the end of the newest day that is in it; zero: nothing is known
-	Ours    money.Money // for groups that are this cluster's; unknown: no bill, or none of ours in it
-	Others  money.Money // for other groups of the account and region
+	From    time.Time     // the first second of the month, which is China's
+	Through time.Time     // the end of the newest day that is in it; zero: nothing is known
+	Ours    []money.Money // for groups of this cluster, one for each currency; empty: nothing is known
+	Others  []money.Money // for other groups of the account
 	// Estimated is what this program saw being spent on ECI from From to Through, and Seen
 	// the part of that time that it looked at. The difference is meaningful where Seen is whole.
-	Estimated money.Money
-	Seen      time.Duration
-	Unknown   int // billed groups of which is not known whose they are
+	Estimated  []money.Money
+	Seen       time.Duration
+	Unknown    int // billed groups of which is not known whose they are; they are in Others
+	Unpriced   int // billed groups without an amount
+	namespaces map[string]*money.Sum
+}
+
+// Namespace is what was billed for a namespace of this cluster, in each currency.
+func (b *Bill) Namespace(name string) []money.Money {
+	if sum := b.namespaces[name]; sum != nil {
+		totals, _ := sum.Totals()
+		return totals
+	}
+	return nil
+}
+
+// billZone is where the bill's days and months begin: China's time, on both sites.
+func billZone() *time.Location { return time.FixedZone("UTC+8", 8*60*60) }
+
+// account takes over what the cloud says of the account and its month.
+func (b *builder) account() {
+	s, in := b.s, &b.in
+	if in.read("account") {
+		s.Quota = &in.Account.Quota
+	}
+	s.VSwitches, s.Stocks, s.NodeGroups, s.Policies = in.Subnets.Items, in.Zones.Stocks, in.NodeGroups.Items, in.Policies.Items
+	s.Namespaces, s.Services = in.Namespaces.Names, in.Services.Items
+	s.Bill = b.bill()
+}
+
+// bill adds up the days of this month. A bill is a day late: it is compared with what was
+// estimated for the days that are in it.
+func (b *builder) bill() Bill {
+	local := b.now.In(billZone())
+	bill := Bill{From: time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, billZone()), namespaces: map[string]*money.Sum{}}
+	var ours, others money.Sum
+	for _, day := range b.in.Bills.Days {
+		if day.Day.Before(bill.From) || len(day.Groups) == 0 && !day.Final {
+			continue
+		}
+		bill.Through = day.Day.AddDate(0, 0, 1)
+		for _, g := range day.Groups {
+			if !g.Amount.Known() {
+				bill.Unpriced++
+			}
+			mine, sure := b.isOurs(g)
+			if !sure {
+				bill.Unknown++
+			}
+			if !mine {
+				others.Add(g.Amount)
+				continue
+			}
+			ours.Add(g.Amount)
+			if g.Namespace != "" {
+				if bill.namespaces[g.Namespace] == nil {
+					bill.namespaces[g.Namespace] = &money.Sum{}
+				}
+				bill.namespaces[g.Namespace].Add(g.Amount)
+			}
+		}
+	}
+	if bill.Through.IsZero() {
+		return bill
+	}
+	bill.Ours, _ = ours.Totals()
+	bill.Others, _ = others.Totals()
+	bill.Estimated, bill.Seen = b.s.History.Spent(PlaceECI, bill.From, bill.Through)
+	return bill
+}
+
+// isOurs says whether a billed group is this cluster's, and whether that is known.
+func (b *builder) isOurs(g BilledGroup) (mine, sure bool) {
+	k := &b.s.built
+	if g.ClusterID != "" {
+		return k.ids.has(g.ClusterID), k.ids != (clusterIDs{})
+	}
+	if here := k.groups.byID[g.ID]; here != nil {
+		return here.Relation != Foreign && b.s.Groups[k.groups.position[here]].Relation != Foreign, true
+	}
+	return false, false
 }

@@ -82,9 +82,18 @@ func (b *builder) attendGroups() []Attention {
 		}
 		out = append(out, *a)
 	}
+	noticed := map[*Group]bool{}
+	for _, g := range b.s.Groups {
+		if g.Notice != "" && !g.Status.Ended() && (g.Relation == Joined || g.Relation == Orphan) {
+			noticed[g] = true
+		}
+	}
+	if len(noticed) == 0 {
+		return out
+	}
 	for _, p := range b.s.Placements {
 		g := p.Group
-		if g == nil || g.Notice == "" || g.Status.Ended() {
+		if !noticed[g] {
 			continue
 		}
 		subject := "group " + g.ID
@@ -128,7 +137,7 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 			apart = append(apart, p)
 		case p.Trouble == Broken && p.Status != StatusNoStock && !p.Pod.ended():
 			broken = append(broken, p)
-		case p.Pod.Phase == "Failed" && w.needsReplicas() == false && b.now.Sub(p.Pod.Changed) < time.Hour:
+		case p.Pod.Phase == "Failed" && !w.needsReplicas() && b.now.Sub(p.Pod.Changed) < time.Hour:
 			broken = append(broken, p)
 		}
 	}

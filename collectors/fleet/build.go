@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // built is what a Snapshot keeps for the next Build: its inputs, the indexes made from them,
@@ -47,21 +45,11 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.mergeEvents()
 	b.buildWorkloads()
 	b.sumPlaces()
-	b.account()
 	b.groupEvents()
 	b.remember()
+	b.account()
 	b.attend()
 	return b.s
-}
-
-// account takes over what the cloud says of the account and its month.
-func (b *builder) account() {
-	s, in := b.s, &b.in
-	if in.read("account") {
-		s.Quota = &in.Account.Quota
-	}
-	s.VSwitches, s.Stocks, s.NodeGroups, s.Policies = in.Subnets.Items, in.Zones.Stocks, in.NodeGroups.Items, in.Policies.Items
-	s.Namespaces, s.Services = in.Namespaces.Names, in.Services.Items
 }
 
 type builder struct {
@@ -362,11 +350,10 @@ func (b *builder) placePods() {
 			placement.Reason = joinSentences(note, v.reason)
 			placement.Trouble = max(placement.Trouble, Degraded)
 		}
-		placement.Cost = b.cost(&placement)
-		if g := placement.Group; g != nil && g.Status == eci.Pending && placement.Cost.State == Billed && !placement.Cost.Waste && !g.Started.IsZero() {
-			if due := g.Started.Add(stuckPending); v.recheck.IsZero() || due.Before(v.recheck) {
-				v.recheck = due
-			}
+		cost, recheck := b.cost(&placement)
+		placement.Cost = cost
+		if !recheck.IsZero() && (v.recheck.IsZero() || recheck.Before(v.recheck)) {
+			v.recheck = recheck
 		}
 		if !v.recheck.IsZero() {
 			k.rechecks[p] = v.recheck
@@ -391,7 +378,7 @@ func (b *builder) placeOrphans() {
 			continue
 		}
 		made := orphan(g)
-		made.Cost = b.cost(made)
+		made.Cost, _ = b.cost(made)
 		if p := before[g]; p != nil && p.Cost == made.Cost {
 			made = p
 		}

@@ -87,6 +87,9 @@ func (c Cost) Accrued(now time.Time) money.Money {
 		}
 		return money.Money{}
 	}
+	if c.Since.After(now) { // clocks disagree
+		return money.Of(0, c.Quote.Rate.Currency)
+	}
 	var t Tally
 	t.Add(c)
 	return t.Accrued(c.Quote.Rate.Currency, now)

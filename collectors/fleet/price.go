@@ -37,7 +37,8 @@ type pricer struct {
 	quotes map[quoteKey]*Quote
 	shared bool // quotes is an older snapshot's
 	nodes  map[nodeKey]*Quote
-	unit   money.Rate // of one GiB, or an eighth of a vCPU, on the cheapest ECS node; unknown: none
+	equal  map[Quote]*Quote // nodes' quotes, each once: nodes of a type share theirs
+	unit   money.Rate       // of one GiB, or an eighth of a vCPU, on the cheapest ECS node; unknown: none
 }
 
 type nodeKey struct{ name, kind string }
@@ -61,11 +62,11 @@ func (b *builder) pricing() {
 	samePrices := old.prices != nil && maps.Equal(b.in.Prices.Groups, old.in.Prices.Groups) &&
 		maps.Equal(b.in.NodePrices.Types, old.in.NodePrices.Types) && b.in.Book.equal(&old.in.Book)
 	if samePrices && old.nodes != nil && same(b.in.Nodes.Items, old.in.Nodes.Items) {
-		k.prices = &pricer{in: &k.in, quotes: old.prices.quotes, shared: true, nodes: old.prices.nodes, unit: old.prices.unit}
+		k.prices = &pricer{in: &k.in, quotes: old.prices.quotes, shared: true, nodes: old.prices.nodes, equal: old.prices.equal, unit: old.prices.unit}
 		return
 	}
 	b.whole = true
-	k.prices = &pricer{in: &k.in, quotes: map[quoteKey]*Quote{}, nodes: map[nodeKey]*Quote{}}
+	k.prices = &pricer{in: &k.in, quotes: map[quoteKey]*Quote{}, nodes: map[nodeKey]*Quote{}, equal: map[Quote]*Quote{}}
 	cheapest := math.Inf(1)
 	for _, n := range b.in.Nodes.Items {
 		q := k.prices.node(n)
@@ -122,6 +123,12 @@ func (p *pricer) node(n *Node) *Quote {
 		gib := float64(n.AllocatableMemory) / (1 << 30)
 		micros := float64(book.VCPU.MicrosPerHour)*float64(n.AllocatableCPU)/1000 + float64(book.GiB.MicrosPerHour)*gib
 		q = &Quote{Rate: money.PerHour(int64(math.Round(micros)), book.VCPU.Currency), From: PriceConfig}
+	}
+	if q != nil {
+		if p.equal[*q] == nil {
+			p.equal[*q] = q
+		}
+		q = p.equal[*q]
 	}
 	p.nodes[key] = q
 	return q
@@ -263,50 +270,56 @@ func (p *pricer) share(pod *Pod, n *Node) *Quote {
 	})
 }
 
-// cost says what a placement costs.
-func (b *builder) cost(p *Placement) Cost {
-	prices := b.s.built.prices
-	early := func(t time.Time) time.Time { // clocks disagree: nothing was paid for in the future
-		if t.After(b.now) {
-			return b.now
-		}
-		return t
+// cost says what a placement costs, and when the same inputs will cost something else; zero:
+// never. What began in the future, by clocks that disagree, has no known beginning until then.
+func (b *builder) cost(p *Placement) (c Cost, recheck time.Time) {
+	c, recheck = b.costOf(p)
+	if c.Since.After(b.now) {
+		recheck, c.Since = c.Since, time.Time{}
 	}
+	return c, recheck
+}
+
+func (b *builder) costOf(p *Placement) (c Cost, recheck time.Time) {
+	prices := b.s.built.prices
 	pod := p.Pod
 	if g := p.Group; g != nil {
 		c := prices.groupCost(g, pod)
-		c.Since = early(c.Since)
-		c.Waste = c.State == Billed && (pod == nil || pod.ended() && strings.HasSuffix(p.Status, "/"+string(g.Status)) ||
-			g.Status == eci.Pending && !g.Started.IsZero() && b.now.Sub(g.Started) >= stuckPending)
-		return c
+		switch {
+		case c.State != Billed:
+		case pod == nil, pod.ended() && strings.HasSuffix(p.Status, "/"+string(g.Status)):
+			c.Waste = true
+		case g.Status == eci.Pending && !g.Started.IsZero():
+			recheck = g.Started.Add(stuckPending)
+			if c.Waste = !b.now.Before(recheck); c.Waste {
+				recheck = time.Time{}
+			}
+		}
+		return c, recheck
 	}
-	began := pod.Started
-	if began.IsZero() {
-		began = pod.Created
-	}
-	c := Cost{Since: early(began)}
+	c = Cost{Since: firstTime(pod.Started, pod.Created)}
 	switch p.Place {
 	case PlaceNone:
-		return Cost{State: NotBilled}
+		return Cost{State: NotBilled}, recheck
 	case PlaceECS, PlaceOther:
 		c.State, c.Quote = Billed, prices.share(pod, p.Node)
 	case PlaceACS:
 		c.State = Billed // no price of ACS is known
 	case PlaceECI:
 		if pod.InstanceID == "" || p.Status == StatusLost || pod.ended() {
-			return Cost{State: NotBilled} // no group, or one that is gone
+			return Cost{State: NotBilled}, recheck // no group, or one that is gone
 		}
-		return Cost{State: BillingUnknown}
+		return Cost{State: BillingUnknown}, recheck
 	default:
 		if pod.ended() {
-			return Cost{State: NotBilled}
+			return Cost{State: NotBilled}, recheck
 		}
-		return Cost{State: BillingUnknown}
+		return Cost{State: BillingUnknown}, recheck
 	}
 	if pod.ended() {
-		c.State, c.Until = NotBilled, early(pod.Changed)
+		c.State, c.Until = NotBilled, pod.Changed
 	}
-	return c
+	return c, recheck
 }
 
 func (p *pricer) groupCost(g *Group, pod *Pod) Cost {

@@ -36,7 +36,7 @@ func (b *builder) scale(w *Workload) {
 	s := &w.Scaling
 	s.By = w.decider()
 	want := w.Desired
-	all := w.blocks(b.in.fresh("events", b.now), b.now)
+	all := w.blocks()
 	if top := w.wants(); top != nil {
 		all = append([]blocked{{block: *top}}, all...)
 	}
@@ -202,13 +202,13 @@ func (w *Workload) refused() *block {
 
 // blocks are why its pods aren't ready: the layers from the top, and within one the most
 // pods first.
-func (w *Workload) blocks(_ bool, now time.Time) []blocked {
+func (w *Workload) blocks() []blocked {
 	var out []blocked
 	for _, p := range w.members {
 		if p.Pod.ended() || !p.Pod.Deleting.IsZero() || p.Pod.ready() {
 			continue
 		}
-		one := blockOf(p, now)
+		one := blockOf(p)
 		at := slices.IndexFunc(out, func(o blocked) bool { return o.layer == one.layer && o.word == one.word })
 		if at < 0 {
 			out = append(out, blocked{one, 1})
@@ -235,7 +235,7 @@ func (w *Workload) blocks(_ bool, now time.Time) []blocked {
 }
 
 // blockOf says why one pod isn't ready.
-func blockOf(p *Placement, now time.Time) block {
+func blockOf(p *Placement) block {
 	pod := p.Pod
 	since := pod.Created
 	zone := ""
@@ -259,7 +259,7 @@ func blockOf(p *Placement, now time.Time) block {
 		return block{layer: LayerProvider, word: StatusLost, since: pod.Changed, reason: p.Reason,
 			remedy: "delete the pod: its owner makes a new one"}
 	case p.Place == PlaceECI || p.Place == PlaceACS:
-		for _, c := range cloudCauses() {
+		for _, c := range cloudCauses {
 			if c.found.MatchString(text) {
 				return block{layer: LayerProvider, word: c.word + zone, since: since, reason: firstOf(p.Reason, pod.Reason), remedy: c.remedy}
 			}
@@ -290,7 +290,8 @@ type cloudCause struct {
 	word, remedy string
 }
 
-var cloudCausesKnown = []cloudCause{
+// cloudCauses are matched in order; the words are those of ECI's events, conditions and error codes.
+var cloudCauses = []cloudCause{
 	{regexp.MustCompile(`NoStock|StockExhaust|StockClose|NotOnSale`), StatusNoStock, "let it retry, give the virtual node another zone's vSwitch, or ask for another size (k8s.aliyun.com/eci-use-specs)"},
 	{regexp.MustCompile(`QuotaExceeded|vcpu quota|ExceedQuota`), "quota", "raise the region's vCPU quota by a ticket, or end what is not needed"},
 	{regexp.MustCompile(`IpNotEnough|IPNotEnough`), "no addresses", "give the virtual node another vSwitch, or free addresses in this one"},
@@ -298,11 +299,9 @@ var cloudCausesKnown = []cloudCause{
 	{regexp.MustCompile(`Throttling`), "throttled", "it is tried again within a minute; lower the rate of creates where it lasts"},
 	{regexp.MustCompile(`BidFailed|SpotToBeReleased|Spot\.`), "spot", "the market took the spot group: it is made anew, or set k8s.aliyun.com/eci-spot-fallback"},
 	{regexp.MustCompile(`DiskCapacityQuotaFull|AttachDiskFailed`), "disk", "look at the disk's quota and zone"},
-	{regexp.MustCompile(`Forbidden\.RAM|Forbidden\.RAM|NoPermission|Unauthorized`), "no rights", "the virtual node's RAM identity lacks a right: ecideck doctor names it"},
+	{regexp.MustCompile(`Forbidden\.RAM|NoPermission|Unauthorized`), "no rights", "the virtual node's RAM identity lacks a right: ecideck doctor names it"},
 	{regexp.MustCompile(`ProviderFailed|ProviderCreateFailed|InvalidParameter|ScheduleFailed`), "refused", "the message names what ECI does not take"},
 }
-
-func cloudCauses() []cloudCause { return cloudCausesKnown }
 
 var predicate = regexp.MustCompile(`(\d+) ([^,.]+)`)
 

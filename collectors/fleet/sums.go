@@ -28,10 +28,14 @@ func placeAt(p Place) int {
 	return 5
 }
 
-// addTo counts a placement in its place.
-func (p *Placement) addTo(places *[placesKnown]PlaceSum, by int) {
+// addTo counts a placement in its place, or takes it out again.
+func (b *builder) addTo(places *[placesKnown]PlaceSum, p *Placement, by int) {
 	s := &places[placeAt(p.Place)]
 	s.Place = p.Place
+	if p.Place == PlaceECI { // real nodes are measured whole
+		u, running, known := b.in.usage(p)
+		s.Usage.count(by, u, running, known)
+	}
 	s.Cost.count(p.Cost, by)
 	if g := p.Group; g != nil && g.Status.Billed() {
 		s.BilledCPU += float64(by) * g.CPU // sizes are multiples of 1/4: the sums are exact
@@ -47,27 +51,27 @@ func (p *Placement) addTo(places *[placesKnown]PlaceSum, by int) {
 // sumPlaces adds up the places, and from them what the cluster costs.
 func (b *builder) sumPlaces() {
 	k := &b.s.built
-	if b.whole {
+	if b.whole || !b.sameUsage {
 		k.places = [placesKnown]PlaceSum{}
 		for _, p := range b.s.Placements[:len(b.in.Pods.Items)] {
-			p.addTo(&k.places, 1)
+			b.addTo(&k.places, p, 1)
 		}
 	} else {
 		for _, gone := range b.left {
-			gone.addTo(&k.places, -1)
+			b.addTo(&k.places, gone, -1)
 		}
 		for _, j := range b.todo {
 			if before, after := b.before[j], b.s.Placements[j]; before != after {
 				if before != nil {
-					before.addTo(&k.places, -1)
+					b.addTo(&k.places, before, -1)
 				}
-				after.addTo(&k.places, 1)
+				b.addTo(&k.places, after, 1)
 			}
 		}
 	}
 	sums := k.places
 	for _, p := range b.s.Placements[len(b.in.Pods.Items):] {
-		p.addTo(&sums, 1)
+		b.addTo(&sums, p, 1)
 	}
 	for _, g := range b.s.loose() {
 		sums[placeAt(PlaceECI)].Place = PlaceECI
@@ -82,41 +86,17 @@ func (b *builder) sumPlaces() {
 		s.Place = n.Place
 		s.Nodes++
 		if !n.Virtual {
+			u, known := b.in.NodeUsage.ByName[n.Name]
+			s.Usage.add(u, true, known)
 			s.AllocCPU += n.AllocatableCPU
 			s.AllocMemory += n.AllocatableMemory
 			s.Cost.addIdle(n)
 		}
 	}
-	b.sumUsage(&sums)
 	for i := range sums {
 		if s := sums[i]; s.Nodes > 0 || s.Pods > 0 || s.Cost != (Tally{}) {
 			b.s.Places = append(b.s.Places, s)
 			b.s.Cost.AddAll(s.Cost)
-		}
-	}
-}
-
-// sumUsage adds up what places use: real nodes as they are measured whole, ECI by its pods.
-func (b *builder) sumUsage(sums *[placesKnown]PlaceSum) {
-	for _, n := range b.s.Nodes {
-		if n.Virtual {
-			continue
-		}
-		u, known := b.in.NodeUsage.ByName[n.Name]
-		sums[placeAt(n.Place)].Usage.add(u, true, known)
-	}
-	eci := &sums[placeAt(PlaceECI)].Usage
-	if !b.whole && b.sameUsage && len(b.old.Places) > 0 {
-		for _, s := range b.old.Places {
-			if s.Place == PlaceECI {
-				*eci = s.Usage // renewed with the next measurement
-			}
-		}
-		return
-	}
-	for _, p := range b.s.Placements {
-		if p.Place == PlaceECI && (p.Pod == nil || !p.Pod.ended()) {
-			eci.add(b.in.usage(p))
 		}
 	}
 }

@@ -20,19 +20,21 @@ type UsageSum struct {
 	Missing     int // that run and whose usage is not known
 }
 
-func (s *UsageSum) add(u Usage, running, known bool) {
+func (s *UsageSum) add(u Usage, running, known bool) { s.count(1, u, running, known) }
+
+func (s *UsageSum) count(by int, u Usage, running, known bool) {
 	switch {
 	case known:
-		s.CPU, s.Memory, s.Pods = s.CPU+u.CPU, s.Memory+u.Memory, s.Pods+1
+		s.CPU, s.Memory, s.Pods = s.CPU+int64(by)*u.CPU, s.Memory+int64(by)*u.Memory, s.Pods+by
 	case running:
-		s.Missing++
+		s.Missing += by
 	}
 }
 
 // usage finds what a placement uses: by metrics-server, and by ECI's own measurement for
 // what that one can't see.
 func (in *Inputs) usage(p *Placement) (u Usage, running, known bool) {
-	running = p.Pod == nil || p.Pod.Phase == "Running"
+	running = p.Pod == nil || p.Pod.Phase == "Running" && p.Pod.Deleting.IsZero()
 	for i := range in.PodUsage {
 		part := &in.PodUsage[i]
 		if p.Pod != nil {
