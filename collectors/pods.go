@@ -19,13 +19,16 @@ import (
 // labelACS marks a pod of ACK's compute service on a virtual node: it has no ECI group.
 const labelACS = "alibabacloud.com/acs"
 
-// Pods watches the pods of one namespace, or of all where namespace is "".
-func Pods(client kubernetes.Interface, namespace string, probe Probe) Collector {
-	pods := client.CoreV1().Pods(namespace)
+// Pods watches the pods.
+func Pods(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 	return &watcher[fleet.Pod]{
-		kind: "pods", scope: namespace, client: client, probe: probe, every: buildEvery,
-		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) },
-		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return pods.Watch(ctx, o) },
+		kind: "pods", scope: scope, client: client, probe: probe, every: buildEvery,
+		list: func(ctx context.Context, namespace string, o metav1.ListOptions) (runtime.Object, error) {
+			return client.CoreV1().Pods(namespace).List(ctx, o)
+		},
+		watch: func(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error) {
+			return client.CoreV1().Pods(namespace).Watch(ctx, o)
+		},
 		convert: func(o runtime.Object) *fleet.Pod { return podRecord(o.(*corev1.Pod)) },
 		compare: func(a, b *fleet.Pod) int {
 			if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
@@ -34,7 +37,7 @@ func Pods(client kubernetes.Interface, namespace string, probe Probe) Collector 
 			return strings.Compare(a.Name, b.Name)
 		},
 		equal: func(a, b *fleet.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Pod) fleet.Part {
+		part: func(items []*fleet.Pod, namespace string) fleet.Part {
 			return fleet.Pods{Items: items, Sorted: true, Namespace: namespace}
 		},
 	}

@@ -81,7 +81,7 @@ type Service struct {
 	Namespace, Name, Type string
 	Selector              string // as label selectors are written; "": none, its endpoints are somebody else's
 	Ready, NotReady       int    // endpoints
-	ResourceVersion       string
+	Counted               bool   // false: its endpoints are not known, and not zero
 }
 
 // A Bill is the month so far as the vendor billed it, a day late, beside what was estimated.
@@ -118,8 +118,32 @@ func (b *builder) account() {
 		s.Quota = &in.Account.Quota
 	}
 	s.VSwitches, s.Stocks, s.NodeGroups, s.Policies = in.Subnets.Items, in.Zones.Stocks, in.NodeGroups.Items, in.Policies.Items
-	s.Namespaces, s.Services = in.Namespaces.Names, in.Services.Items
+	s.Namespaces = in.Namespaces.Names
+	b.services()
 	s.Bill = b.bill()
+}
+
+// services counts the endpoints of each Service.
+func (b *builder) services() {
+	in, old := &b.in, &b.old.built.in
+	if b.old.Services != nil && same(in.Services.Items, old.Services.Items) && same(in.Endpoints.Items, old.Endpoints.Items) {
+		b.s.Services = b.old.Services
+		return
+	}
+	counts := map[PodName]EndpointSlice{}
+	for _, e := range in.Endpoints.Items {
+		key := PodName{e.Namespace, e.Service}
+		sum := counts[key]
+		sum.Ready, sum.NotReady = sum.Ready+e.Ready, sum.NotReady+e.NotReady
+		counts[key] = sum
+	}
+	b.s.Services = make([]*Service, len(in.Services.Items))
+	for i, item := range in.Services.Items {
+		counted := *item
+		sum := counts[PodName{item.Namespace, item.Name}]
+		counted.Ready, counted.NotReady, counted.Counted = sum.Ready, sum.NotReady, b.in.read("endpoints")
+		b.s.Services[i] = &counted
+	}
 }
 
 // bill adds up the days of this month. A bill is a day late: it is compared with what was

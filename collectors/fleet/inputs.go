@@ -19,6 +19,7 @@ type Inputs struct {
 	Autoscalers []Autoscalers // one for each kind that was read, by kind
 	Budgets     Budgets
 	Services    Services
+	Endpoints   Endpoints
 	Namespaces  Namespaces
 	PodUsage    []PodUsage // one for each source, by its name
 	NodeUsage   NodeUsage

@@ -37,6 +37,15 @@ type Services struct {
 	Sorted bool
 }
 
+// An EndpointSlice counts the endpoints of one slice of a Service's.
+type EndpointSlice struct {
+	Namespace, Name, Service string
+	Ready, NotReady          int
+}
+
+// Endpoints are all EndpointSlices.
+type Endpoints struct{ Items []*EndpointSlice }
+
 // Namespaces are the names of all namespaces.
 type Namespaces struct{ Names []string }
 
@@ -111,6 +120,14 @@ type Policies struct {
 	Absent bool
 }
 
+// Noted is a part with what is missing in it, or doubtful, although it was read; "" takes an
+// earlier note back.
+type Noted struct {
+	Source string
+	Part   Part
+	Note   string
+}
+
 // Past is the history that was kept before this process began.
 type Past struct{ History History }
 
@@ -131,6 +148,11 @@ func (a Autoscalers) apply(in *Inputs) {
 	in.absent(a.Source, a.Absent)
 }
 
+func (n Noted) apply(in *Inputs) {
+	n.Part.apply(in)
+	in.source(n.Source, func(s *Source) { s.Note = n.Note })
+}
+
 func (b Budgets) apply(in *Inputs) {
 	if !b.Sorted {
 		b.Items, b.Sorted = sorted(b.Items, func(a, b *Budget) int { return compareNames(a.Namespace, a.Name, b.Namespace, b.Name) }), true
@@ -145,6 +167,8 @@ func (s Services) apply(in *Inputs) {
 	in.Services = s
 }
 
+func (e Endpoints) apply(in *Inputs) { in.Endpoints = e }
+
 func (n Namespaces) apply(in *Inputs) { in.Namespaces = n }
 
 func (u PodUsage) apply(in *Inputs) {
@@ -152,7 +176,11 @@ func (u PodUsage) apply(in *Inputs) {
 	in.absent(u.Source, u.Absent)
 }
 
-func (u NodeUsage) apply(in *Inputs)  { in.NodeUsage = u }
+func (u NodeUsage) apply(in *Inputs) {
+	in.NodeUsage = u
+	in.absent("node-metrics", u.Absent)
+}
+
 func (p Prices) apply(in *Inputs)     { in.Prices = p }
 func (p NodePrices) apply(in *Inputs) { in.NodePrices = p }
 func (a Account) apply(in *Inputs)    { in.Account = a }
