@@ -33,19 +33,23 @@ func TestACommandRunsInAnEmulatedContainer(t *testing.T) {
 		stdin   string
 		size    eci.TerminalSize
 		out     string
+		errs    string
 		code    int
 	}{
-		{"output", []string{"echo", "a", "b"}, false, "", eci.TerminalSize{}, "a b\n", 0},
-		{"environment", []string{"env"}, false, "", eci.TerminalSize{}, "COLOUR=green", 0},
-		{"an exit code", []string{"sh", "-c", "echo x; exit 7; echo y"}, false, "", eci.TerminalSize{}, "x\n", 7},
-		{"a failure", []string{"false"}, false, "", eci.TerminalSize{}, "", 1},
-		{"no such command", []string{"vim"}, false, "", eci.TerminalSize{}, "not found", 127},
-		{"a script by stdin", []string{"sh"}, false, "echo one\nfalse\n", eci.TerminalSize{}, "one\n", 1},
-		{"a terminal", []string{"sh"}, true, "stty size\nexit 5\n", eci.TerminalSize{Width: 132, Height: 43}, "43 132\r\n", 5},
+		{"output", []string{"echo", "a", "b"}, false, "", eci.TerminalSize{}, "a b\n", "", 0},
+		{"environment", []string{"env"}, false, "", eci.TerminalSize{}, "COLOUR=green", "", 0},
+		{"an exit code", []string{"sh", "-c", "echo x; exit 7; echo y"}, false, "", eci.TerminalSize{}, "x\n", "", 7},
+		{"a failure", []string{"false"}, false, "", eci.TerminalSize{}, "", "", 1},
+		{"no such command", []string{"vim"}, false, "", eci.TerminalSize{}, "", "sh: vim: not found\n", 127},
+		{"both streams", []string{"sh", "-c", "echo out; echo err >&2; exit 3"}, false, "", eci.TerminalSize{}, "out\n", "err\n", 3},
+		{"what can't be run", []string{"/etc"}, false, "", eci.TerminalSize{}, "", "Permission denied", 126},
+		{"input that ends", []string{"wc", "-c"}, false, "12345", eci.TerminalSize{}, "5\n", "", 0},
+		{"a script by stdin", []string{"sh"}, false, "echo one\nfalse\n", eci.TerminalSize{}, "one\n", "", 1},
+		{"a terminal", []string{"sh"}, true, "stty size\nexit 5\n", eci.TerminalSize{Width: 132, Height: 43}, "43 132\r\n", "", 5},
 	} {
 		t.Run(c2.name, func(t *testing.T) {
-			var out strings.Builder
-			streams := eci.Streams{Stdout: &out}
+			var out, errs strings.Builder
+			streams := eci.Streams{Stdout: &out, Stderr: &errs}
 			if c2.stdin != "" {
 				reader, writer := io.Pipe()
 				streams.Stdin = reader
@@ -67,6 +71,9 @@ func TestACommandRunsInAnEmulatedContainer(t *testing.T) {
 			}
 			if !strings.Contains(out.String(), c2.out) {
 				t.Errorf("got %q, want %q in it", out.String(), c2.out)
+			}
+			if !strings.Contains(errs.String(), c2.errs) || c2.errs == "" && errs.Len() > 0 {
+				t.Errorf("got the errors %q, want %q", errs.String(), c2.errs)
 			}
 		})
 	}
