@@ -71,8 +71,10 @@ func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 // Run serves the node until the context ends or a controller fails. It registers the node
 // only after every group was listed. Groups are left as they are when it returns.
 func (v *VirtualNode) Run(ctx context.Context) error {
+	whole := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer v.Provider.shutDown() // also where Run of it was never reached
 	if m := v.Provider.Metrics; m != nil {
 		m.watch(v.Provider)
 		defer m.watch(nil)
@@ -84,6 +86,9 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		return fmt.Errorf("reading the node's pods: %w", context.Cause(ctx))
 	}
 	if err := v.Provider.Recover(ctx); err != nil {
+		if whole.Err() != nil {
+			return nil // told to end before ECI could be listed
+		}
 		return err
 	}
 	if _, err := v.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{

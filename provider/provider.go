@@ -421,9 +421,14 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 	wg.Go(func() { p.poll(ctx) })
 	<-ctx.Done()
+	p.shutDown()
+	wg.Wait()
+}
+
+// shutDown ends the queues, whose goroutines run since New.
+func (p *Provider) shutDown() {
 	p.queue.ShutDown()
 	p.outbox.ShutDown()
-	wg.Wait()
 }
 
 // work takes keys until the queue is shut down. A key whose work failed comes back later,
