@@ -2,6 +2,8 @@ package burst
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +35,18 @@ func statusAlive(config *corev1.ConfigMap, now time.Time) bool {
 	text := config.Annotations["cluster-autoscaler.kubernetes.io/last-updated"]
 	at, err := time.Parse("2006-01-02 15:04:05.999999999 -0700 MST", text)
 	return err != nil || now.Sub(at) < clusterAutoscalerAlive
+}
+
+// hasKarpenter tells that the server knows Karpenter's kinds; nil knows none.
+func hasKarpenter(groups Groups) (bool, error) {
+	if groups == nil {
+		return false, nil
+	}
+	list, err := groups.ServerGroups()
+	if err != nil {
+		return false, fmt.Errorf("listing the server's API groups: %w", err)
+	}
+	return slices.ContainsFunc(list.Groups, func(g metav1.APIGroup) bool { return g.Name == karpenterGroup }), nil
 }
 
 // Heard is what an autoscaler's event about a pod says; ok is false for any other event.

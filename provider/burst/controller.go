@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -63,6 +62,21 @@ type Settings struct {
 // Limits are the cluster's guardrails.
 func (s Settings) Limits() Limits {
 	return Limits{Pods: max(s.MaxPods, 0), HasPods: s.MaxPods >= 0, Rate: s.MaxRate}
+}
+
+// Words are the settings but for the policy, in a line.
+func (s Settings) Words() string {
+	after, pods, rate := "at once, or after an autoscaler's word", "any number of pods", "at any cost"
+	if s.After >= 0 {
+		after = "after " + s.After.String()
+	}
+	if s.MaxPods >= 0 {
+		pods = fmt.Sprintf("at most %d pods", s.MaxPods)
+	}
+	if s.MaxRate.Known() {
+		rate = "for at most " + s.MaxRate.String()
+	}
+	return after + ", " + pods + ", " + rate
 }
 
 // AnnotationSettings is where a virtual node says how its controller was started.
@@ -116,6 +130,7 @@ func New(c Config) *Controller {
 // Run lets pods burst until the context ends, which is no error. An error says that it could
 // not begin: no informer started.
 func (c *Controller) Run(ctx context.Context) error {
+	defer c.queue.ShutDown()
 	if c.Settings.Policy == Off {
 		c.log.InfoContext(ctx, "bursting is off")
 		<-ctx.Done()
@@ -326,18 +341,12 @@ func (c *Controller) status(ctx context.Context, config *corev1.ConfigMap) {
 
 // lookForKarpenter looks once: its kinds are there before it adds its first node.
 func (c *Controller) lookForKarpenter(ctx context.Context) {
-	if c.Groups == nil {
-		return
-	}
-	groups, err := c.Groups.ServerGroups()
+	has, err := hasKarpenter(c.Groups)
 	if err != nil {
 		c.log.WarnContext(ctx, "it is not known whether Karpenter adds nodes here; pods burst without waiting for it", "err", err)
-		return
 	}
-	for i := range groups.Groups {
-		if groups.Groups[i].Name == karpenterGroup {
-			c.hearsay.karpenterWorks(ctx)
-		}
+	if has {
+		c.hearsay.karpenterWorks(ctx)
 	}
 }
 
@@ -575,14 +584,7 @@ func (c *Controller) assume(pod *corev1.Pod, node *corev1.Node) string {
 	used, count, seen := corev1.ResourceList{}, 0, map[types.UID]bool{}
 	add := func(requests corev1.ResourceList) {
 		count++
-		for name, q := range requests {
-			sum := used[name]
-			if sum.IsZero() {
-				sum = *resource.NewQuantity(0, q.Format)
-			}
-			sum.Add(q)
-			used[name] = sum
-		}
+		addRequests(used, requests)
 	}
 	for _, n := range c.Nodes {
 		if n.Name != node.Name {

@@ -155,6 +155,14 @@ func unknownValue(key, value string, known ...string) string {
 	return fmt.Sprintf("%s=%q does not count: it takes %s", key, value, strings.Join(known, " or "))
 }
 
+// String says who wants what of the pod.
+func (m Marks) String() string {
+	if m.Mode == Unmarked {
+		return "nobody: neither the pod nor its namespace says anything about ECI"
+	}
+	return m.From + ": " + m.Mode.words()
+}
+
 // words is the mode in a sentence.
 func (m Mode) words() string {
 	return [...]string{"nothing", "real nodes only", "real nodes first", "ECI only"}[m]
