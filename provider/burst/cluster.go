@@ -96,34 +96,39 @@ func Volumes(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, 
 	return "", nil
 }
 
-// workloads remembers annotations of workloads for a moment, so that 300 pods of one ask once.
+// workloads reads annotations of workloads. Who asks gets what was read after they asked, and
+// those who wait together share one call: of 300 pods of a workload hardly any asks itself,
+// and none decides by an annotation that has been changed.
 type workloads struct {
 	client kubernetes.Interface
 	mu     sync.Mutex
-	known  map[Workload]knownAnnotations
+	known  map[Workload]*knownAnnotations
 }
 
 type knownAnnotations struct {
+	mu     sync.Mutex // held while the API server is asked
+	asked  time.Time
 	values map[string]string
-	until  time.Time
+	err    error
 }
 
-// workloadTTL is how soon a changed guardrail of a workload counts.
-const workloadTTL = 5 * time.Second
-
-func (w *workloads) annotations(ctx context.Context, of Workload, now time.Time) (map[string]string, error) {
-	w.mu.Lock() // also while it asks: the others want the same answer
-	defer w.mu.Unlock()
-	if k, ok := w.known[of]; ok && now.Before(k.until) {
-		return k.values, nil
+func (w *workloads) annotations(ctx context.Context, of Workload) (map[string]string, error) {
+	now := time.Now()
+	w.mu.Lock()
+	k := w.known[of]
+	if k == nil {
+		if len(w.known) > 1000 {
+			clear(w.known)
+		}
+		k = &knownAnnotations{}
+		w.known[of] = k
 	}
-	values, err := WorkloadAnnotations(ctx, w.client, of)
-	if err != nil {
-		return nil, err
+	w.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.asked.After(now) {
+		k.asked = time.Now()
+		k.values, k.err = WorkloadAnnotations(ctx, w.client, of)
 	}
-	if len(w.known) > 1000 {
-		clear(w.known)
-	}
-	w.known[of] = knownAnnotations{values, now.Add(workloadTTL)}
-	return values, nil
+	return k.values, k.err
 }

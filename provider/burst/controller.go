@@ -118,7 +118,7 @@ func New(c Config) *Controller {
 	}
 	x := &Controller{
 		Config: c, log: c.Logger, nodes: map[string]corev1listers.NodeLister{}, ledger: newLedger(),
-		workloads: &workloads{client: c.Client, known: map[Workload]knownAnnotations{}},
+		workloads: &workloads{client: c.Client, known: map[Workload]*knownAnnotations{}},
 		// What the API server refuses is tried again, ever more seldom: a policy may change.
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, 5*time.Minute)),
 		bound: map[types.UID]assumed{},
@@ -473,7 +473,7 @@ func (c *Controller) theSwitch() Switch {
 // guard asks the guardrails; a pod that passes counts from then on.
 func (c *Controller) guard(ctx context.Context, pod *corev1.Pod, namespace *corev1.Namespace) (string, error) {
 	w, now := WorkloadOf(pod), time.Now()
-	annotations, err := c.workloads.annotations(ctx, w, now)
+	annotations, err := c.workloads.annotations(ctx, w)
 	if err != nil {
 		if apierrors.IsForbidden(err) {
 			return "its workload's limits can't be read, so it waits: apply what `ecideck-node manifests` prints (" + err.Error() + ")", nil
