@@ -119,6 +119,19 @@ func inBed(t *testing.T, test func(*bed)) {
 	})
 }
 
+// inBedWith is inBed with another configuration.
+func inBedWith(t *testing.T, change func(*Config, *NodeSpec), test func(*bed)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.change = change
+		b.start()
+		defer func() { b.stop() }()
+		test(b)
+	})
+}
+
 func newBed(t *testing.T) *bed {
 	b := &bed{t: t, ctx: t.Context(), events: &events{}, stop: func() {}}
 	b.client = fakeapi.New(

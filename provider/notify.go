@@ -455,6 +455,11 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	} else if c != nil {
 		visible(&status, corev1.ConditionTrue, "GroupSeen", "", pod.Generation)
 	}
+	if c := condition(&status, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
+		if err := p.rank(ctx, pod, group); err != nil {
+			return err
+		}
+	}
 	if apiequality.Semantic.DeepEqual(pod.Status, status) {
 		return p.annotate(ctx, pod, missing)
 	}

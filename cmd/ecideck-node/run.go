@@ -27,6 +27,7 @@ import (
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider"
+	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
 )
 
@@ -110,7 +111,14 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 			case <-ctx.Done():
 			}
 		}()
-		return v.Run(ctx)
+		return serveTerm(ctx, v, f.burstController(config, v))
+	}
+	if f.webhookListen != "" {
+		webhook, err := newWebhook(f, config.Client, logger)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return webhook.run(ctx) })
 	}
 	if f.healthListen != "" {
 		health, err := net.Listen("tcp", f.healthListen)
@@ -135,6 +143,25 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 	err = group.Wait()
 	logger.Info("stopped; container groups keep running")
 	return err
+}
+
+// burstController lets pods spill to the node.
+func (f *flags) burstController(config provider.Config, v *provider.VirtualNode) *burst.Controller {
+	settings, _ := f.bursts() // complete has refused what can't be
+	return burst.New(burst.Config{
+		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Groups: config.Client.Discovery(), Logger: config.Logger,
+		Nodes: []burst.Node{{Name: f.nodeName, Pods: v.PodInformer()}},
+	})
+}
+
+// serveTerm runs the node and what lets pods spill to it; the first to end ends both.
+func serveTerm(ctx context.Context, v *provider.VirtualNode, spill *burst.Controller) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() error { defer cancel(); return v.Run(ctx) })
+	group.Go(func() error { return spill.Run(ctx) })
+	return group.Wait()
 }
 
 // standby is the kubelet port of a process that may not lead.
