@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -97,7 +98,7 @@ func All(s Sources) []Named {
 			Named{"account", accountEvery, true, Account(s.Cloud)},
 			Named{"subnets", accountEvery, true, Subnets(s.Cloud, s.Latest)},
 			Named{"zones", zonesEvery, true, Zones(s.Cloud)},
-			Named{"bills", billsEvery, true, Bills(s.Cloud, s.Site)})
+			Named{"bills", billsEvery, true, Bills(s.Cloud, cmp.Or(s.Site, billing.ChinaSite))})
 	}
 	return all
 }
