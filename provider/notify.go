@@ -281,6 +281,9 @@ func (p *Provider) see(groups []eci.Group) {
 		if e.group != nil && reflect.DeepEqual(e.group, g) {
 			continue
 		}
+		if was := e.group; p.Metrics != nil && was != nil && g.Status == eci.Running && (was.Status == eci.Scheduling || was.Status == eci.Pending) {
+			p.Metrics.started.Observe(time.Since(e.pod.CreationTimestamp.Time).Seconds())
+		}
 		e.group, e.changed = g, time.Now()
 		news = append(news, e.news(p.started)...)
 		if g.Status != eci.Scheduling && g.Status != eci.ScheduleFailed {

@@ -66,7 +66,7 @@ func run(ctx context.Context, f *flags) error {
 		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
-		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud,
+		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
 	}, kubelet)
 }
 
