@@ -51,6 +51,8 @@ type Sources struct {
 	Cloud Cloud
 	// Site is where the account was opened; "": the China site.
 	Site billing.Site
+	// State is the folder in which the history is kept; "": it lasts as long as the process.
+	State string
 	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
 	SweepPause time.Duration
 	// Latest is the Store's newest Snapshot.
@@ -78,6 +80,9 @@ func All(s Sources) []Named {
 		{"services", live, true, Services(k, scope, probe)},
 		{"endpoints", live, true, Endpoints(k, scope, probe)},
 		{"node-groups", absentEvery, true, NodeGroups(k)},
+	}
+	if s.State != "" {
+		all = append(all, Named{"history", historyEvery, true, History(s.State, s.Latest)})
 	}
 	if s.Dynamic != nil {
 		all = append(all,
