@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -50,6 +51,8 @@ type Sources struct {
 	Cloud Cloud
 	// Site is where the account was opened; "": the China site.
 	Site billing.Site
+	// State is the folder in which the history is kept; "": it lasts as long as the process.
+	State string
 	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
 	SweepPause time.Duration
 	// Latest is the Store's newest Snapshot.
@@ -78,6 +81,9 @@ func All(s Sources) []Named {
 		{"endpoints", live, true, Endpoints(k, scope, probe)},
 		{"node-groups", absentEvery, true, NodeGroups(k)},
 	}
+	if s.State != "" {
+		all = append(all, Named{"history", historyEvery, true, History(s.State, s.Latest)})
+	}
 	if s.Dynamic != nil {
 		all = append(all,
 			Named{"keda", absentEvery, true, KEDA(s.Dynamic, scope)},
@@ -97,7 +103,7 @@ func All(s Sources) []Named {
 			Named{"account", accountEvery, true, Account(s.Cloud)},
 			Named{"subnets", accountEvery, true, Subnets(s.Cloud, s.Latest)},
 			Named{"zones", zonesEvery, true, Zones(s.Cloud)},
-			Named{"bills", billsEvery, true, Bills(s.Cloud, s.Site)})
+			Named{"bills", billsEvery, true, Bills(s.Cloud, cmp.Or(s.Site, billing.ChinaSite))})
 	}
 	return all
 }

@@ -20,6 +20,7 @@ type built struct {
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
 	prices   *pricer
+	past     bool // the history that was kept is in this one's
 	workloads
 }
 

@@ -175,10 +175,17 @@ func (w *Workload) refused() *block {
 	if w.Object != nil && w.Object.Failure.Status == "True" {
 		failure = w.Object.Failure
 	}
+	var newest *Controller // of a CronJob's Jobs: an old one that failed was followed by others
 	for _, c := range w.controls {
-		if c.Failure.Status == "True" && c.Kind == "ReplicaSet" && c.Desired > 0 {
+		switch {
+		case c.Kind == "ReplicaSet" && c.Failure.Status == "True" && c.Desired > 0:
 			failure = c.Failure
+		case c.Kind == "Job" && (newest == nil || c.Created.After(newest.Created)):
+			newest = c
 		}
+	}
+	if newest != nil && newest.Failure.Status == "True" {
+		failure = newest.Failure
 	}
 	if failure.Status == "" {
 		return nil

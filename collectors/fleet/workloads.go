@@ -212,7 +212,7 @@ func (b *builder) allRows(members map[workloadKey][]*Placement, sameObjects bool
 		for _, c := range b.in.Controllers[i].Items {
 			key := workloadKey{c.Namespace, c.Kind, c.Name}
 			if c.Owner.Kind != "" {
-				if c.Failure.Status != "" || c.Kind == "Job" && c.Current > 0 {
+				if c.Failure.Status != "" || c.Kind == "Job" {
 					up := workloadKey{c.Namespace, c.Owner.Kind, c.Owner.Name}
 					controls[up] = append(controls[up], c)
 				}
