@@ -108,7 +108,9 @@ func typesInATerminal(x *tenant) {
 	}()
 	shows := func(what, text string) {
 		x.t.Helper()
-		x.eventually(20*slack*time.Second, what, func() (bool, string) { return strings.Contains(screen.String(), text), fmt.Sprintf("%q", screen.String()) })
+		x.eventually(20*slack*time.Second, what, func() (bool, string) {
+			return strings.Contains(screen.String(), text), fmt.Sprintf("%q", screen.String())
+		})
 	}
 	enter := func(keys string) {
 		x.t.Helper()
