@@ -323,6 +323,22 @@ func TestALogThatCannotBeReadIsAnErrorAndNotAnEmptyLog(t *testing.T) {
 	})
 }
 
+// ECI gives a mebibyte at most, which may be few lines, the first of them cut.
+func TestAGapIsSeenAlsoWhereLinesAreLong(t *testing.T) {
+	var m logMark
+	if _, gap := m.fresh("2026-01-01T00:00:00Z first\n"); gap {
+		t.Error("a gap before the first line")
+	}
+	text := "rest of a line that was cut\n"
+	for i := range 16 {
+		text += fmt.Sprintf("2026-01-01T00:01:%02dZ %s\n", i, strings.Repeat("x", 64<<10))
+	}
+	lines, gap := m.fresh(text)
+	if !gap || len(lines) != 16 || !strings.HasPrefix(lines[0], "2026-01-01T00:01:00Z x") {
+		t.Errorf("gap %v, %d lines, the first is %.40q", gap, len(lines), lines[0])
+	}
+}
+
 // A full log has as many lines as ECI gives at most, and each second as many new ones.
 type torrent struct{ Cloud }
 
@@ -336,7 +352,7 @@ func (torrent) Log(_ context.Context, r eci.LogRequest) (string, error) {
 	return text.String(), nil
 }
 
-func TestAFollowerIsToldWhereLinesMayBeMissing(t *testing.T) {
+func TestAReaderIsToldWhereLinesMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t)
 		b.wrap = func(c Cloud) Cloud { return torrent{c} }
@@ -350,8 +366,21 @@ func TestAFollowerIsToldWhereLinesMayBeMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(r)
-		if err != nil || strings.Count(string(text), missingLines) != 2 || strings.HasPrefix(string(text), missingLines) {
-			t.Errorf("two looks after the first each missed lines; it is said %d times, %v", strings.Count(string(text), missingLines), err)
+		if err != nil || strings.Count(string(text), missingLines) != 3 || !strings.HasPrefix(string(text), missingLines) {
+			t.Errorf("three looks each missed lines; it is said %d times, %v", strings.Count(string(text), missingLines), err)
+		}
+		for _, c := range []struct {
+			tail int
+			said bool
+		}{{0, true}, {5000, true}, {2000, false}, {10, false}} {
+			r, err := b.node.Provider.GetContainerLogs(b.ctx, "default", "web", "main", api.ContainerLogOpts{Tail: c.tail})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil || strings.HasPrefix(string(text), missingLines) != c.said {
+				t.Errorf("--tail=%d begins with %.80q, %v", c.tail, text, err)
+			}
 		}
 	})
 }
