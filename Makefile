@@ -47,7 +47,7 @@ soak: controlplane ## kill the node under churn for SOAK (10m), from SEED (0: an
 	$(GO) test $(RACE) -count=1 -timeout 0 -run '^TestSoak$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
 
 .PHONY: bench
-bench: ## run the benchmarks
+bench: controlplane ## run the benchmarks, those of the lab too
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 FUZZTIME ?= 30s

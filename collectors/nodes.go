@@ -24,12 +24,16 @@ func Nodes(client kubernetes.Interface, probe Probe) Collector {
 	nodes := client.CoreV1().Nodes()
 	return &watcher[fleet.Node]{
 		kind: "nodes", cluster: true, client: client, probe: probe, every: buildEvery,
-		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return nodes.List(ctx, o) },
-		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return nodes.Watch(ctx, o) },
+		list: func(ctx context.Context, _ string, o metav1.ListOptions) (runtime.Object, error) {
+			return nodes.List(ctx, o)
+		},
+		watch: func(ctx context.Context, _ string, o metav1.ListOptions) (watch.Interface, error) {
+			return nodes.Watch(ctx, o)
+		},
 		convert: func(o runtime.Object) *fleet.Node { return nodeRecord(o.(*corev1.Node)) },
 		compare: func(a, b *fleet.Node) int { return strings.Compare(a.Name, b.Name) },
 		equal:   sameNode,
-		part:    func(items []*fleet.Node) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
+		part:    func(items []*fleet.Node, _ string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
 	}
 }
 

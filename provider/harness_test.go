@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,8 @@ type bed struct {
 	wrap    func(Cloud) Cloud // nil: the client as it is
 	change  func(*Config, *NodeSpec)
 	serials int
+	tokens  atomic.Int64
+	life    *life // nil: the process is not killed
 	logged  logged
 }
 
@@ -116,6 +119,19 @@ func inBed(t *testing.T, test func(*bed)) {
 	})
 }
 
+// inBedWith is inBed with another configuration.
+func inBedWith(t *testing.T, change func(*Config, *NodeSpec), test func(*bed)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.change = change
+		b.start()
+		defer func() { b.stop() }()
+		test(b)
+	})
+}
+
 func newBed(t *testing.T) *bed {
 	b := &bed{t: t, ctx: t.Context(), events: &events{}, stop: func() {}}
 	b.client = fakeapi.New(
@@ -124,23 +140,33 @@ func newBed(t *testing.T) *bed {
 			Spec: corev1.ServiceSpec{ClusterIP: "10.96.0.1", Ports: []corev1.ServicePort{{Name: "https", Port: 443}}}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt", Namespace: "default"}, Data: map[string]string{"ca.crt": "CA"}},
 	)
-	b.client.PrependReactor("delete", "pods", b.deletePod)
-	b.client.PrependReactor("patch", "pods", b.checkUID)
-	b.client.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		if a.GetSubresource() != "token" {
-			return false, nil, nil
-		}
-		b.serials++
-		return true, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: fmt.Sprintf("token-%d", b.serials)}}, nil
-	})
+	b.react(b.client)
 	b.cloud = ecitest.New(ecitest.Options{Seed: 1})
 	return b
 }
 
+// react plays what the API server does and its fake does not.
+func (b *bed) react(api *fakeapi.API) {
+	api.PrependReactor("delete", "pods", b.deletePod)
+	api.PrependReactor("patch", "pods", b.checkUID)
+	api.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		if a.GetSubresource() != "token" {
+			return false, nil, nil
+		}
+		return true, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: fmt.Sprintf("token-%d", b.tokens.Add(1))}}, nil
+	})
+}
+
 func (b *bed) start() {
 	b.t.Helper()
+	transport, api := b.cloud.Transport(), b.client
+	if b.life != nil {
+		transport, api = b.life.over(transport), b.client.Another()
+		b.react(api)
+		b.life.overAPI(api)
+	}
 	client, err := eci.New(eci.Options{Region: b.cloud.Region(), Endpoint: "http://eci.test", AccessKeyID: ecitest.DefaultAccessKeyID,
-		AccessKeySecret: ecitest.DefaultAccessKeySecret, Transport: b.cloud.Transport(), Attempts: 2})
+		AccessKeySecret: ecitest.DefaultAccessKeySecret, Transport: transport, Attempts: 2})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -152,7 +178,7 @@ func (b *bed) start() {
 	if b.wrap != nil {
 		cloud = b.wrap(client)
 	}
-	config := Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
+	config := Config{Cloud: cloud, Client: api, Recorder: b.events, Logger: logger, Workers: 4,
 		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"},
 			Profile: types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}}}
 	spec := NodeSpec{Name: testNode, CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")}

@@ -515,3 +515,33 @@ func TestEverythingThatBuildSendsIsAcceptedOnTheWire(t *testing.T) {
 		}())
 	})
 }
+
+func TestAForcedDeletionDoesNotWaitForTheContainers(t *testing.T) {
+	now := int64(0)
+	for name, first := range map[string]bool{"at once": false, "after a graceful one": true} {
+		t.Run(name, func(t *testing.T) {
+			inBed(t, func(b *bed) {
+				// Its containers take a minute to stop when they are asked to.
+				pod := b.untilReady(b.create(healthyPod("web", env("STOP_SECONDS", "60"), func(p *corev1.Pod) {
+					grace := int64(120)
+					p.Spec.TerminationGracePeriodSeconds = &grace
+				})))
+				if first {
+					b.delete(pod)
+					time.Sleep(10 * time.Second)
+					if b.get(pod) == nil || len(b.live()) != 1 {
+						t.Fatal("the container stopped at once; this proves nothing")
+					}
+				}
+				// The API server removes the object, and its last version says so.
+				gone := b.get(pod).DeepCopy()
+				when := metav1.Now()
+				gone.DeletionTimestamp, gone.DeletionGracePeriodSeconds = &when, &now
+				b.node.removed(gone)
+				if took := b.until("the group gone", time.Minute, func() bool { return len(b.live()) == 0 }); took > 3*time.Second {
+					t.Errorf("the group took %v", took)
+				}
+			})
+		})
+	}
+}

@@ -65,16 +65,18 @@ func withoutManagedFields(object any) (any, error) {
 // Pods lists the node's pods; it is filled while Run runs.
 func (v *VirtualNode) Pods() corev1listers.PodLister { return v.pods.Lister() }
 
+// PodInformer is the informer of the node's pods, which Run runs; others may listen to it.
+func (v *VirtualNode) PodInformer() cache.SharedIndexInformer { return v.pods.Informer() }
+
 // Ready is closed when the node is registered and its pods are being served.
 func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 
 // Run serves the node until the context ends or a controller fails. It registers the node
 // only after every group was listed. Groups are left as they are when it returns.
 func (v *VirtualNode) Run(ctx context.Context) error {
-	whole := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer v.Provider.shutDown() // also where Run of it was never reached
+	defer v.Provider.shutDown() // also where it never came to run
 	if m := v.Provider.Metrics; m != nil {
 		m.watch(v.Provider)
 		defer m.watch(nil)
@@ -83,11 +85,11 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	defer v.factory.Shutdown()
 	defer cancel() // before Shutdown, which waits for the informers
 	if !cache.WaitForCacheSync(ctx.Done(), v.pods.Informer().HasSynced) {
-		return fmt.Errorf("reading the node's pods: %w", context.Cause(ctx))
+		return nil // told to stop before it began
 	}
 	if err := v.Provider.Recover(ctx); err != nil {
-		if whole.Err() != nil {
-			return nil // told to end before ECI could be listed
+		if ctx.Err() != nil {
+			return nil
 		}
 		return err
 	}
@@ -109,6 +111,10 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		status.quota.read(ctx)
 		go status.quota.run(ctx)
 	}
+	// The first object that is registered must not have a zone that no real node has.
+	if spec, err := zoned(ctx, v.client.CoreV1().Nodes(), v.spec); err == nil {
+		status.now.Store(&spec)
+	}
 	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
 		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
 		node.WithNodeStatusUpdateInterval(30*time.Second),
@@ -123,12 +129,12 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	running := 2
 	select {
 	case <-pods.Ready():
-		if err := correctNode(ctx, v.client.CoreV1().Nodes(), v.spec); err != nil {
+		if err := status.correct(ctx, v.client.CoreV1().Nodes(), v.Provider.log); err != nil {
 			v.Provider.log.DebugContext(ctx, "no node to correct yet", "err", err)
 		}
 		go func() { ended <- nodes.Run(ctx) }()
 		running++
-		go status.keepSpec(ctx, v.client.CoreV1().Nodes(), v.Provider.log)
+		go status.keepSpec(ctx, v.client, v.Provider.log)
 		go v.announceReady(ctx, nodes)
 	case <-pods.Done():
 	case <-ctx.Done():

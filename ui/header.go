@@ -126,10 +126,13 @@ func freshness(s source, now time.Time) segment {
 func headline(name []segment, sources []source, c census, now time.Time, room int) (left, right []segment) {
 	all := make([]segment, 0, len(sources))
 	var short []segment // fresh sources in one word
-	fresh := 0
+	fresh, failing := 0, 0
 	for _, s := range sources {
 		f := freshness(s, now)
-		if s.Quiet && f.role == theme.Dim {
+		if s.Quiet { // too many for one line: those in trouble are counted
+			if s.Stale(now) && (s.Error != "" || !s.Read.IsZero()) {
+				failing++
+			}
 			continue
 		}
 		all = append(all, f)
@@ -138,6 +141,10 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 		} else {
 			short = append(short, f)
 		}
+	}
+	if failing > 0 {
+		f := segment{fmt.Sprintf("+%d failing", failing), theme.Broken}
+		all, short = append(all, f), append(short, f)
 	}
 	if fresh > 0 {
 		short = append(short, segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})

@@ -88,7 +88,7 @@ func sample() *fleet.Snapshot {
 	for i, suffix := range []string{"x2k4q", "77tqn", "m0d3l"} {
 		p := add("shop", "checkout-7d9f8b6c5-"+suffix, "Running", virtual, time.Duration(20+i)*time.Minute)
 		join(p, group(fmt.Sprintf("eci-bp1a00000%d9f1%d", i, i), 2, 4, eci.Running, time.Duration(20+i)*time.Minute))
-		p.Pod.Workload = fleet.Workload{Kind: "Deployment", Name: "checkout"}
+		p.Pod.Workload = fleet.Owner{Kind: "Deployment", Name: "checkout"}
 	}
 	stock := add("shop", "checkout-7d9f8b6c5-p8vmz", "NoStock", virtual, 6*time.Minute)
 	stock.Pod.Phase, stock.Pod.ReadyContainers = "Pending", 0

@@ -35,7 +35,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 `
 
 // startQuickLab starts the scenario above, with changes.
-func startQuickLab(t *testing.T, change ...func(*scenario.Scenario)) *cluster {
+func startQuickLab(t testing.TB, change ...func(*scenario.Scenario)) *cluster {
 	t.Helper()
 	s, err := scenario.Parse("quick", []byte(quick))
 	if err != nil {
@@ -90,7 +90,7 @@ type tenant struct {
 	client    kubernetes.Interface
 }
 
-func newTenant(t *testing.T, lab *kubetest.Lab, client kubernetes.Interface, node string) *tenant {
+func newTenant(t testing.TB, lab *kubetest.Lab, client kubernetes.Interface, node string) *tenant {
 	t.Helper()
 	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "t-"}}, metav1.CreateOptions{})
 	if err != nil {

@@ -396,13 +396,14 @@ func TestNodeSums(t *testing.T) {
 func bigWorld(pods int) *world {
 	w := &world{uid: clusterUID}
 	for i := range pods / 20 {
-		w.nodes = append(w.nodes, &Node{Name: fmt.Sprintf("node-%05d", i), Place: PlaceECS})
+		w.nodes = append(w.nodes, &Node{Name: fmt.Sprintf("node-%05d", i), Place: PlaceECS, Status: "Ready",
+			InstanceType: "ecs.g7.8xlarge", AllocatableCPU: 32000, AllocatableMemory: 128 << 30})
 	}
-	w.nodes = append(w.nodes, &Node{Name: "virtual-1", Virtual: true, Place: PlaceECI})
+	w.nodes = append(w.nodes, &Node{Name: "virtual-1", Virtual: true, Place: PlaceECI, Status: "Ready"})
 	for i := range pods {
 		name := fmt.Sprintf("web-%06d", i)
 		p := eciPod(name)
-		p.Namespace = fmt.Sprintf("ns-%03d", i%200)
+		p.Namespace, p.Workload = fmt.Sprintf("ns-%03d", i/500), Owner{"Deployment", fmt.Sprintf("web-%04d", i/20)}
 		if i%10 >= 3 {
 			p.InstanceID, p.NodeName = "", w.nodes[i%(len(w.nodes)-1)].Name
 		} else {
@@ -580,14 +581,14 @@ func FuzzBuild(f *testing.F) {
 }
 
 func BenchmarkBuildWhole(b *testing.B) {
-	in := bigWorld(100_000).inputs(1)
+	in := bigWorld(100_000).priced(1)
 	for b.Loop() {
 		Build(in, noon, nil)
 	}
 }
 
 func BenchmarkBuildOnePodChanged(b *testing.B) {
-	in := bigWorld(100_000).inputs(1)
+	in := bigWorld(100_000).priced(1)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		p := *in.Pods.Items[50_000]
@@ -599,7 +600,7 @@ func BenchmarkBuildOnePodChanged(b *testing.B) {
 }
 
 func BenchmarkBuildOneGroupChanged(b *testing.B) {
-	in := bigWorld(100_000).inputs(1)
+	in := bigWorld(100_000).priced(1)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		g := *in.Groups.Items[10_000]

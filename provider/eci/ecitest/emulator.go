@@ -411,6 +411,8 @@ func (e *Emulator) handler(action string) handler {
 		return e.describeInstances
 	case "DescribeSpotPriceHistory":
 		return e.spotHistory
+	case "DescribeVSwitches":
+		return e.describeVSwitches
 	case "GetCallerIdentity":
 		return e.callerIdentity
 	case "DescribeRegions":
