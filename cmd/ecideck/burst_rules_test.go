@@ -635,7 +635,7 @@ webhooks:
   reinvocationPolicy: Never
   timeoutSeconds: 5
   rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods], scope: Namespaced}]
-  clientConfig: {url: "`+x.lab.WebhookURL()+`"}
+  clientConfig: {url: "` + x.lab.WebhookURL() + `"}
 `)
 	x.eventually(30*slack*time.Second, "the webhook decides", func() (bool, string) {
 		got, err := probe()

@@ -498,13 +498,13 @@ func (c *Controller) guard(ctx context.Context, pod *corev1.Pod) (string, error)
 	w, now := WorkloadOf(pod), time.Now()
 	// Not from the watch of namespaces: who sets a limit and then scales up means it.
 	var wide, own map[string]string
-	reads, asked := errgroup.WithContext(ctx)
+	var reads errgroup.Group // without a context of its own: what is read is shared with other pods
 	reads.Go(func() (err error) {
-		wide, err = c.workloads.annotations(asked, Workload{Namespace: pod.Namespace})
+		wide, err = c.workloads.annotations(ctx, Workload{Namespace: pod.Namespace})
 		return err
 	})
 	reads.Go(func() (err error) {
-		own, err = c.workloads.annotations(asked, w)
+		own, err = c.workloads.annotations(ctx, w)
 		return err
 	})
 	if err := reads.Wait(); err != nil {
