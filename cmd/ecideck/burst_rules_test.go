@@ -649,4 +649,43 @@ webhooks:
 		}
 	}
 	x.do("delete", "mutatingwebhookconfiguration", "ecideck-burst")
+
+	// A DaemonSet from before the policies is left as it is until its template changes.
+	x.apply(`
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: NAMESPACE}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      tolerations: [{operator: Exists}]
+      terminationGracePeriodSeconds: 1
+      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}, {matchFields: [{key: metadata.name, operator: NotIn, values: [nobody]}]}]}}}
+      containers: [{name: agent, image: lab/serve}]
+`)
+	x.eventually(20*slack*time.Second, "without the policy it has a pod on the virtual node", func() (bool, string) {
+		_, onECI, _ := x.placed("agent")
+		return onECI == 1, fmt.Sprint(onECI)
+	})
+	if err := x.lab.Apply(x.t.Context(), []byte(burst.AdmissionPolicies())); err != nil {
+		x.t.Fatal(err)
+	}
+	template := func(args ...string) string {
+		return x.do(append(args, "-o", "jsonpath={.spec.template.spec.affinity}")...)
+	}
+	before := template("get", "daemonset", "agent")
+	x.eventually(10*slack*time.Second, "a changed template keeps off virtual nodes", func() (bool, string) {
+		out := template("set", "image", "daemonset/agent", "agent=lab/serve:2", "--dry-run=server")
+		return strings.Count(out, "virtual-kubelet") == 2, out
+	})
+	if after := template("annotate", "daemonset", "agent", "seen=yes"); after != before {
+		x.t.Errorf("an annotation changed the template: %s", after)
+	}
+	x.do("set", "image", "daemonset/agent", "agent=lab/serve:2")
+	x.eventually(20*slack*time.Second, "the new template has no pod on the virtual node", func() (bool, string) {
+		onReal, onECI, _ := x.placed("agent")
+		return onReal == 3 && onECI == 0, fmt.Sprint(onReal, onECI)
+	})
 }

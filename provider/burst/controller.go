@@ -199,8 +199,13 @@ func (c *Controller) Run(ctx context.Context) error {
 			},
 		})
 		listen(n.Pods, cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(o any) { c.arrived(o.(*corev1.Pod)) },
-			UpdateFunc: func(_, o any) { c.arrived(o.(*corev1.Pod)) },
+			AddFunc: func(o any) { c.arrived(o.(*corev1.Pod)) },
+			UpdateFunc: func(old, o any) {
+				if was := old.(*corev1.Pod); was.UID != o.(*corev1.Pod).UID {
+					c.ended(was) // another of the same name, while the watch was closed
+				}
+				c.arrived(o.(*corev1.Pod))
+			},
 			DeleteFunc: func(o any) { c.ended(podOf(o)) },
 		})
 	}
@@ -219,8 +224,13 @@ func (c *Controller) Run(ctx context.Context) error {
 	// Last, so that every pod that is seen is decided with all that is known.
 	synced = nil
 	listen(free.Informer(), cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { c.appears(o.(*corev1.Pod)) },
-		UpdateFunc: func(_, o any) { c.waits(o.(*corev1.Pod)) },
+		AddFunc: func(o any) { c.appears(o.(*corev1.Pod)) },
+		UpdateFunc: func(old, o any) {
+			if was := old.(*corev1.Pod); was.UID != o.(*corev1.Pod).UID {
+				c.left(was) // another of the same name, while the watch was closed
+			}
+			c.waits(o.(*corev1.Pod))
+		},
 		DeleteFunc: func(o any) { c.left(podOf(o)) },
 	})
 	if err := errors.Join(failures...); err != nil || !cache.WaitForCacheSync(ctx.Done(), synced...) {

@@ -597,3 +597,18 @@ func TestNobodyBurstsIntoAnEmptyZone(t *testing.T) {
 		}
 	})
 }
+
+// Its watch was closed while a pod was replaced by another of its name.
+func TestAPodOfTheSameNameIsAnotherOne(t *testing.T) {
+	inBed(t, Settings{Policy: Marked, After: -1, MaxPods: 1}, func(b *bed) {
+		b.pend("a")
+		b.change("a", func(p *corev1.Pod) {
+			p.UID, p.Spec.Tolerations = "second", nil
+			delete(p.Annotations, AnnotationSince)
+		})
+		b.sleep(time.Minute)
+		if pod := b.current("shop", "a"); len(pod.Spec.Tolerations) != 1 {
+			t.Error("its predecessor's place in the limit was not given back")
+		}
+	})
+}
