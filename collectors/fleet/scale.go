@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,11 +51,7 @@ func (b *builder) scale(w *Workload) {
 	}
 	if w.limited() {
 		s.State, s.Layer = ScalingLimited, LayerWants
-		s.Reason = fmt.Sprintf("%s is at its maximum of %d and wants more", w.Autoscaler.Name, w.Autoscaler.Max)
-		if w.Autoscaler.Metrics != "" {
-			s.Reason += " (" + w.Autoscaler.Metrics + ")"
-		}
-		s.Remedy = "raise maxReplicas, or find why the load is so high"
+		s.Reason, s.Remedy = w.atMaximum()
 		s.Since = w.Autoscaler.Limited.Since
 	}
 	moving := want >= 0 && w.needsReplicas() && (w.ReadyPods != want || w.Pods.All() != want)
@@ -120,6 +118,14 @@ func (w *Workload) needsReplicas() bool {
 func (w *Workload) limited() bool {
 	a := w.Autoscaler
 	return a != nil && a.Max > 0 && a.Limited.Status == "True" && a.Limited.Reason == "TooManyReplicas" && a.Current >= a.Max
+}
+
+func (w *Workload) atMaximum() (reason, remedy string) {
+	reason = fmt.Sprintf("%s is at its maximum of %d and wants more", w.Autoscaler.Name, w.Autoscaler.Max)
+	if w.Autoscaler.Metrics != "" {
+		reason += " (" + w.Autoscaler.Metrics + ")"
+	}
+	return reason, "raise maxReplicas, or find why the load is so high"
 }
 
 // wants is why the autoscaler can't say how many; nil when it can.
@@ -212,7 +218,7 @@ func (w *Workload) refused() *block {
 func (w *Workload) blocks() []blocked {
 	var out []blocked
 	for _, p := range w.members {
-		if p.Pod.ended() || !p.Pod.Deleting.IsZero() || p.Pod.ready() {
+		if p.Pod.ended() || !p.Pod.Deleting.IsZero() || p.serves() {
 			continue
 		}
 		one := blockOf(p)
@@ -313,32 +319,59 @@ var cloudCauses = []cloudCause{
 var predicate = regexp.MustCompile(`(\d+) ([^,.]+)`)
 
 // unschedulable splits the scheduler's message, "0/24 nodes are available: 21 Insufficient
-// cpu, 3 node(s) were unschedulable. preemption: …", by predicate.
+// cpu, 3 node(s) were unschedulable. preemption: …", by predicate. Taints are last: those of
+// virtual nodes are meant for pods that may not go there.
 func unschedulable(message string, since time.Time) block {
-	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI"}
-	_, list, ok := strings.Cut(message, "nodes are available: ")
+	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (m)"}
+	head, list, ok := strings.Cut(message, " nodes are available: ")
 	if !ok {
 		return b
 	}
 	list, _, _ = strings.Cut(list, "preemption:")
-	most, n := "", 0
-	for _, m := range predicate.FindAllStringSubmatch(list, -1) {
-		var nodes int
-		if _, err := fmt.Sscan(m[1], &nodes); err == nil && nodes > n {
-			most, n = m[2], nodes
-		}
+	type refusal struct {
+		nodes int
+		why   string
 	}
+	var all []refusal
+	for _, m := range predicate.FindAllStringSubmatch(list, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			continue
+		}
+		why := strings.TrimSpace(m[2])
+		for _, lead := range []string{"node(s) had ", "node(s) were ", "node(s) ", "Node(s) "} {
+			why = strings.TrimPrefix(why, lead)
+		}
+		all = append(all, refusal{n, strings.ToLower(why[:1]) + why[1:]})
+	}
+	if len(all) == 0 {
+		return b
+	}
+	tainted := func(r refusal) int {
+		if strings.Contains(r.why, "taint") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b refusal) int { return cmp.Or(tainted(a)-tainted(b), b.nodes-a.nodes) })
+	var parts []string
+	for _, r := range all {
+		parts = append(parts, fmt.Sprintf("%d %s", r.nodes, r.why))
+	}
+	_, nodes, _ := strings.Cut(head, "/")
+	b.reason = fmt.Sprintf("no node fits (%s nodes: %s)", nodes, strings.Join(parts, ", "))
+	most := all[0].why
 	for _, p := range []struct{ found, word, remedy string }{
-		{"Insufficient", "", "add nodes, let it run on ECI (m), or ask for less"},
-		{"untolerated taint", "taint", "the pod tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
+		{"insufficient", most, "add nodes, let it run on ECI (m), or ask for less"},
+		{"taint", "taint", "it tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
 		{"affinity", "affinity", "no node has what its node selector or affinity asks for"},
 		{"topology spread", "spread", "its topology spread allows no node"},
 		{"volume", "volume", "its volume can't be used in the nodes' zones"},
 		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (m)"},
-		{"Too many pods", "too many pods", "the nodes have as many pods as they may: add nodes, or let it run on ECI (m)"},
+		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (m)"},
 	} {
 		if strings.Contains(most, p.found) {
-			b.word, b.remedy = firstOf(p.word, strings.ToLower(most)), p.remedy
+			b.word, b.remedy = p.word, p.remedy
 			break
 		}
 	}
@@ -350,6 +383,8 @@ func (w *Workload) line(all []blocked) string {
 	var parts []string
 	head := ""
 	switch {
+	case w.Kind == kindPod && len(w.members) == 1 && w.members[0].Pod.ended():
+		head = w.members[0].Status
 	case w.Kind == "CronJob" && w.Object != nil:
 		head = "at " + w.Object.Schedule
 		if w.Object.Suspended {
@@ -381,7 +416,7 @@ func (w *Workload) line(all []blocked) string {
 		}
 	}
 	parts = append(parts, head)
-	if w.needsReplicas() || w.Kind == kindPod {
+	if w.needsReplicas() || w.Kind == kindPod && w.Ended == 0 {
 		ready := fmt.Sprintf("%d ready", w.ReadyPods)
 		if waiting := w.Pods.All() - w.ReadyPods; waiting > 0 {
 			ready += fmt.Sprintf(", %d not", waiting)

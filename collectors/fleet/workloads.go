@@ -253,15 +253,21 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 		w.UID, w.Desired = object.UID, object.Desired
 	case key.kind == kindPod && len(members) == 1:
 		w.UID, w.Desired = members[0].Pod.UID, 1
+		if members[0].Pod.ended() {
+			w.Desired = 0
+		}
 	}
 	for _, p := range members {
 		w.Cost.Add(p.Cost)
 		if p.Pod.ended() {
 			w.Ended++
+			if p.Cost.Waste {
+				w.Trouble = max(w.Trouble, p.Trouble)
+			}
 			continue
 		}
 		w.Pods.Add(p.Place, 1)
-		if p.Pod.ready() {
+		if p.serves() {
 			w.ReadyPods++
 		}
 		w.Trouble = max(w.Trouble, p.Trouble)
@@ -276,6 +282,10 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 func (p *Pod) ready() bool {
 	return p.Phase == "Running" && p.TotalContainers > 0 && p.ReadyContainers == p.TotalContainers && p.Deleting.IsZero()
 }
+
+// serves reports whether a pod is ready by what both sides say: Kubernetes calls one whose
+// group is gone ready for as long as nobody tells it.
+func (p *Placement) serves() bool { return p.Pod.ready() && p.Status != StatusLost }
 
 // Members are the placements of the workload's pods, ended ones included, by name. They
 // must not be changed.
