@@ -164,7 +164,7 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 	add(TopicDisagree, Broken, apart, "of which Kubernetes and ECI say different things", "look whether the virtual node runs: it brings the two together")
 	// A Job that failed is not tried again: after a day it is history.
 	old := (w.Kind == "Job" || w.Kind == kindPod) && b.now.Sub(w.Scaling.Since) > 24*time.Hour && w.Pods.All() == 0
-	if w.Scaling.State == ScalingStuck && !old && !(len(lost) > 0 && w.Scaling.Reason == lost[0].Reason) {
+	if said := len(lost) > 0 && w.Scaling.Reason == lost[0].Reason; w.Scaling.State == ScalingStuck && !old && !said {
 		a := Attention{Topic: TopicStuck, Severity: Broken, Subject: subject, Remedy: w.Scaling.Remedy, Target: self, Since: w.Scaling.Since}
 		a.Text = w.Scaling.Reason
 		if w.needsReplicas() && w.Desired >= 0 {

@@ -59,8 +59,9 @@ type builder struct {
 	old *Snapshot // never nil
 	s   *Snapshot
 
-	whole     bool // every pod is looked at again
-	sameUsage bool
+	whole      bool // every pod is looked at again
+	sameUsage  bool
+	sameOwners bool // no pod came, went or changed its owner
 	before    []*Placement // per pod of in: its placement in old, also when the pod changed
 	todo      []int        // the pods to look at, by position, in order
 	left      []*Placement // placements of old whose pod is gone

@@ -581,14 +581,14 @@ func FuzzBuild(f *testing.F) {
 }
 
 func BenchmarkBuildWhole(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	for b.Loop() {
 		Build(in, noon, nil)
 	}
 }
 
 func BenchmarkBuildOnePodChanged(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		p := *in.Pods.Items[50_000]
@@ -600,7 +600,7 @@ func BenchmarkBuildOnePodChanged(b *testing.B) {
 }
 
 func BenchmarkBuildOneGroupChanged(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		g := *in.Groups.Items[10_000]

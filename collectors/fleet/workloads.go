@@ -78,6 +78,10 @@ func (b *builder) buildWorkloads() {
 	for i := range b.in.Controllers {
 		sameObjects = sameObjects && same(b.in.Controllers[i].Items, old.in.Controllers[i].Items)
 	}
+	b.sameOwners = sameObjects && len(b.left) == 0 && !slices.ContainsFunc(b.todo, func(j int) bool {
+		before := b.before[j]
+		return before == nil || before.Pod.Workload != b.in.Pods.Items[j].Workload
+	})
 	k.workloads = old.workloads
 	around := sameObjects && b.old.built.prices != nil
 	if sameBudgets := same(b.in.Budgets.Items, old.in.Budgets.Items); !sameBudgets || k.budgets == nil {
