@@ -332,6 +332,10 @@ func (l *Lab) Command(ctx context.Context, applet string, args ...string) *exec.
 // Config is a client configuration of a cluster admin; the caller gets its own copy.
 func (l *Lab) Config() *rest.Config { return rest.CopyConfig(l.config) }
 
+// WebhookURL is where the virtual node's first process serves its admission webhook, in a
+// scenario that has one.
+func (l *Lab) WebhookURL() string { return loopbackURL(l.layout.webhookPort) + "/" }
+
 // LogFile is where a part's output goes.
 func (l *Lab) LogFile(part string) string { return l.layout.path("logs", part+".log") }
 

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 
+	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 	"github.com/ecideck/ecideck/testdata"
 )
@@ -30,11 +31,15 @@ const (
 	fieldManager       = "ecideck-lab"
 )
 
-// applyBase makes what every lab has: rights of its parts, metrics-server's API, nodes.
+// applyBase makes what every lab has: rights of its parts, metrics-server's API, the policies
+// that `ecideck-node manifests` prints, nodes.
 func (l *Lab) applyBase(ctx context.Context) error {
 	base := bytes.ReplaceAll(testdata.LabBase, []byte("METRICS_SERVER_PORT"), fmt.Append(nil, l.layout.metricsPort))
 	if err := l.Apply(ctx, base); err != nil {
 		return fmt.Errorf("making the lab's own objects: %w", err)
+	}
+	if err := l.Apply(ctx, []byte(burst.AdmissionPolicies())); err != nil {
+		return fmt.Errorf("installing ecideck-node's admission policies: %w", err)
 	}
 	for _, group := range l.Scenario.Nodes {
 		for i := range group.Count {

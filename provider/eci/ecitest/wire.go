@@ -17,6 +17,7 @@ type call struct {
 	method  string
 	socket  string            // where the caller finds the emulator, as a WebSocket's address
 	params  map[string]string // without the protocol's own
+	silent  bool              // a command's socket tells no exit code
 }
 
 // A refusal is an error answer.

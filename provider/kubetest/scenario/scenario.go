@@ -58,6 +58,7 @@ type VirtualNode struct {
 	ScheduleStrategy string   `json:"scheduleStrategy"` // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	Args             []string `json:"args"`             // further flags of ecideck-node
 	Standby          bool     `json:"standby"`          // a second process waits to serve the node
+	Webhook          bool     `json:"webhook"`          // it serves the admission webhook, which nobody asks until it is configured
 }
 
 // A NodeGroup is a number of equal simulated ECS instances, NAME-01 and so on.
