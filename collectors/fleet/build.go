@@ -61,11 +61,11 @@ type builder struct {
 
 	whole      bool // every pod is looked at again
 	sameUsage  bool
-	sameOwners bool // no pod came, went or changed its owner
-	before    []*Placement // per pod of in: its placement in old, also when the pod changed
-	todo      []int        // the pods to look at, by position, in order
-	left      []*Placement // placements of old whose pod is gone
-	joins     []join       // parallel to todo
+	sameOwners bool         // no pod came, went or changed its owner
+	before     []*Placement // per pod of in: its placement in old, also when the pod changed
+	todo       []int        // the pods to look at, by position, in order
+	left       []*Placement // placements of old whose pod is gone
+	joins      []join       // parallel to todo
 }
 
 func same[T any](a, b []T) bool {
