@@ -80,14 +80,16 @@ func (l *Lab) createNode(ctx context.Context, g scenario.NodeGroup, name string)
 				"metrics.k8s.io/resource-metrics-path": "/metrics/nodes/" + name + "/metrics/resource",
 			},
 			Labels: map[string]string{
-				corev1.LabelHostname:           name,
-				corev1.LabelOSStable:           "linux",
-				corev1.LabelArchStable:         "amd64",
-				corev1.LabelTopologyRegion:     l.Scenario.Region,
-				corev1.LabelInstanceTypeStable: g.InstanceType,
+				corev1.LabelHostname:       name,
+				corev1.LabelOSStable:       "linux",
+				corev1.LabelArchStable:     "amd64",
+				corev1.LabelTopologyRegion: l.Scenario.Region,
 			},
 		},
-		Spec: corev1.NodeSpec{ProviderID: l.Scenario.Region + ".i-lab" + strings.ReplaceAll(name, "-", "")},
+	}
+	if g.InstanceType != "" { // else a machine of somebody's own
+		node.Labels[corev1.LabelInstanceTypeStable] = g.InstanceType
+		node.Spec.ProviderID = l.Scenario.Region + ".i-lab" + strings.ReplaceAll(name, "-", "")
 	}
 	if g.Zone != "" {
 		node.Labels[corev1.LabelTopologyZone] = g.Zone
