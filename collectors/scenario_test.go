@@ -434,3 +434,52 @@ func described(s *fleet.Snapshot, now time.Time) string {
 	table("TIMELINE", rows)
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
+
+// TestOlderSnapshotsAreReadable reads a file of each version of the encoding. These files
+// are never written anew.
+func TestOlderSnapshotsAreReadable(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(goldenDir, "older", "v*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	for _, path := range files {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := fleet.Decode(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = file.Close()
+		got := []string{s.Cluster, s.Built.Format(time.RFC3339)}
+		for _, p := range s.Placements {
+			name := ""
+			if p.Pod != nil {
+				name = p.Pod.Name
+			}
+			group := ""
+			if p.Group != nil {
+				group = p.Group.ID
+			}
+			got = append(got, strings.Join([]string{name, p.Status, string(p.Place), group, p.Cost.Rate().String(), p.Cost.Accrued(s.Built).String()}, " "))
+		}
+		want := []string{
+			"0c0ffee0-0000-4000-8000-00000000c1d1", "2026-11-23T03:12:00Z",
+			"ledger-0 Running ecs  0.16 CNY/h 0.352 CNY",
+			"ledger-1 Lost eci  unknown unknown",
+			"checkout-6c-r0 Running ecs  0.20 CNY/h 0.44 CNY",
+			"checkout-6c-r1 Running ecs  0.20 CNY/h 0.44 CNY",
+			"checkout-6c-v0 Running eci eci-bp1cc0 0.220536 CNY/h 0.484873 CNY",
+			"checkout-6c-v1 CrashLoopBackOff eci eci-bp1cc1 0.220536 CNY/h 0.080802 CNY",
+			"tool Completed/Running eci eci-bp1ctool 0.441072 CNY/h 0.970358 CNY",
+			" Orphan eci eci-bp1cgone 0.441072 CNY/h 42.872198 CNY",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+		if len(s.History.Minutes) != 1 || len(s.Bill.Ours) != 1 {
+			t.Errorf("%s: history %+v, bill %+v", path, s.History, s.Bill)
+		}
+	}
+}

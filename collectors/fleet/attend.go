@@ -151,7 +151,7 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 		}
 		a.Text = fmt.Sprintf("%s %s: %s", plural(len(list), "pod"), what, list[0].Reason)
 		for _, p := range list {
-			if t := p.Pod.Changed; !t.IsZero() && (a.Since.IsZero() || t.Before(a.Since)) {
+			if t := firstTime(p.Pod.Unready, p.Pod.Changed); !t.IsZero() && (a.Since.IsZero() || t.Before(a.Since)) {
 				a.Since = t
 			}
 			if p.Cost.Waste {

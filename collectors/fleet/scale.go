@@ -250,7 +250,9 @@ func (w *Workload) blocks() []blocked {
 // blockOf says why one pod isn't ready.
 func blockOf(p *Placement) block {
 	pod := p.Pod
-	since := pod.Created
+	// A container that crashes again and again changes all the time: since when the pod isn't
+	// ready is what is asked.
+	since := firstTime(pod.Unready, pod.Created)
 	zone := ""
 	if p.Group != nil && p.Group.Zone != "" {
 		zone = " " + p.Group.Zone
@@ -267,7 +269,7 @@ func blockOf(p *Placement) block {
 		return block{layer: LayerSchedule, word: "not scheduled yet", since: since, wait: true,
 			reason: "the scheduler has not looked at its pods", remedy: "is the scheduler running? the pod may ask for another one (spec.schedulerName)"}
 	case p.Place == PlaceNone:
-		return unschedulable(pod.Reason, since)
+		return unschedulable(pod.Reason, pod.Created)
 	case p.Status == StatusLost:
 		return block{layer: LayerProvider, word: StatusLost, since: pod.Changed, reason: p.Reason,
 			remedy: "delete the pod: its owner makes a new one"}
@@ -283,10 +285,10 @@ func blockOf(p *Placement) block {
 		return block{layer: LayerProvider, word: strings.TrimPrefix(pod.Status, "Init:"), since: since, reason: firstOf(p.Reason, pod.Status),
 			remedy: "check the image's name, its pull secret, and that the registry is reachable from where the pod runs"}
 	case brokenWord(pod.Status):
-		return block{layer: LayerReady, word: strings.TrimPrefix(pod.Status, "Init:"), since: firstTime(pod.Changed, since), reason: firstOf(p.Reason, pod.Status),
+		return block{layer: LayerReady, word: strings.TrimPrefix(pod.Status, "Init:"), since: since, reason: firstOf(p.Reason, pod.Status),
 			remedy: "its log says why (p: of the run before)"}
 	case pod.Phase == "Running":
-		return block{layer: LayerReady, word: "not ready", since: firstTime(pod.Changed, since), wait: true, reason: firstOf(p.Reason, "its readiness probe fails"),
+		return block{layer: LayerReady, word: "not ready", since: since, wait: true, reason: firstOf(p.Reason, "its readiness probe fails"),
 			remedy: "its events and its log say why"}
 	}
 	word := "starting"

@@ -100,7 +100,8 @@ func TestWhyAWorkloadScalesOrDoesNot(t *testing.T) {
 		}, ScalingMoving, "", "3→5 hpa cpu 92%/60% | 3 ready | rollout running | max 9", "", time.Time{}},
 		{"a container crashes", func(s *scaled) {
 			p := s.pods[2]
-			p.Status, p.ReadyContainers, p.Reason, p.Changed = "CrashLoopBackOff", 0, "exit code 1", noon.Add(-4*time.Minute)
+			p.Status, p.ReadyContainers, p.Reason, p.Changed = "CrashLoopBackOff", 0, "exit code 1", noon.Add(-1*time.Minute)
+			p.Unready = noon.Add(-4 * time.Minute)
 		}, ScalingStuck, LayerReady, "3 | 2 ready, 1 not: 1 × CrashLoopBackOff", "exit code 1", noon.Add(-4 * time.Minute)},
 		{"a pod starts", func(s *scaled) {
 			p := s.onECI(0, 1, "")

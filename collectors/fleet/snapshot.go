@@ -125,6 +125,7 @@ type Pod struct {
 	Created              time.Time
 	Started              time.Time // zero: not started
 	Changed              time.Time // when a condition or container last changed; zero: not known
+	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
 }
 
