@@ -50,6 +50,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.remember()
 	b.account()
 	b.attend()
+	b.s.built.prices.frozen = true
 	return b.s
 }
 
@@ -60,6 +61,7 @@ type builder struct {
 	s   *Snapshot
 
 	whole      bool // every pod is looked at again
+	sameAround bool // nothing beside their own objects changed that says why workloads scale
 	sameUsage  bool
 	sameOwners bool         // no pod came, went or changed its owner
 	before     []*Placement // per pod of in: its placement in old, also when the pod changed

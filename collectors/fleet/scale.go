@@ -39,6 +39,16 @@ func (b *builder) scale(w *Workload) {
 	s.By = w.decider()
 	want := w.Desired
 	all := w.blocks()
+	for i := range all {
+		if all[i].layer == LayerSchedule && strings.HasPrefix(all[i].reason, "no node fits") {
+			all[i].reason += b.noNewNodes()
+		}
+	}
+	if cron := b.s.built.conflicts[w.key()]; cron != "" {
+		all = append([]blocked{{block: block{layer: LayerWants, word: "two autoscalers",
+			reason: fmt.Sprintf("CronHPA %s and HPA %s change the same number in turn", cron, w.Autoscaler.Name),
+			remedy: "let the CronHPA target the HorizontalPodAutoscaler instead of the workload"}}}, all...)
+	}
 	if top := w.wants(); top != nil {
 		all = append([]blocked{{block: *top}}, all...)
 	}
@@ -82,6 +92,23 @@ func (b *builder) scale(w *Workload) {
 		w.Trouble = max(w.Trouble, Broken)
 	}
 	s.Line = w.line(all)
+}
+
+// noNewNodes says why the cluster autoscaler adds none, as the tail of a sentence.
+func (b *builder) noNewNodes() string {
+	var parts []string
+	for _, g := range b.in.NodeGroups.Items {
+		switch {
+		case g.ScaleUp == "Backoff":
+			parts = append(parts, fmt.Sprintf("node group %s backs off: %s", g.Name, joinSentences(g.Code, g.Message)))
+		case g.Max > 0 && g.Target >= g.Max:
+			parts = append(parts, fmt.Sprintf("node group %s is at its maximum of %d", g.Name, g.Max))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(parts, ", ")
 }
 
 // firstState is the one that a person should rather know of.

@@ -14,7 +14,10 @@ type scaled struct {
 	object  *Controller
 	sets    []*Controller
 	scaler  *Autoscaler
+	cron    bool // a CronHPA targets it too
 	budgets []*Budget
+
+	nodeGroups []NodeGroup
 }
 
 func threeReady() *scaled {
@@ -50,6 +53,10 @@ func (s *scaled) build() *Workload {
 		s.scaler.Namespace, s.scaler.Target = "shop", Owner{"Deployment", "web"}
 		in.Apply(Autoscalers{Kind: s.scaler.Kind, Items: []*Autoscaler{s.scaler}})
 	}
+	if s.cron {
+		in.Apply(Autoscalers{Kind: KindCron, Items: []*Autoscaler{{Kind: KindCron, Namespace: "shop", Name: "night", Target: Owner{"Deployment", "web"}}}})
+	}
+	in.Apply(NodeGroups{Items: s.nodeGroups})
 	in.Apply(Budgets{Items: s.budgets})
 	return Build(in, noon, nil).Workload("shop", "Deployment", "web")
 }
@@ -115,6 +122,13 @@ func TestWhyAWorkloadScalesOrDoesNot(t *testing.T) {
 			s.object.Updated = 1
 			s.object.Progressing = Condition{Status: "False", Reason: "ProgressDeadlineExceeded", Message: "timed out"}
 		}, ScalingSteady, "", "3 | 3 ready | rollout stuck", "", time.Time{}},
+		{"the cluster autoscaler adds no nodes", func(s *scaled) {
+			s.pending(0, 6, unfit)
+			s.nodeGroups = []NodeGroup{{Name: "asg-1", Max: 10, Target: 10}, {Name: "asg-2", Max: 5, Target: 2, ScaleUp: "Backoff", Code: "NoStock"}}
+		}, ScalingStuck, LayerSchedule, "3 | 2 ready, 1 not: 1 × insufficient cpu", "; node group asg-1 is at its maximum of 10, node group asg-2 backs off: NoStock", noon.Add(-6 * time.Minute)},
+		{"two autoscalers change it in turn", func(s *scaled) {
+			s.scaler, s.cron = &Autoscaler{Kind: KindHPA, Name: "web", Max: 9}, true
+		}, ScalingMoving, LayerWants, "3 hpa | 3 ready: two autoscalers | max 9", "CronHPA night and HPA web", time.Time{}},
 		{"a budget that selects its pods allows none", func(s *scaled) {
 			s.budgets = []*Budget{{Namespace: "shop", Name: "wide", All: true, Allowed: 2}, {Namespace: "shop", Name: "web", Selector: "app in (web)"}, {Namespace: "pay", Name: "x", All: true}}
 		}, ScalingSteady, "", "3 | 3 ready | budget allows 0", "", time.Time{}},

@@ -175,6 +175,7 @@ type Node struct {
 	UID, Name         string
 	ResourceVersion   string
 	Virtual           bool   // label type=virtual-kubelet
+	By                string // who runs a virtual node: ecideck, ack, vnode; "": a real node, or not known
 	Place             Place  // what its pods' place is: ecs, eci, other
 	Zone              string // topology.kubernetes.io/zone
 	InstanceType      string // node.kubernetes.io/instance-type
