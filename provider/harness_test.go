@@ -47,6 +47,33 @@ type bed struct {
 	serials int
 	tokens  atomic.Int64
 	life    *life // nil: the process is not killed
+	logged  logged
+}
+
+// logged counts the messages of the node's log, the library's among them.
+type logged struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func (*logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l *logged) WithGroup(string) slog.Handler          { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil {
+		l.by = map[string]int{}
+	}
+	l.by[r.Message]++
+	return nil
+}
+
+func (l *logged) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.by[message]
 }
 
 // events records what is said about pods.
@@ -92,6 +119,19 @@ func inBed(t *testing.T, test func(*bed)) {
 	})
 }
 
+// inBedWith is inBed with another configuration.
+func inBedWith(t *testing.T, change func(*Config, *NodeSpec), test func(*bed)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.change = change
+		b.start()
+		defer func() { b.stop() }()
+		test(b)
+	})
+}
+
 func newBed(t *testing.T) *bed {
 	b := &bed{t: t, ctx: t.Context(), events: &events{}, stop: func() {}}
 	b.client = fakeapi.New(
@@ -130,7 +170,7 @@ func (b *bed) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	logger := slog.New(slog.DiscardHandler)
+	logger := slog.New(&b.logged)
 	if testing.Verbose() && os.Getenv("ECIDECK_TEST_LOG") != "" {
 		logger = slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

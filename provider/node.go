@@ -65,6 +65,9 @@ func withoutManagedFields(object any) (any, error) {
 // Pods lists the node's pods; it is filled while Run runs.
 func (v *VirtualNode) Pods() corev1listers.PodLister { return v.pods.Lister() }
 
+// PodInformer is the informer of the node's pods, which Run runs; others may listen to it.
+func (v *VirtualNode) PodInformer() cache.SharedIndexInformer { return v.pods.Informer() }
+
 // Ready is closed when the node is registered and its pods are being served.
 func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 
@@ -108,6 +111,10 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		status.quota.read(ctx)
 		go status.quota.run(ctx)
 	}
+	// The first object that is registered must not have a zone that no real node has.
+	if spec, err := zoned(ctx, v.client.CoreV1().Nodes(), v.spec); err == nil {
+		status.now.Store(&spec)
+	}
 	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
 		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
 		node.WithNodeStatusUpdateInterval(30*time.Second),
@@ -122,12 +129,12 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	running := 2
 	select {
 	case <-pods.Ready():
-		if err := correctNode(ctx, v.client.CoreV1().Nodes(), v.spec); err != nil {
+		if err := status.correct(ctx, v.client.CoreV1().Nodes(), v.Provider.log); err != nil {
 			v.Provider.log.DebugContext(ctx, "no node to correct yet", "err", err)
 		}
 		go func() { ended <- nodes.Run(ctx) }()
 		running++
-		go status.keepSpec(ctx, v.client.CoreV1().Nodes(), v.Provider.log)
+		go status.keepSpec(ctx, v.client, v.Provider.log)
 		go v.announceReady(ctx, nodes)
 	case <-pods.Done():
 	case <-ctx.Done():

@@ -1,38 +1,42 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 // ConditionCloudAPI is the node condition that tells whether ECI answers. It is not Ready:
 // a node that is not ready loses its pods, and a cloud outage must not cost any.
 const ConditionCloudAPI corev1.NodeConditionType = "CloudAPIReachable"
 
-// The taints that the node carries: only pods meant for ECI come here, and among those the
-// ones that fit on real nodes stay there.
-const (
-	taintProvider   = "virtual-kubelet.io/provider"
-	taintPreferReal = "ecideck.io/prefer-real"
-)
-
 // NodeSpec describes the node object.
 type NodeSpec struct {
-	Name    string
-	Region  string
-	Zone    string // "": no zone label
+	Name   string
+	Region string
+	// Zone is the node's zone label, which it has only while a real node has that zone too:
+	// one more zone in the cluster is one more domain for every spread over zones. "": none.
+	Zone    string
 	Address string // where the API server reaches the kubelet port; "": none is announced
 	Port    int32  // of the kubelet
 	Version string // kubelet version shown on the node
@@ -50,7 +54,7 @@ type NodeSpec struct {
 // since when it is as it is.
 func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
 	labels := map[string]string{
-		"type":                          "virtual-kubelet",
+		placement.NodeTypeLabel:         placement.NodeType,
 		"kubernetes.io/os":              "linux",
 		"kubernetes.io/arch":            "amd64",
 		"kubernetes.io/role":            "agent",
@@ -89,10 +93,7 @@ func nodeTaints(s NodeSpec) []corev1.Taint {
 	if s.NoTaints {
 		return nil
 	}
-	return []corev1.Taint{
-		{Key: taintProvider, Value: "alibabacloud", Effect: corev1.TaintEffectNoSchedule},
-		{Key: taintPreferReal, Value: "true", Effect: corev1.TaintEffectPreferNoSchedule},
-	}
+	return placement.Taints()
 }
 
 func nodeConditions(cloud error, since, now time.Time) []corev1.NodeCondition {
@@ -123,7 +124,8 @@ func nodeConditions(cloud error, since, now time.Time) []corev1.NodeCondition {
 
 // nodeStatus is Virtual Kubelet's node.NodeProvider.
 type nodeStatus struct {
-	spec     NodeSpec
+	spec     NodeSpec                 // as it was asked for
+	now      atomic.Pointer[NodeSpec] // without the zone while no real node has it; nil: spec
 	provider *Provider
 	quota    *quotaWatch
 	started  time.Time
@@ -154,7 +156,7 @@ func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Nod
 
 func (n *nodeStatus) node() *corev1.Node {
 	since, err := n.provider.CloudHealth()
-	node := Node(n.spec, err, n.started, time.Now())
+	node := Node(*cmp.Or(n.now.Load(), &n.spec), err, n.started, time.Now())
 	for i := range node.Status.Conditions {
 		if c := &node.Status.Conditions[i]; c.Type == ConditionCloudAPI && !since.IsZero() {
 			c.LastTransitionTime = metav1.NewTime(since.Truncate(time.Second))
@@ -177,14 +179,67 @@ func (n *nodeStatus) recreate(nodes corev1client.NodeInterface) func(context.Con
 	}
 }
 
-// keepSpec puts back what Virtual Kubelet writes at creation only: our taints and labels.
-// Taints and labels of others stay.
-func (n *nodeStatus) keepSpec(ctx context.Context, nodes corev1client.NodeInterface, log *slog.Logger) {
-	for pauseFor(ctx, 30*time.Second) {
-		if err := correctNode(ctx, nodes, n.spec); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+// keepSpec puts back what Virtual Kubelet writes at creation only, as soon as somebody has
+// changed it: our taints and labels. Taints and labels of others stay. Whether a real node has
+// the zone is looked at twice a minute.
+func (n *nodeStatus) keepSpec(ctx context.Context, client kubernetes.Interface, log *slog.Logger) {
+	changed := make(chan struct{}, 1)
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = "metadata.name=" + n.spec.Name }))
+	// An error is only of an informer that was stopped.
+	_, _ = factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{UpdateFunc: func(old, current any) {
+		a, b := old.(*corev1.Node), current.(*corev1.Node)
+		if b.Name != n.spec.Name || maps.Equal(a.Labels, b.Labels) && sameTaints(a.Spec.Taints, b.Spec.Taints) {
+			return
+		}
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}})
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		if err := n.correct(ctx, client.CoreV1().Nodes(), log); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			log.WarnContext(ctx, "correcting the node's taints and labels", "err", err)
 		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-tick.C:
+		}
 	}
+}
+
+// correct finds out what the node shall be now, and sees to it.
+func (n *nodeStatus) correct(ctx context.Context, nodes corev1client.NodeInterface, log *slog.Logger) error {
+	spec, err := zoned(ctx, nodes, n.spec)
+	if err != nil {
+		return err
+	}
+	if before := cmp.Or(n.now.Load(), &n.spec); before.Zone != "" && spec.Zone == "" {
+		log.WarnContext(ctx, "no real node has the zone, so the node has no zone label: it would be one more zone for every spread; Services can't prefer it by zone", "zone", n.spec.Zone)
+	}
+	n.now.Store(&spec)
+	return correctNode(ctx, nodes, spec)
+}
+
+// zoned is the spec without a zone that no real node has.
+func zoned(ctx context.Context, nodes corev1client.NodeInterface, s NodeSpec) (NodeSpec, error) {
+	if s.Zone == "" {
+		return s, nil
+	}
+	list, err := nodes.List(ctx, metav1.ListOptions{ResourceVersion: "0", LabelSelector: labels.Set{corev1.LabelTopologyZone: s.Zone}.String()})
+	if err != nil {
+		return s, fmt.Errorf("looking for real nodes in zone %s: %w", s.Zone, err)
+	}
+	if !slices.ContainsFunc(list.Items, func(n corev1.Node) bool { return !placement.IsVirtual(&n) }) {
+		s.Zone = ""
+	}
+	return s, nil
 }
 
 // correctNode patches the node's taints and labels if they are not as they shall be.
@@ -195,28 +250,28 @@ func correctNode(ctx context.Context, nodes corev1client.NodeInterface, s NodeSp
 	}
 	want := nodeTaints(s)
 	for _, taint := range current.Spec.Taints {
-		if taint.Key != taintProvider && taint.Key != taintPreferReal {
+		if taint.Key != placement.TaintProvider && taint.Key != placement.TaintPreferReal {
 			want = append(want, taint)
 		}
 	}
-	labels := map[string]any{}
+	wrong := map[string]any{}
 	for key, value := range Node(s, nil, time.Time{}, time.Now()).Labels {
 		if have, ok := current.Labels[key]; !ok || have != value {
-			labels[key] = value
+			wrong[key] = value
 		}
 	}
 	if _, there := current.Labels[corev1.LabelHostname]; there && !s.HostnameLabel {
-		labels[corev1.LabelHostname] = nil
+		wrong[corev1.LabelHostname] = nil
 	}
 	if _, there := current.Labels[corev1.LabelTopologyZone]; there && s.Zone == "" {
-		labels[corev1.LabelTopologyZone] = nil
+		wrong[corev1.LabelTopologyZone] = nil
 	}
-	if len(labels) == 0 && sameTaints(current.Spec.Taints, want) {
+	if len(wrong) == 0 && sameTaints(current.Spec.Taints, want) {
 		return nil
 	}
 	// The resource version keeps a taint that somebody adds meanwhile.
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"labels": labels, "resourceVersion": current.ResourceVersion},
+		"metadata": map[string]any{"labels": wrong, "resourceVersion": current.ResourceVersion},
 		"spec":     map[string]any{"taints": want},
 	})
 	if err != nil {

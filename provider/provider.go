@@ -81,8 +81,9 @@ type Provider struct {
 // Provider.mu guards all of it; the pod, the group and the request are never changed in
 // place.
 type entry struct {
-	uid             types.UID // these three never change and need no lock
+	uid             types.UID // these four never change and need no lock
 	namespace, name string
+	met             time.Time   // when this process first saw the pod
 	pod             *corev1.Pod // as Virtual Kubelet handed it over last
 
 	attempt int // the attempt whose annotation is written; 0: none yet
@@ -212,7 +213,7 @@ func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 
 // newEntry needs p.mu.
 func (p *Provider) newEntry(pod *corev1.Pod) *entry {
-	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[string][]string{}}
+	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), met: time.Now(), attempt: attemptOf(pod), noted: map[string][]string{}}
 	p.entries[pod.UID] = e
 	return e
 }

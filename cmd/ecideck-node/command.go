@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider/burst"
 )
 
 // flags are what the command line says; credentials are not among them, because `ps` shows
@@ -37,6 +38,11 @@ type flags struct {
 	leaderElect                        bool
 	leaseNamespace                     string
 	pace                               pace
+	burst                              string
+	burstMaxPods                       int
+	burstMaxRate                       string
+	burstAfter                         time.Duration
+	webhookListen                      string
 	logLevel, logFormat                string
 }
 
@@ -97,6 +103,11 @@ instance's role.`,
 	s.DurationVar(&f.pace.leaseDuration, "leader-elect-lease-duration", leaseDuration, "how long after a leader's last sign another process leads; the node is NotReady after 50s without a leader")
 	s.DurationVar(&f.pace.renewDeadline, "leader-elect-renew-deadline", renewDeadline, "how long the API server may be away before the leader gives up")
 	s.DurationVar(&f.pace.retryPeriod, "leader-elect-retry-period", retryPeriod, "pause between tries to take or renew the lease")
+	s.StringVar(&f.burst, "burst", string(burst.Marked), "which pods may run on ECI when real nodes are full: marked (by the pod's or namespace's alibabacloud.com/burst-resource), all or off")
+	s.IntVar(&f.burstMaxPods, "burst-max-pods", -1, "most pods on ECI by bursting at the same time; less than 0: no limit")
+	s.StringVar(&f.burstMaxRate, "burst-max-rate", "", "most that bursts may cost an hour by the list prices, such as '12.5 CNY'; empty: no limit")
+	s.DurationVar(&f.burstAfter, "burst-after", -1, "how long a pod is pending before it bursts (default: at once, and 60s where the Cluster Autoscaler or Karpenter runs, which has the first word)")
+	s.StringVar(&f.webhookListen, "webhook-listen", "", "address of the admission webhook, for servers before Kubernetes 1.36; empty: none")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return c
@@ -138,6 +149,10 @@ func (f *flags) complete() error {
 	if err := f.pace.check(); err != nil {
 		return err
 	}
+	f.burst = cmp.Or(f.burst, string(burst.Marked))
+	if _, err := f.bursts(); err != nil {
+		return err
+	}
 	for _, server := range f.clusterDNS {
 		if net.ParseIP(server) == nil {
 			return fmt.Errorf("--cluster-dns %q: not an IP address", server)
@@ -152,6 +167,21 @@ func (f *flags) complete() error {
 		}
 	}
 	return nil
+}
+
+// bursts are the flags of bursting.
+func (f *flags) bursts() (burst.Settings, error) {
+	policy, err := burst.ParsePolicy(f.burst)
+	if err != nil {
+		return burst.Settings{}, err
+	}
+	s := burst.Settings{Policy: policy, After: f.burstAfter, MaxPods: f.burstMaxPods}
+	if f.burstMaxRate != "" {
+		if s.MaxRate, err = burst.ParseRate(f.burstMaxRate); err != nil {
+			return s, fmt.Errorf("--burst-max-rate %q: %w", f.burstMaxRate, err)
+		}
+	}
+	return s, nil
 }
 
 // quantity reads a flag; an empty one is zero.

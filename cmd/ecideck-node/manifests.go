@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/ecideck/ecideck/provider/burst"
 )
 
 //go:embed manifests.yaml
@@ -21,7 +23,13 @@ type manifests struct {
 	Image, Namespace, Version                  string
 	Region, VSwitches, SecurityGroup, NodeName string
 	ClusterDNS, APIServer                      string
+	Admission                                  string
+	Burst, BurstMaxRate                        string
+	BurstMaxPods                               int
 }
+
+// Policies are the admission policies, without the line's end that they come with.
+func (m manifests) Policies() string { return strings.TrimSpace(burst.AdmissionPolicies()) }
 
 func manifestsCommand() *cobra.Command {
 	m := manifests{Version: version()}
@@ -29,7 +37,10 @@ func manifestsCommand() *cobra.Command {
 		Use:   "manifests --image IMAGE --region REGION --vswitch-ids ID[,ID…] --security-group-id ID",
 		Short: "Print what installs ecideck-node into a cluster",
 		Long: `Prints a namespace, the rights that the node needs and no more, its settings, a Deployment of
-two (one serves, the other stands by) and a PodDisruptionBudget, for kubectl apply -f -.`,
+two (one serves, the other stands by), a PodDisruptionBudget, and two admission policies: one
+sends pods that are marked for ECI only there when they are created, one keeps DaemonSets on
+real nodes. For kubectl apply -f -. Servers before Kubernetes 1.36 don't have policies: use
+--admission=webhook there, which ecideck-node serves.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return m.print(c.OutOrStdout()) },
 	}
@@ -42,6 +53,10 @@ two (one serves, the other stands by) and a PodDisruptionBudget, for kubectl app
 	s.StringVar(&m.NodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
 	s.StringVar(&m.ClusterDNS, "cluster-dns", "", "DNS servers of the cluster that the vSwitches can reach, comma-separated")
 	s.StringVar(&m.APIServer, "apiserver-address", "", "host:port of the API server as groups reach it")
+	s.StringVar(&m.Admission, "admission", "policy", "how pods for ECI only are sent there at creation: policy (Kubernetes 1.36), webhook, or none (ecideck-node then binds them, if it is faster than the scheduler)")
+	s.StringVar(&m.Burst, "burst", string(burst.Marked), "which pods may run on ECI when real nodes are full: marked, all or off")
+	s.IntVar(&m.BurstMaxPods, "burst-max-pods", -1, "most pods on ECI by bursting at the same time; less than 0: no limit")
+	s.StringVar(&m.BurstMaxRate, "burst-max-rate", "", "most that bursts may cost an hour by the list prices, such as '12.5 CNY'; empty: no limit")
 	return c
 }
 
@@ -63,8 +78,16 @@ func (m manifests) print(out io.Writer) error {
 	if problems := validation.IsDNS1123Subdomain(m.NodeName); len(problems) > 0 {
 		return fmt.Errorf("--node-name %q: %w", m.NodeName, errors.New(strings.Join(problems, "; ")))
 	}
+	switch m.Admission {
+	case "policy", "webhook", "none":
+	default:
+		return fmt.Errorf("--admission %q: use policy, webhook or none", m.Admission)
+	}
+	if _, err := (&flags{burst: m.Burst, burstMaxRate: m.BurstMaxRate}).bursts(); err != nil {
+		return err
+	}
 	// A quoted Go string is a quoted YAML string.
-	text, err := template.New("manifests").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(manifestsYAML)
+	text, err := template.New("manifests").Funcs(template.FuncMap{"quote": func(v any) string { return strconv.Quote(fmt.Sprint(v)) }}).Parse(manifestsYAML)
 	if err != nil {
 		return fmt.Errorf("reading the built-in manifests: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider"
+	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
 )
 
@@ -41,7 +43,7 @@ func run(ctx context.Context, f *flags) error {
 	if err != nil {
 		return err
 	}
-	client, err := kubernetesClient(f.kubeconfig)
+	client, events, err := kubernetesClient(f.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func run(ctx context.Context, f *flags) error {
 		return fmt.Errorf("opening the kubelet port (--listen): %w", err)
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
 	defer broadcaster.Shutdown()
 	return serve(ctx, f, provider.Config{
 		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
@@ -109,7 +111,14 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 			case <-ctx.Done():
 			}
 		}()
-		return v.Run(ctx)
+		return serveTerm(ctx, v, f.burstController(config, v))
+	}
+	if f.webhookListen != "" {
+		webhook, err := newWebhook(f, config.Client, logger)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return webhook.run(ctx) })
 	}
 	if f.healthListen != "" {
 		health, err := net.Listen("tcp", f.healthListen)
@@ -134,6 +143,25 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 	err = group.Wait()
 	logger.Info("stopped; container groups keep running")
 	return err
+}
+
+// burstController lets pods spill to the node.
+func (f *flags) burstController(config provider.Config, v *provider.VirtualNode) *burst.Controller {
+	settings, _ := f.bursts() // complete has refused what can't be
+	return burst.New(burst.Config{
+		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Groups: config.Client.Discovery(), Logger: config.Logger,
+		Nodes: []burst.Node{{Name: f.nodeName, Pods: v.PodInformer()}},
+	})
+}
+
+// serveTerm runs the node and what lets pods spill to it; the first to end ends both.
+func serveTerm(ctx context.Context, v *provider.VirtualNode, spill *burst.Controller) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() error { defer cancel(); return v.Run(ctx) })
+	group.Go(func() error { return spill.Run(ctx) })
+	return group.Wait()
 }
 
 // standby is the kubelet port of a process that may not lead.
@@ -200,22 +228,32 @@ func version() string {
 }
 
 // kubernetesClient raises client-go's limit of five calls a second, which would be the
-// node's pace: every pod costs a status, two annotations and a few events.
-func kubernetesClient(file string) (kubernetes.Interface, error) {
+// node's pace: every pod costs a token, three patches and a few events. What the node asks at
+// once is bounded by its workers, and the API server has its own fairness.
+//
+// Events have a client of their own, with twice a kubelet's own rate: a burst of pods is
+// served before it is told of.
+func kubernetesClient(file string) (client kubernetes.Interface, events corev1client.EventsGetter, err error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = file
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the cluster (give --kubeconfig, set KUBECONFIG, or run in a pod): %w", err)
+		return nil, nil, fmt.Errorf("finding the cluster (give --kubeconfig, set KUBECONFIG, or run in a pod): %w", err)
 	}
-	config.QPS, config.Burst = 500, 1000
+	config.QPS, config.Burst = 2000, 4000
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
 	config.Wrap(setup.PatientWatches)
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return client, nil
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 100, 200
+	if events, err = corev1client.NewForConfig(config); err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return client, events, nil
 }
 
 func newLogger(level, format string) (*slog.Logger, error) {

@@ -2,15 +2,18 @@ package main
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
@@ -52,79 +55,88 @@ func (x *tenant) runAndDelete(n int) (ran, gone time.Duration) {
 	x.t.Helper()
 	ctx := x.t.Context()
 	pods := x.client.CoreV1().Pods(x.namespace)
-	w, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: "0"})
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	defer w.Stop()
-	begin := time.Now()
-	var creates errgroup.Group
-	creates.SetLimit(32)
-	grace := int64(1)
-	for i := range n {
-		creates.Go(func() error {
-			_, err := pods.Create(ctx, &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("p-%04d", i)},
-				Spec: corev1.PodSpec{NodeName: x.node, TerminationGracePeriodSeconds: &grace,
-					Containers: []corev1.Container{{Name: "web", Image: "lab/serve"}}},
-			}, metav1.CreateOptions{})
-			return err
-		})
-	}
-	created := make(chan error, 1)
-	go func() { created <- creates.Wait() }()
 	running := map[string]bool{}
-	x.watchUntil(w, 10*time.Minute, func(e watch.Event, pod *corev1.Pod) bool {
-		if pod.Status.Phase == corev1.PodRunning {
-			running[pod.Name] = true
+	var mu sync.Mutex // guards running
+	changed := make(chan struct{}, 1)
+	see := func(object any, there bool) {
+		pod, ok := object.(*corev1.Pod)
+		if !ok {
+			return // a tombstone: the watch missed it, and the count below waits in vain
 		}
-		return len(running) == n
-	})
-	ran = time.Since(begin)
-	if err := <-created; err != nil {
-		x.t.Fatal(err)
-	}
-
-	begin = time.Now()
-	var deletes errgroup.Group
-	deletes.SetLimit(32)
-	for name := range running {
-		deletes.Go(func() error { return pods.Delete(ctx, name, metav1.DeleteOptions{}) })
-	}
-	deleted := make(chan error, 1)
-	go func() { deleted <- deletes.Wait() }()
-	x.watchUntil(w, 10*time.Minute, func(e watch.Event, pod *corev1.Pod) bool {
-		if e.Type == watch.Deleted {
+		mu.Lock()
+		defer mu.Unlock()
+		if there = there && pod.Status.Phase == corev1.PodRunning; there != running[pod.Name] {
 			delete(running, pod.Name)
+			if there {
+				running[pod.Name] = true
+			}
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
 		}
-		return len(running) == 0
-	})
-	if err := <-deleted; err != nil {
+	}
+	factory := informers.NewSharedInformerFactoryWithOptions(x.client, 0, informers.WithNamespace(x.namespace))
+	if _, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { see(o, true) },
+		UpdateFunc: func(_, o any) { see(o, true) },
+		DeleteFunc: func(o any) { see(o, false) },
+	}); err != nil {
 		x.t.Fatal(err)
 	}
+	stop := make(chan struct{})
+	factory.Start(stop)
+	defer factory.Shutdown()
+	defer close(stop)
+	factory.WaitForCacheSync(stop)
+	until := func(want int) {
+		x.t.Helper()
+		deadline := time.After(3 * time.Minute)
+		for {
+			mu.Lock()
+			now := len(running)
+			mu.Unlock()
+			if now == want {
+				return
+			}
+			select {
+			case <-changed:
+			case <-deadline:
+				x.t.Fatalf("after three minutes %d pods run, not %d", now, want)
+			}
+		}
+	}
+	each := func(do func(name string) error) {
+		var group errgroup.Group
+		group.SetLimit(32)
+		for i := range n {
+			group.Go(func() error { return do(fmt.Sprintf("p-%04d", i)) })
+		}
+		if err := group.Wait(); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	grace := int64(1)
+	begin := time.Now()
+	each(func(name string) error {
+		_, err := pods.Create(ctx, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: corev1.PodSpec{NodeName: x.node, TerminationGracePeriodSeconds: &grace,
+				Containers: []corev1.Container{{Name: "web", Image: "lab/serve", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{
+					corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("512Mi")}}}}}, // 2,000 of them fit the account
+		}, metav1.CreateOptions{})
+		return err
+	})
+	bound := time.Now()
+	until(n)
+	ran = time.Since(begin)
+	x.t.Logf("%d pods made in %.2f s, the last of them ran %.2f s later", n, bound.Sub(begin).Seconds(), time.Since(bound).Seconds())
+	begin = time.Now()
+	each(func(name string) error { return pods.Delete(ctx, name, metav1.DeleteOptions{}) })
+	until(0)
 	x.eventually(time.Minute, "no group is left", func() (bool, string) {
 		left := len(x.groups())
 		return left == 0, fmt.Sprint(left)
 	})
 	return ran, time.Since(begin)
-}
-
-// watchUntil hands a watch's events on until they have said enough.
-func (x *tenant) watchUntil(w watch.Interface, limit time.Duration, enough func(watch.Event, *corev1.Pod) bool) {
-	x.t.Helper()
-	deadline := time.After(limit)
-	for {
-		select {
-		case <-deadline:
-			x.t.Fatalf("not within %s", limit)
-		case e, open := <-w.ResultChan():
-			pod, ok := e.Object.(*corev1.Pod)
-			if !open || !ok {
-				x.t.Fatalf("the watch ended: %+v", e.Object)
-			}
-			if enough(e, pod) {
-				return
-			}
-		}
-	}
 }

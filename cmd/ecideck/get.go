@@ -109,12 +109,16 @@ func (g *getOptions) progress(text string) {
 // the groups source's error, nobody else's.
 func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources {
 	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Probe: kube.Probe}
-	if namespace == "" && !kube.NamespaceGiven {
-		s.Fallback = kube.Namespace
+	region := ""
+	s.Book = func() (fleet.PriceBook, error) {
+		book, err := setup.Prices(setup.ConfigFile())
+		book.Region = region
+		return book, err
 	}
 	if client, err := o.cloud(); err != nil {
 		s.NoECI = err
 	} else {
+		region = client.Region()
 		s.ECI, s.Cloud = client, client
 	}
 	return s

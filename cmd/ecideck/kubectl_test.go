@@ -59,7 +59,7 @@ func TestKubectlFindsAKubelet(t *testing.T) {
 	}
 	node := c.lab.Scenario.VirtualNodes[0].Name
 	t.Run("while others work", func(t *testing.T) {
-		for _, check := range slices.Concat(logChecks(), deleteChecks(), controllerChecks(), podChecks(), scaleChecks()) {
+		for _, check := range slices.Concat(logChecks(), execChecks(), deleteChecks(), controllerChecks(), podChecks(), scaleChecks()) {
 			t.Run(check.name, func(t *testing.T) {
 				t.Parallel()
 				check.run(newTenant(t, c.lab, client, node))

@@ -20,6 +20,7 @@ type built struct {
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
 	prices   *pricer
+	past     bool // the history that was kept is in this one's
 	workloads
 }
 
@@ -49,6 +50,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.remember()
 	b.account()
 	b.attend()
+	b.s.built.prices.frozen = true
 	return b.s
 }
 
@@ -58,12 +60,14 @@ type builder struct {
 	old *Snapshot // never nil
 	s   *Snapshot
 
-	whole     bool // every pod is looked at again
-	sameUsage bool
-	before    []*Placement // per pod of in: its placement in old, also when the pod changed
-	todo      []int        // the pods to look at, by position, in order
-	left      []*Placement // placements of old whose pod is gone
-	joins     []join       // parallel to todo
+	whole      bool // every pod is looked at again
+	sameAround bool // nothing beside their own objects changed that says why workloads scale
+	sameUsage  bool
+	sameOwners bool         // no pod came, went or changed its owner
+	before     []*Placement // per pod of in: its placement in old, also when the pod changed
+	todo       []int        // the pods to look at, by position, in order
+	left       []*Placement // placements of old whose pod is gone
+	joins      []join       // parallel to todo
 }
 
 func same[T any](a, b []T) bool {

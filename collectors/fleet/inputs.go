@@ -183,7 +183,7 @@ func CompareEvents(a, b *Event) int {
 
 // sorted is a sorted copy in which of equal items the last one stayed.
 func sorted[T any](items []*T, compare func(a, b *T) int) []*T {
-	out := slices.Clone(items)
+	out := slices.DeleteFunc(slices.Clone(items), func(item *T) bool { return item == nil })
 	slices.SortStableFunc(out, compare)
 	kept := out[:0]
 	for i, item := range out {

@@ -1,10 +1,15 @@
 package fleet
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/money"
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // The rings' sizes. maxGap is how far two looks may be apart for the time between them to
@@ -19,14 +24,15 @@ const (
 // last one to its hour.
 func (b *builder) remember() {
 	h := b.old.History
-	if b.in.Past.History.last().After(h.last()) || len(h.Hours) == 0 && len(h.Minutes) == 0 {
-		h = merged(b.in.Past.History, h)
+	b.s.built.past = b.old.built.past
+	if kept := b.in.Past.History; !b.s.built.past && !kept.last().IsZero() {
+		h, b.s.built.past = merged(kept, h), true
 	}
 	b.s.History = h
 	if !b.in.fresh("pods", b.now) {
 		return // nothing is known about now
 	}
-	last := b.old.History.last()
+	last := h.last()
 	if !last.IsZero() && b.now.Sub(last) < time.Minute {
 		return
 	}
@@ -136,6 +142,39 @@ func merged(older, newer History) History {
 	return out
 }
 
+// Joined is a history that two processes kept at the same time: of each hour what was looked
+// at longer, and the minutes of the one that was there last.
+func (h History) Joined(o History) History {
+	out := h
+	if o.last().After(h.last()) {
+		out.Minutes = o.Minutes
+	}
+	out.Hours = nil
+	i, j := 0, 0
+	for i < len(h.Hours) || j < len(o.Hours) {
+		switch {
+		case j == len(o.Hours) || i < len(h.Hours) && h.Hours[i].Start.Before(o.Hours[j].Start):
+			out.Hours = append(out.Hours, h.Hours[i])
+			i++
+		case i == len(h.Hours) || o.Hours[j].Start.Before(h.Hours[i].Start):
+			out.Hours = append(out.Hours, o.Hours[j])
+			j++
+		default:
+			longer := h.Hours[i]
+			if o.Hours[j].Seen > longer.Seen {
+				longer = o.Hours[j]
+			}
+			out.Hours = append(out.Hours, longer)
+			i, j = i+1, j+1
+		}
+	}
+	out.Hours = out.Hours[max(0, len(out.Hours)-hoursKept):]
+	return out
+}
+
+// Last is when the history's newest point was taken; zero: it is empty.
+func (h *History) Last() time.Time { return h.last() }
+
 // Spent is what a place came to from a time on, as far as it was seen, in each currency, and
 // how much of that time that is. Place "" is all of them.
 func (h *History) Spent(place Place, from, to time.Time) (amounts []money.Money, seen time.Duration) {
@@ -154,3 +193,38 @@ func (h *History) Spent(place Place, from, to time.Time) (amounts []money.Money,
 	amounts, _ = sum.Totals()
 	return amounts, seen
 }
+
+// EncodeHistory writes a History, DecodeHistory reads it: the same versioned encoding as a
+// Snapshot's.
+func EncodeHistory(w io.Writer, h History) error {
+	doc := historyDocument{Kind: historyKind, Version: encodingVersion, History: h}
+	if err := json.MarshalWrite(w, &doc, json.OmitZeroStructFields(true), json.Deterministic(true), jsonv1.FormatDurationAsNano(true)); err != nil {
+		return fmt.Errorf("writing the history: %w", err)
+	}
+	return nil
+}
+
+// DecodeHistory reads what EncodeHistory wrote.
+func DecodeHistory(r io.Reader) (History, error) {
+	var doc historyDocument
+	err := json.UnmarshalRead(r, &doc, jsonv1.FormatDurationAsNano(true))
+	switch {
+	case err != nil:
+	case doc.Kind != historyKind || doc.Version < 1:
+		err = errors.New("this is not a history of ecideck")
+	case doc.Version > encodingVersion:
+		err = fmt.Errorf("it was written by a newer ecideck (version %d of the encoding, this one reads up to %d)", doc.Version, encodingVersion)
+	}
+	if err != nil {
+		return History{}, fmt.Errorf("reading the history: %w", err)
+	}
+	return doc.History, nil
+}
+
+type historyDocument struct {
+	Kind    string
+	Version int
+	History History
+}
+
+const historyKind = "ecideck-history"

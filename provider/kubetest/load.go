@@ -34,6 +34,12 @@ func (a Access) SetLoad(ctx context.Context, namespace, pods, load string) error
 	return nil
 }
 
+// Load gives a workload's pods vcpu to use together, on ECI and on simulated nodes alike,
+// until ctx ends. What they used last stays with them.
+func (l *Lab) Load(ctx context.Context, namespace, kind, name string, vcpu float64) {
+	l.runLoad(ctx, scenario.Traffic{Namespace: namespace, Kind: kind, Name: name, Every: metav1.Duration{Duration: time.Hour}, VCPU: []float64{vcpu}})
+}
+
 // runLoad spreads the curve's vCPU over the workload's running pods, on ECI and on simulated
 // nodes alike, as a Service would: more pods have less each.
 func (l *Lab) runLoad(ctx context.Context, t scenario.Traffic) {

@@ -38,13 +38,13 @@ type layout struct {
 
 	etcdPort, etcdPeerPort, apiPort, controllersPort, schedulerPort int
 	metricsPort, kwokPort, nodePort, nodeHealthPort, eciPort        int
-	standbyPort, standbyHealthPort                                  int
+	standbyPort, standbyHealthPort, webhookPort, standbyWebhookPort int
 }
 
 func newLayout(dir, name, controlPlane, bin string) (layout, error) {
 	l := layout{dir: dir, name: name, controlPlane: controlPlane, bin: bin}
 	targets := []*int{&l.etcdPort, &l.etcdPeerPort, &l.apiPort, &l.controllersPort, &l.schedulerPort,
-		&l.metricsPort, &l.kwokPort, &l.nodePort, &l.nodeHealthPort, &l.eciPort, &l.standbyPort, &l.standbyHealthPort}
+		&l.metricsPort, &l.kwokPort, &l.nodePort, &l.nodeHealthPort, &l.eciPort, &l.standbyPort, &l.standbyHealthPort, &l.webhookPort, &l.standbyWebhookPort}
 	ports, err := freePorts(len(targets))
 	if err != nil {
 		return layout{}, err
@@ -192,15 +192,15 @@ func (l layout) eci() *part {
 
 // node is the virtual node as it runs in production, with the scenario's vSwitches.
 func (l layout) node(n scenario.VirtualNode, access Access) *part {
-	return l.nodeProcess(Node, n, access, l.nodePort, l.nodeHealthPort)
+	return l.nodeProcess(Node, n, access, l.nodePort, l.nodeHealthPort, l.webhookPort)
 }
 
 // standby is the process that takes over when the first one is gone.
 func (l layout) standby(n scenario.VirtualNode, access Access) *part {
-	return l.nodeProcess(Standby, n, access, l.standbyPort, l.standbyHealthPort)
+	return l.nodeProcess(Standby, n, access, l.standbyPort, l.standbyHealthPort, l.standbyWebhookPort)
 }
 
-func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, port, healthPort int) *part {
+func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, port, healthPort, webhookPort int) *part {
 	argv := []string{filepath.Join(l.bin, "ecideck-node"),
 		"--kubeconfig=" + l.kubeconfig(Node),
 		"--node-name=" + n.Name,
@@ -212,6 +212,9 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		"--health-listen=" + loopback(healthPort),
 		"--tls-cert-file=" + l.pki("node-serving.crt"), "--tls-private-key-file=" + l.pki("node-serving.key"),
 		"--client-ca-file=" + l.pki("ca.crt"),
+	}
+	if n.Webhook {
+		argv = append(argv, "--webhook-listen="+loopback(webhookPort))
 	}
 	if n.ScheduleStrategy != "" {
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
@@ -238,6 +241,13 @@ type Access struct {
 	Region          string `json:"region"`
 	AccessKeyID     string `json:"accessKeyId"`
 	AccessKeySecret string `json:"accessKeySecret"`
+}
+
+// player is the access of a virtual node that plays the vendor's: it alone sees the tags by
+// which it works.
+func (a Access) player() Access {
+	a.AccessKeyID += "NODE"
+	return a
 }
 
 // Environment are the variables by which ecideck, ecideck-node and the vendor's SDKs find

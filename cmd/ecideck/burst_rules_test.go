@@ -1,0 +1,626 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ecideck/ecideck/provider/burst"
+	"github.com/ecideck/ecideck/provider/kubetest"
+	"github.com/ecideck/ecideck/provider/kubetest/scenario"
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+// TestBurstsKeepTheRules holds everything about bursting that needs full real nodes or a
+// server in trouble: one lab, one check after the other, since they share its 24 slots.
+func TestBurstsKeepTheRules(t *testing.T) {
+	t.Parallel()
+	c, client := startSlots(t, func(s *scenario.Scenario) {
+		s.VirtualNodes[0].Standby = true
+		s.VirtualNodes[0].Webhook = true
+		s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, "--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
+	})
+	node := c.lab.Scenario.VirtualNodes[0].Name
+	run := func(name string, check func(*tenant)) {
+		t.Run(name, func(t *testing.T) {
+			x := newTenant(t, c.lab, client, node)
+			check(x)
+			x.clear()
+		})
+	}
+	run("the policy says what the webhook's rule says", policyIsTheRule)
+	run("a namespace for ECI only is a serverless cluster in small", serverlessNamespace)
+	run("marks that can't be followed are said", marksThatCannotBeFollowed)
+	run("who never asked for ECI is placed as without it", harmsNobody)
+
+	// From here on real nodes are full.
+	full := newTenant(t, c.lab, client, node)
+	full.deploy("web", 24, "1", "", "")
+	full.places("web", 24, 0, 0)
+	run("three hundred pods at once", threeHundred)
+	run("guardrails hold, and the switch", guardrails)
+	run("a pod that finds room while it waits stays on real nodes", func(x *tenant) { findsRoom(x, full) })
+	run("a spread over hosts is no obstacle", spreadsOverHosts)
+	run("a policy engine that refuses is said", policyEngine)
+	run("without the network nothing bursts", networkUnreachable)
+	run("a killed controller and a restarted API server", killedInTheMiddle)
+	run("without policies the controller binds, or the webhook decides", withoutPolicies)
+}
+
+// ecideck runs a command of ours on the lab.
+func (x *tenant) ecideck(args ...string) (string, int) {
+	x.t.Helper()
+	var out, errs bytes.Buffer
+	args = append([]string{"--kubeconfig", x.lab.Kubeconfig, "-n", x.namespace}, args...)
+	code := run(x.t.Context(), args, streams{in: strings.NewReader(""), out: &out, err: &errs})
+	return out.String() + errs.String(), code
+}
+
+// why waits until `ecideck why pod` says something of a pod.
+func (x *tenant) why(pod string, want ...string) {
+	x.t.Helper()
+	x.eventually(10*slack*time.Second, "why says it of "+pod, func() (bool, string) {
+		out, code := x.ecideck("why", "pod", pod)
+		for _, text := range want {
+			if code != 0 || !strings.Contains(out, text) {
+				return false, fmt.Sprintf("exit code %d, no %q in\n%s", code, text, out)
+			}
+		}
+		return true, ""
+	})
+}
+
+// pendingOf is one of an app's pods without a node.
+func (x *tenant) pendingOf(app string) string {
+	x.t.Helper()
+	for _, pod := range x.list("app=" + app) {
+		if pod.Spec.NodeName == "" {
+			return pod.Name
+		}
+	}
+	x.t.Fatalf("no pod of %s is pending", app)
+	return ""
+}
+
+// says waits for an event with a reason and a text in the tenant's namespace.
+func (x *tenant) says(reason, text string) {
+	x.t.Helper()
+	x.eventually(10*slack*time.Second, "an event "+reason, func() (bool, string) {
+		events, err := x.client.CoreV1().Events(x.namespace).List(x.t.Context(), metav1.ListOptions{FieldSelector: "reason=" + reason})
+		if err != nil {
+			return false, err.Error()
+		}
+		for i := range events.Items {
+			if strings.Contains(events.Items[i].Message, text) {
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%d events of that reason", len(events.Items))
+	})
+}
+
+// markNamespace sets labels and annotations of the tenant's namespace, and waits until the
+// API server's admission has seen them.
+func (x *tenant) markNamespace(labels, annotations string) {
+	x.t.Helper()
+	patch := fmt.Sprintf(`{"metadata":{"labels":{%s},"annotations":{%s}}}`, labels, annotations)
+	if _, err := x.client.CoreV1().Namespaces().Patch(x.t.Context(), x.namespace, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// policyIsTheRule asks the API server what it makes of pods, and the rule that the webhook
+// serves.
+func policyIsTheRule(x *tenant) {
+	const container = "containers: [{name: a, image: lab/serve}]"
+	only := `labels: {alibabacloud.com/eci: "true"}`
+	pods := []struct{ name, metadata, spec string }{
+		{"unmarked", "", ""},
+		{"only-label", only, ""},
+		{"only-annotation", "annotations: {alibabacloud.com/burst-resource: eci_only}", ""},
+		{"only-resource-label", "labels: {alibabacloud.com/burst-resource: eci_only}", ""},
+		{"first", "annotations: {alibabacloud.com/burst-resource: eci}", ""},
+		{"first-at-creation", "annotations: {alibabacloud.com/burst-resource: eci, ecideck.io/burst: at-creation}", ""},
+		{"opted-out", `labels: {alibabacloud.com/eci: "false"}`, ""},
+		{"out-but-first", `labels: {alibabacloud.com/eci: "false"}, annotations: {alibabacloud.com/burst-resource: eci}`, ""},
+		{"out-and-only", `labels: {alibabacloud.com/eci: "false"}, annotations: {alibabacloud.com/burst-resource: eci_only}`, ""},
+		{"both", `labels: {alibabacloud.com/eci: "true"}, annotations: {alibabacloud.com/burst-resource: eci}`, ""},
+		{"nonsense", `labels: {alibabacloud.com/eci: "yes", alibabacloud.com/burst-resource: eci_only}, annotations: {alibabacloud.com/burst-resource: always, ecideck.io/burst: later}`, ""},
+		{"selector", only, "nodeSelector: {disk: ssd}"},
+		{"own-type", only, "nodeSelector: {type: ssd}"},
+		{"own-tolerations", only, "tolerations: [{key: team, operator: Exists}]"},
+		{"tolerates-already", only, "tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}], nodeSelector: {type: virtual-kubelet}"},
+		{"tolerates-all", only, "tolerations: [{operator: Exists}]"},
+		{"host-network", only, "hostNetwork: true"},
+		{"host-pid", only, "hostPID: true"},
+		{"host-path", only, "volumes: [{name: h, hostPath: {path: /}}]"},
+		{"host-alone", only, "nodeName: ecs-01"},
+		{"empty-dir", only, "volumes: [{name: e, emptyDir: {}}]"},
+		{"operation", `labels: {alibabacloud.com/eci: "true", ecideck.io/op: op-1}`, ""},
+		{"daemonset", only + ", ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: d, uid: d}]", ""},
+		{"replicaset", only + ", ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: r, uid: r}]", ""},
+		{"keeps-off", only, "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: type, operator: NotIn, values: [virtual-kubelet]}]}]}}}"},
+		{"affinity", only, "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: disk, operator: Exists}]}]}}}"},
+		{"pod-affinity", only, "affinity: {podAntiAffinity: {}}"},
+	}
+	spaces := []struct{ labels, annotations string }{
+		{"", ""},
+		{`"alibabacloud.com/eci":"true"`, ""},
+		{`"alibabacloud.com/eci":"false"`, `"alibabacloud.com/burst-resource":"eci_only"`},
+		{`"alibabacloud.com/eci":null`, `"alibabacloud.com/burst-resource":"eci","ecideck.io/burst":"at-creation"`},
+	}
+	mutated := 0
+	for i, space := range spaces {
+		x.markNamespace(space.labels, space.annotations)
+		namespace, err := x.client.CoreV1().Namespaces().Get(x.t.Context(), x.namespace, metav1.GetOptions{})
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		for _, p := range pods {
+			var pod corev1.Pod
+			text := fmt.Sprintf("{metadata: {name: %s, namespace: %s, %s}, spec: {%s, %s}}", p.name, x.namespace, p.metadata, container, p.spec)
+			if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {
+				x.t.Fatalf("%v in %s", err, text)
+			}
+			patch, err := burst.Admit(&pod, namespace)
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			want := pod.DeepCopy()
+			if patch != nil {
+				mutated++
+				want = applied(x.t, &pod, patch)
+			}
+			// The API server sees a changed namespace a moment later.
+			x.eventually(10*slack*time.Second, fmt.Sprintf("pod %s in namespace %d is as the rule says", p.name, i), func() (bool, string) {
+				got, err := x.client.CoreV1().Pods(x.namespace).Create(x.t.Context(), &pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				if err != nil {
+					return false, err.Error()
+				}
+				ours := slices.DeleteFunc(got.Spec.Tolerations, func(t corev1.Toleration) bool { return strings.HasPrefix(t.Key, "node.kubernetes.io/") })
+				return maps.Equal(got.Spec.NodeSelector, want.Spec.NodeSelector) && slices.EqualFunc(ours, want.Spec.Tolerations, sameToleration),
+					fmt.Sprintf("selector %v, want %v; tolerations %v, want %v", got.Spec.NodeSelector, want.Spec.NodeSelector, ours, want.Spec.Tolerations)
+			})
+		}
+	}
+	if mutated < 20 {
+		x.t.Errorf("the rule changed only %d pods", mutated)
+	}
+}
+
+func sameToleration(a, b corev1.Toleration) bool {
+	return a.Key == b.Key && a.Operator == b.Operator && a.Value == b.Value && a.Effect == b.Effect
+}
+
+func applied(t testing.TB, pod *corev1.Pod, patch []byte) *corev1.Pod {
+	t.Helper()
+	raw, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := jsonpatch.DecodePatch(patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = decoded.Apply(raw); err != nil {
+		t.Fatal(err)
+	}
+	var out corev1.Pod
+	if err := json.Unmarshal(raw, &out); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+func serverlessNamespace(x *tenant) {
+	x.markNamespace(`"alibabacloud.com/eci":"true"`, "")
+	x.eventually(10*slack*time.Second, "the API server sees the mark", func() (bool, string) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "lab/serve"}}}}
+		got, err := x.client.CoreV1().Pods(x.namespace).Create(x.t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && got.Spec.NodeSelector[placement.NodeTypeLabel] != "", fmt.Sprint(err)
+	})
+	x.deploy("web", 3, "1", "", "")
+	x.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: out, namespace: NAMESPACE}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: out}}
+  template:
+    metadata: {labels: {app: out, alibabacloud.com/eci: "false"}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: out, image: lab/serve}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: NAMESPACE}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: db, image: lab/serve}]}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report, namespace: NAMESPACE}
+spec:
+  schedule: "0 0 1 1 *"
+  jobTemplate:
+    spec:
+      template:
+        metadata: {labels: {app: report}}
+        spec: {restartPolicy: Never, containers: [{name: job, image: lab/job, env: [{name: SECONDS, value: "1"}]}]}
+`)
+	x.do("create", "job", "once", "--from=cronjob/report")
+	x.places("web", 0, 3, 0)
+	x.places("db", 0, 2, 0)
+	x.eventually(20*slack*time.Second, "the pods that opted out are on real nodes", func() (bool, string) {
+		r, e, p := x.placed("out")
+		return r == 2 && e == 0 && p == 0, fmt.Sprint(r, e, p)
+	})
+	x.eventually(20*slack*time.Second, "the job is done", func() (bool, string) {
+		out, _ := x.try("get", "job", "once", "-o", "jsonpath={.status.succeeded}")
+		return out == "1", out
+	})
+	if r, e, p := x.placed("report"); r != 0 || e != 1 || p != 0 {
+		x.t.Errorf("the job's pods: %d on real nodes, %d on ECI, %d pending", r, e, p)
+	}
+	for _, pod := range x.list("app in (web,db,report)") {
+		if n := strings.Count(fmt.Sprint(pod.Spec.Tolerations), placement.TaintProvider); n != 1 {
+			x.t.Errorf("pod %s has the toleration %d times", pod.Name, n)
+		}
+	}
+}
+
+func marksThatCannotBeFollowed(x *tenant) {
+	x.apply(`
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: NAMESPACE}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}, annotations: {alibabacloud.com/burst-resource: eci}}
+    spec: {tolerations: [{operator: Exists}], containers: [{name: agent, image: lab/serve}]}
+`)
+	x.deploy("host", 1, "100m", realFirst, "volumes: [{name: h, hostPath: {path: /tmp}}],")
+	x.deploy("torn", 1, "100m", `alibabacloud.com/burst-resource: eci, ecideck.io/burst-after: soon`, "")
+	x.places("agent", 3, 0, 0) // a mark does not bring a DaemonSet to the virtual node
+	x.places("host", 1, 0, 0)
+	x.places("torn", 1, 0, 0)
+	x.says(burst.ReasonNotEligible, "DaemonSet")
+	x.says(burst.ReasonNotEligible, "hostPath")
+	x.says(burst.ReasonContradictory, "not a duration")
+	x.why(x.list("app=torn")[0].Name, "not a duration", "real nodes first", "on node ecs")
+}
+
+func threeHundred(x *tenant) {
+	if out, code := x.ecideck("burst", "stop", "--reason", "three hundred at once"); code != 0 || !strings.Contains(out, "bursts are stopped by") {
+		x.t.Fatalf("exit code %d: %s", code, out)
+	}
+	x.deploy("crowd", 300, "100m", realFirst, "")
+	x.eventually(60*slack*time.Second, "300 are unschedulable", func() (bool, string) {
+		n := 0
+		for _, pod := range x.list("app=crowd") {
+			for _, c := range pod.Status.Conditions {
+				if c.Reason == corev1.PodReasonUnschedulable {
+					n++
+				}
+			}
+		}
+		return n == 300, fmt.Sprint(n)
+	})
+	x.why(x.pendingOf("crowd"), "three hundred at once", "ecideck burst start")
+	begin := time.Now()
+	if out, code := x.ecideck("burst", "start"); code != 0 || !strings.Contains(out, "not stopped") {
+		x.t.Fatalf("exit code %d: %s", code, out)
+	}
+	bound := time.Duration(0)
+	x.eventually(3*slack*time.Second, "300 are bound", func() (bool, string) {
+		_, onECI, pending := x.placed("crowd")
+		bound = time.Since(begin)
+		return onECI == 300, fmt.Sprintf("%d, %d pending", onECI, pending)
+	})
+	x.t.Logf("300 pods were bound %.1f s after the start", bound.Seconds())
+}
+
+func guardrails(x *tenant) {
+	x.markNamespace("", `"ecideck.io/burst-max-pods":"3"`)
+	x.deploy("web", 5, "1", realFirst, "")
+	x.places("web", 0, 3, 2)
+	x.says(burst.ReasonGuard, "its limit is 3")
+	x.why(x.pendingOf("web"), "namespace "+x.namespace+" has 3 pods on ECI by bursting, and its limit is 3")
+	// A workload's own limit, while the namespace's is raised.
+	x.do("annotate", "deployment/web", "ecideck.io/burst-max-pods=4")
+	x.markNamespace("", `"ecideck.io/burst-max-pods":"10"`)
+	x.places("web", 0, 4, 1)
+	x.why(x.pendingOf("web"), "Deployment "+x.namespace+"/web has 4 pods")
+	// Money: a pod of 1 vCPU and 1 GiB, billed as 1 vCPU and 2 GiB, costs 0.22 CNY an hour.
+	x.do("annotate", "deployment/web", "ecideck.io/burst-max-pods-")
+	x.markNamespace("", `"ecideck.io/burst-max-rate":"0.9 CNY"`)
+	x.why(x.pendingOf("web"), "CNY/h by the list price", "its limit is 0.90 CNY/h")
+	// Stopped, nothing goes; a limit that was passed before the controller started costs nobody
+	// a pod and lets nobody go.
+	if out, code := x.ecideck("burst", "stop"); code != 0 {
+		x.t.Fatal(out)
+	}
+	x.markNamespace("", `"ecideck.io/burst-max-rate":null`)
+	x.why(x.pendingOf("web"), "bursts are stopped by")
+	x.markNamespace("", `"ecideck.io/burst-max-pods":"1"`)
+	x.restartNode()
+	if out, code := x.ecideck("burst", "start"); code != 0 {
+		x.t.Fatal(out)
+	}
+	x.why(x.pendingOf("web"), "has 4 pods on ECI by bursting, and its limit is 1")
+	x.places("web", 0, 4, 1)
+	x.markNamespace("", `"ecideck.io/burst-max-pods":null`)
+	x.places("web", 0, 5, 0)
+}
+
+// restartNode kills both processes of the node and waits until one leads again.
+func (x *tenant) restartNode() {
+	x.t.Helper()
+	for _, part := range []string{kubetest.Node, kubetest.Standby} {
+		if err := x.lab.Kill(part); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	before := x.renewed()
+	for _, part := range []string{kubetest.Node, kubetest.Standby} {
+		if err := x.lab.StartPart(part); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	x.eventually(20*slack*time.Second, "a process leads", func() (bool, string) { return x.renewed().After(before), "" })
+}
+
+func (x *tenant) renewed() time.Time {
+	x.t.Helper()
+	lease, err := x.client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(x.t.Context(), "ecideck-node-"+x.node, metav1.GetOptions{})
+	if err != nil || lease.Spec.RenewTime == nil {
+		return time.Time{}
+	}
+	return lease.Spec.RenewTime.Time
+}
+
+func findsRoom(x, full *tenant) {
+	x.deploy("web", 2, "1", realFirst+", ecideck.io/burst-after: 8s", "")
+	x.places("web", 0, 0, 2)
+	x.says(burst.ReasonWaiting, "ecideck.io/burst-after=8s")
+	x.why(x.pendingOf("web"), "burst-after=8s")
+	full.scale("web", 23)
+	x.eventually(20*slack*time.Second, "one found room, the other bursts", func() (bool, string) {
+		r, e, p := x.placed("web")
+		return r == 1 && e == 1 && p == 0, fmt.Sprint(r, e, p)
+	})
+	for _, pod := range x.list("app=web") {
+		if onECI := pod.Spec.NodeName == x.node; onECI != (pod.Annotations[burst.AnnotationSince] != "") {
+			x.t.Errorf("pod %s is on %s and has %v", pod.Name, pod.Spec.NodeName, pod.Annotations)
+		}
+	}
+	x.clear()
+	full.scale("web", 24)
+	full.places("web", 24, 0, 0)
+}
+
+func spreadsOverHosts(x *tenant) {
+	x.deploy("web", 3, "1", realFirst, "topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}],")
+	x.places("web", 0, 3, 0)
+	x.says(burst.ReasonBound, "missing hostname label")
+	x.deploy("anti", 3, "1", realFirst, "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: anti}}}]}},")
+	x.places("anti", 0, 3, 0)
+	x.deploy("both", 1, "1", realFirst, "topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: both}}},"+
+		" {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: both}}}],")
+	x.says(burst.ReasonKept, "--hostname-label")
+	x.places("both", 0, 0, 1)
+}
+
+// policyEngine has the API server refuse what the controller does, as Kyverno or Gatekeeper
+// may, or PodTolerationRestriction.
+func policyEngine(x *tenant) {
+	policy := `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: NAMESPACE}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [UPDATE], resources: [pods]}]
+  validations: [{expression: "object.spec.tolerations == oldObject.spec.tolerations", message: "tolerations are the platform team's"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: NAMESPACE}
+spec: {policyName: NAMESPACE, validationActions: [Deny]}
+`
+	x.apply(policy)
+	x.eventually(10*slack*time.Second, "the policy is in force", func() (bool, string) {
+		probe := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "lab/serve"}}}}
+		if _, err := x.client.CoreV1().Pods(x.namespace).Create(x.t.Context(), probe, metav1.CreateOptions{}); err != nil && !strings.Contains(err.Error(), "exists") {
+			return false, err.Error()
+		}
+		_, err := x.client.CoreV1().Pods(x.namespace).Patch(x.t.Context(), "probe", types.JSONPatchType,
+			[]byte(`[{"op":"add","path":"/spec/tolerations/-","value":{"key":"x","operator":"Exists"}}]`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), "platform team"), fmt.Sprint(err)
+	})
+	x.deploy("web", 1, "1", realFirst, "")
+	x.says(burst.ReasonRefused, "tolerations are the platform team's")
+	x.why(x.pendingOf("web"), "tolerations are the platform team's")
+	x.do("delete", "validatingadmissionpolicybinding", x.namespace)
+	x.do("delete", "validatingadmissionpolicy", x.namespace)
+	x.places("web", 0, 1, 0)
+}
+
+func networkUnreachable(x *tenant) {
+	condition := func(status corev1.ConditionStatus) {
+		x.t.Helper()
+		patch := fmt.Sprintf(`{"status":{"conditions":[{"type":%q,"status":%q,"reason":"Probed","message":"10.96.0.10 does not answer"}]}}`, burst.ConditionClusterNetworkReachable, status)
+		if _, err := x.client.CoreV1().Nodes().Patch(x.t.Context(), x.node, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	condition(corev1.ConditionFalse)
+	x.deploy("web", 1, "1", realFirst, "")
+	x.says(burst.ReasonNoNode, "10.96.0.10 does not answer")
+	x.why(x.pendingOf("web"), "10.96.0.10 does not answer")
+	x.places("web", 0, 0, 1)
+	condition(corev1.ConditionTrue)
+	x.places("web", 0, 1, 0)
+}
+
+// killedInTheMiddle kills the leader while pods burst, then the API server, and looks at every
+// change of every pod: none is let go twice, none is forgotten.
+func killedInTheMiddle(x *tenant) {
+	watcher, err := x.client.CoreV1().Pods(x.namespace).Watch(x.t.Context(), metav1.ListOptions{})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	most := make(chan int, 1)
+	go func() {
+		worst := 0
+		for event := range watcher.ResultChan() {
+			if pod, ok := event.Object.(*corev1.Pod); ok {
+				worst = max(worst, strings.Count(fmt.Sprint(pod.Spec.Tolerations), placement.TaintProvider))
+			}
+		}
+		most <- worst
+	}()
+	if out, code := x.ecideck("burst", "stop"); code != 0 {
+		x.t.Fatal(out)
+	}
+	x.deploy("web", 60, "1", realFirst, "")
+	x.eventually(30*slack*time.Second, "60 are unschedulable", func() (bool, string) {
+		n := 0
+		for _, pod := range x.list("app=web") {
+			for _, c := range pod.Status.Conditions {
+				if c.Reason == corev1.PodReasonUnschedulable {
+					n++
+				}
+			}
+		}
+		return n == 60, fmt.Sprint(n)
+	})
+	if out, code := x.ecideck("burst", "start"); code != 0 {
+		x.t.Fatal(out)
+	}
+	x.eventually(20*slack*time.Second, "some have been let go", func() (bool, string) {
+		_, onECI, _ := x.placed("web")
+		return onECI > 0, ""
+	})
+	killed := x.leader()
+	if err := x.lab.Kill(killed); err != nil {
+		x.t.Fatal(err)
+	}
+	_, onECI, _ := x.placed("web")
+	x.t.Logf("killed with %d of 60 on ECI", onECI)
+	x.places("web", 0, 60, 0)
+	watcher.Stop()
+	if worst := <-most; worst != 1 {
+		x.t.Errorf("a pod had the toleration %d times", worst)
+	}
+	// Its API server goes and comes back while more pods wait.
+	x.scale("web", 80)
+	if err := x.lab.Kill(kubetest.APIServer); err != nil {
+		x.t.Fatal(err)
+	}
+	if err := x.lab.StartPart(kubetest.APIServer); err != nil {
+		x.t.Fatal(err)
+	}
+	x.places("web", 0, 80, 0)
+	if err := x.lab.StartPart(killed); err != nil {
+		x.t.Fatal(err)
+	}
+	for _, pod := range x.list("app=web") {
+		if n := strings.Count(fmt.Sprint(pod.Spec.Tolerations), placement.TaintProvider); n != 1 {
+			x.t.Errorf("pod %s has the toleration %d times", pod.Name, n)
+		}
+	}
+	if n := len(x.groups()); n != 80 {
+		x.t.Errorf("%d groups for 80 pods", n)
+	}
+}
+
+// withoutPolicies is a server before 1.36: the controller binds what is marked for ECI only;
+// the webhook, where it is installed, does what the policy did.
+func withoutPolicies(x *tenant) {
+	x.do("delete", "mutatingadmissionpolicybinding", "ecideck-burst", "ecideck-daemonsets")
+	x.do("delete", "mutatingadmissionpolicy", "ecideck-burst", "ecideck-daemonsets")
+	probe := func() (*corev1.Pod, error) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe", Labels: map[string]string{burst.LabelECI: "true"}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "lab/serve"}}}}
+		return x.client.CoreV1().Pods(x.namespace).Create(x.t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	}
+	x.eventually(10*slack*time.Second, "the policies are gone", func() (bool, string) {
+		got, err := probe()
+		return err == nil && len(got.Spec.NodeSelector) == 0, fmt.Sprint(err)
+	})
+	x.deploy("only", 3, "1", "alibabacloud.com/burst-resource: eci_only", "")
+	x.places("only", 0, 3, 0) // real nodes are full: the controller has all the time
+
+	// The webhook, with the rights and the configuration that the manifests have.
+	x.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: ecideck-node-webhook}
+rules:
+- {apiGroups: [admissionregistration.k8s.io], resources: [mutatingwebhookconfigurations], resourceNames: [ecideck-burst], verbs: [get, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: ecideck-node-webhook}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ecideck-node-webhook}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ecideck-node}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: ecideck-node-webhook, namespace: kube-system}
+rules:
+- {apiGroups: [""], resources: [secrets], verbs: [create]}
+- {apiGroups: [""], resources: [secrets], resourceNames: [ecideck-burst], verbs: [get, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: ecideck-node-webhook, namespace: kube-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: ecideck-node-webhook}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ecideck-node}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: ecideck-burst}
+webhooks:
+- name: burst.ecideck.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Ignore
+  reinvocationPolicy: Never
+  timeoutSeconds: 5
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods], scope: Namespaced}]
+  clientConfig: {url: "`+x.lab.WebhookURL()+`"}
+`)
+	x.eventually(30*slack*time.Second, "the webhook decides", func() (bool, string) {
+		got, err := probe()
+		return err == nil && got.Spec.NodeSelector[placement.NodeTypeLabel] == placement.NodeType, fmt.Sprint(err)
+	})
+	x.deploy("more", 3, "1", "alibabacloud.com/burst-resource: eci_only", "")
+	x.places("more", 0, 3, 0)
+	for _, pod := range x.list("app=more") {
+		if n := strings.Count(fmt.Sprint(pod.Spec.Tolerations), placement.TaintProvider); n != 1 || pod.Spec.NodeSelector[placement.NodeTypeLabel] == "" {
+			x.t.Errorf("pod %s: %d tolerations, selector %v", pod.Name, n, pod.Spec.NodeSelector)
+		}
+	}
+	x.do("delete", "mutatingwebhookconfiguration", "ecideck-burst")
+}
