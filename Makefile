@@ -47,7 +47,7 @@ soak: controlplane ## kill the node under churn for SOAK (10m), from SEED (0: an
 	$(GO) test $(RACE) -count=1 -timeout 0 -run '^TestSoak$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
 
 .PHONY: bench
-bench: ## run the benchmarks
+bench: controlplane ## run the benchmarks, those of the lab too
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 FUZZTIME ?= 30s
@@ -61,7 +61,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 .PHONY: golden
 golden: ## rewrite the golden files from what the code does now
-	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./cmd -update
+	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./collectors ./cmd -update
 	$(GO) test ./cmd/ecideck -run Get -update
 
 .PHONY: lint

@@ -99,14 +99,19 @@ func virtualNode(name string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"type": "virtual-kubelet"}}}
 }
 
-// start runs the collectors over a healthy fleet: two pods on ECI, one on a real node.
-func start(t *testing.T, change func(*bench)) *bench {
-	b := &bench{t: t, cloud: &cloud{groups: []eci.Group{group("eci-0", "web-0"), group("eci-1", "web-1")}}}
-	b.kube = fakeapi.New(
+// newAPI is a cluster with two pods on ECI and one on a real node.
+func newAPI() *fakeapi.API {
+	return fakeapi.New(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system", UID: "cluster-uid"}},
 		virtualNode("virtual-1"), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "real-1"}},
 		kubePod("web-0", "virtual-1", "eci-0"), kubePod("web-1", "virtual-1", "eci-1"), kubePod("db-0", "real-1", ""),
 	)
+}
+
+// start runs the collectors over a healthy fleet: two pods on ECI, one on a real node.
+func start(t *testing.T, change func(*bench)) *bench {
+	b := &bench{t: t, cloud: &cloud{groups: []eci.Group{group("eci-0", "web-0"), group("eci-1", "web-1")}}}
+	b.kube = newAPI()
 	if change != nil {
 		change(b)
 	}

@@ -21,14 +21,17 @@ type eventRecord struct {
 	event                    fleet.Event
 }
 
-// Events watches Kubernetes' events of one namespace, or of all where namespace is "". The
-// API server forgets them after an hour or so, and so do we. ECI's own come with Groups.
-func Events(client kubernetes.Interface, namespace string, probe Probe) Collector {
-	events := client.CoreV1().Events(namespace)
+// Events watches Kubernetes' events. The API server forgets them after an hour or so, and so
+// do we. ECI's own come with Groups.
+func Events(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 	return &watcher[eventRecord]{
-		kind: "events", scope: namespace, client: client, probe: probe, every: time.Second,
-		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return events.List(ctx, o) },
-		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return events.Watch(ctx, o) },
+		kind: "events", scope: scope, client: client, probe: probe, every: time.Second,
+		list: func(ctx context.Context, namespace string, o metav1.ListOptions) (runtime.Object, error) {
+			return client.CoreV1().Events(namespace).List(ctx, o)
+		},
+		watch: func(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error) {
+			return client.CoreV1().Events(namespace).Watch(ctx, o)
+		},
 		convert: func(o runtime.Object) *eventRecord { return eventRecordOf(o.(*corev1.Event)) },
 		compare: func(a, b *eventRecord) int {
 			if c := strings.Compare(a.namespace, b.namespace); c != 0 {
@@ -37,7 +40,7 @@ func Events(client kubernetes.Interface, namespace string, probe Probe) Collecto
 			return strings.Compare(a.name, b.name)
 		},
 		equal: func(a, b *eventRecord) bool { return a.version == b.version },
-		part: func(items []*eventRecord) fleet.Part {
+		part: func(items []*eventRecord, _ string) fleet.Part {
 			out := make([]*fleet.Event, len(items))
 			for i, item := range items {
 				out[i] = &item.event
@@ -55,6 +58,10 @@ func eventRecordOf(e *corev1.Event) *eventRecord {
 		Namespace: intern(e.InvolvedObject.Namespace), Kind: intern(e.InvolvedObject.Kind),
 		Name: e.InvolvedObject.Name, UID: string(e.InvolvedObject.UID),
 	}}
+	r.event.First = e.FirstTimestamp.Time
+	if r.event.First.IsZero() {
+		r.event.First = r.event.Time
+	}
 	times := []time.Time{e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time}
 	if e.Series != nil {
 		times = append(times, e.Series.LastObservedTime.Time)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,7 +80,7 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 		}
 	}
 	if len(listed) == 0 && len(named) > 0 {
-		return nil, fmt.Errorf("ECI lists no container group in this region, but %d pods name theirs: check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
+		return nil, fmt.Errorf("ECI lists no container group in this region, but pods name theirs (%d): check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
 	}
 	part := c.part(listed)
 	if part.Gone, err = c.confirmGone(ctx, named, snapshot, part.Items); err != nil {
@@ -95,13 +97,24 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 // explainGroups says first what is wrong and what to do, because a line of 80 cells has no
 // room for the road there; ECI's own words stand behind it.
 func explainGroups(err error) error {
+	if eci.IsForbidden(err) {
+		var e *eci.Error
+		errors.As(err, &e)
+		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", e)
+	}
+	return explainCloud("reading container groups", err)
+}
+
+// explainCloud says what is wrong with the way to the cloud, the same for all calls, so that
+// sources that fail for one reason have one error.
+func explainCloud(doing string, err error) error {
 	var e *eci.Error
 	if !errors.As(err, &e) {
-		return fmt.Errorf("reading container groups: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	switch {
 	case eci.IsForbidden(err):
-		return fmt.Errorf("the RAM identity may not read container groups (grant it eci:DescribeContainerGroups, as AliyunECIReadOnlyAccess does): %w", e)
+		return fmt.Errorf("%s: the RAM identity may not (grant it %s): %w", doing, e.Action, e)
 	case eci.IsThrottled(err):
 		return fmt.Errorf("ECI refuses more calls this minute: %w", e)
 	case e.HTTPStatus == 0 && e.Code == "" && e.Err != nil:
@@ -126,13 +139,17 @@ func (c *groupSweep) part(listed []eci.Group) fleet.Groups {
 	part := fleet.Groups{Sorted: true, Items: make([]*fleet.Group, 0, len(listed))}
 	for i := range listed {
 		g := groupRecord(&listed[i])
-		if was := before[g.ID]; was != nil && *was == *g {
+		was := before[g.ID]
+		if was != nil && !was.Started.IsZero() && !g.Started.IsZero() {
+			g.Started = was.Started // its events are forgotten after a while
+		}
+		if was != nil && *was == *g {
 			g = was
 		}
 		part.Items = append(part.Items, g)
 		for _, e := range listed[i].Events {
 			part.Events = append(part.Events, &fleet.Event{
-				Time: e.Last, Count: max(1, int(e.Count)), Source: "eci", Type: e.Type, Reason: e.Reason, Message: e.Message,
+				Time: e.Last, First: e.First, Count: max(1, int(e.Count)), Source: "eci", Type: e.Type, Reason: e.Reason, Message: e.Message,
 				Kind: "ContainerGroup", Name: g.ID,
 			})
 		}
@@ -218,7 +235,8 @@ func groupRecord(g *eci.Group) *fleet.Group {
 	r := &fleet.Group{
 		ID: g.ID, Name: g.Name, Status: g.Status, Zone: intern(g.ZoneID), VSwitch: intern(g.VSwitchID), IP: g.IP,
 		CPU: g.CPU, Memory: g.Memory, InstanceType: intern(g.InstanceType), Spot: intern(g.SpotStrategy),
-		Identity: eci.IdentityOf(g.Tags), Created: g.Created, Ended: g.Ended(),
+		Category: intern(g.ComputeCategory), Disk: int(g.EphemeralStorage),
+		Identity: eci.IdentityOf(g.Tags), Created: g.Created, Started: startedAt(g), Ended: g.Ended(),
 	}
 	if r.Spot == "NoSpot" {
 		r.Spot = ""
@@ -236,6 +254,57 @@ func groupRecord(g *eci.Group) *fleet.Group {
 		if e.Type == "Warning" && e.Last.After(newest) {
 			newest, r.Reason, r.Message = e.Last, intern(e.Reason), e.Message
 		}
+		if due, announced := noticeOf(&e); announced && !g.Status.Ended() {
+			r.Notice, r.Due = intern(e.Reason), due
+		}
 	}
 	return r
+}
+
+// startedAt is when a group began to be paid for, as far as its answer tells: it is in
+// Pending from when its image is pulled. Scheduling is free; without a trace of the pull the
+// group's creation, some seconds before, is the best that is known.
+func startedAt(g *eci.Group) time.Time {
+	if g.Status == eci.Scheduling || g.Status == eci.ScheduleFailed {
+		return time.Time{}
+	}
+	var first time.Time
+	earlier := func(t time.Time) {
+		if !t.IsZero() && !t.Before(g.Created) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, e := range g.Events {
+		switch e.Reason {
+		case "SuccessfulMountVolume", "Pulling", "Pulled", "Created", "Started":
+			earlier(e.First)
+		}
+	}
+	if first.IsZero() {
+		return g.Created
+	}
+	return first
+}
+
+// spotMinutes is in "Spot ECI will be released in 3 minutes".
+var spotMinutes = regexp.MustCompile(`in (\d+) minutes`)
+
+// noticeOf reports whether an event announces that the cloud will take or restart a group,
+// and when: a spot group some minutes after the event, a machine in maintenance within 48
+// hours.
+// https://help.aliyun.com/zh/eci/user-guide/custom-events-of-elastic-container-instance
+func noticeOf(e *eci.Event) (due time.Time, announced bool) {
+	switch e.Reason {
+	case "SpotToBeReleased":
+		minutes := 3
+		if m := spotMinutes.FindStringSubmatch(e.Message); m != nil {
+			if n, err := strconv.Atoi(m[1]); err == nil {
+				minutes = n
+			}
+		}
+		return e.Last.Add(time.Duration(minutes) * time.Minute), true
+	case "SystemReboot":
+		return e.First.Add(48 * time.Hour), true
+	}
+	return time.Time{}, false
 }

@@ -24,12 +24,16 @@ func Nodes(client kubernetes.Interface, probe Probe) Collector {
 	nodes := client.CoreV1().Nodes()
 	return &watcher[fleet.Node]{
 		kind: "nodes", cluster: true, client: client, probe: probe, every: buildEvery,
-		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return nodes.List(ctx, o) },
-		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return nodes.Watch(ctx, o) },
+		list: func(ctx context.Context, _ string, o metav1.ListOptions) (runtime.Object, error) {
+			return nodes.List(ctx, o)
+		},
+		watch: func(ctx context.Context, _ string, o metav1.ListOptions) (watch.Interface, error) {
+			return nodes.Watch(ctx, o)
+		},
 		convert: func(o runtime.Object) *fleet.Node { return nodeRecord(o.(*corev1.Node)) },
 		compare: func(a, b *fleet.Node) int { return strings.Compare(a.Name, b.Name) },
 		equal:   sameNode,
-		part:    func(items []*fleet.Node) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
+		part:    func(items []*fleet.Node, _ string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
 	}
 }
 
@@ -60,13 +64,24 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place = fleet.PlaceECI
+		r.Place, r.By = fleet.PlaceECI, runBy(n)
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:
 		r.Place = fleet.PlaceOther
 	}
 	return r
+}
+
+// runBy says who runs a virtual node: the VNode product, ACK, or us, whose groups are ours.
+func runBy(n *corev1.Node) string {
+	switch {
+	case n.Labels[labelVNode] == "true":
+		return "vnode"
+	case n.Labels["alibabacloud.com/virtual-node"] == "true", strings.Contains(n.Status.NodeInfo.KubeletVersion, "-aliyun"):
+		return "ack"
+	}
+	return ""
 }
 
 func firstOf(a, b string) string {

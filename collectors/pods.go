@@ -19,13 +19,16 @@ import (
 // labelACS marks a pod of ACK's compute service on a virtual node: it has no ECI group.
 const labelACS = "alibabacloud.com/acs"
 
-// Pods watches the pods of one namespace, or of all where namespace is "".
-func Pods(client kubernetes.Interface, namespace string, probe Probe) Collector {
-	pods := client.CoreV1().Pods(namespace)
+// Pods watches the pods.
+func Pods(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 	return &watcher[fleet.Pod]{
-		kind: "pods", scope: namespace, client: client, probe: probe, every: buildEvery,
-		list:    func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) },
-		watch:   func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return pods.Watch(ctx, o) },
+		kind: "pods", scope: scope, client: client, probe: probe, every: buildEvery,
+		list: func(ctx context.Context, namespace string, o metav1.ListOptions) (runtime.Object, error) {
+			return client.CoreV1().Pods(namespace).List(ctx, o)
+		},
+		watch: func(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error) {
+			return client.CoreV1().Pods(namespace).Watch(ctx, o)
+		},
 		convert: func(o runtime.Object) *fleet.Pod { return podRecord(o.(*corev1.Pod)) },
 		compare: func(a, b *fleet.Pod) int {
 			if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
@@ -34,7 +37,7 @@ func Pods(client kubernetes.Interface, namespace string, probe Probe) Collector 
 			return strings.Compare(a.Name, b.Name)
 		},
 		equal: func(a, b *fleet.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Pod) fleet.Part {
+		part: func(items []*fleet.Pod, namespace string) fleet.Part {
 			return fleet.Pods{Items: items, Sorted: true, Namespace: namespace}
 		},
 	}
@@ -72,6 +75,11 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 	r.Status, r.ReadyContainers, r.TotalContainers, r.Restarts = intern(s.status), s.ready, s.total, s.restarts
 	r.Reason = podReason(p)
 	r.Changed = lastChange(&p.Status)
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse {
+			r.Unready = c.LastTransitionTime.Time
+		}
+	}
 	return r
 }
 
@@ -99,10 +107,10 @@ func lastChange(s *corev1.PodStatus) time.Time {
 
 // workloadOf is the pod's topmost owner as far as the pod itself tells: a ReplicaSet whose
 // name ends in the pod's template hash is a Deployment's.
-func workloadOf(p *corev1.Pod) fleet.Workload {
+func workloadOf(p *corev1.Pod) fleet.Owner {
 	owner := metav1.GetControllerOf(p)
 	if owner == nil {
-		return fleet.Workload{}
+		return fleet.Owner{}
 	}
 	kind, name := owner.Kind, owner.Name
 	if hash := p.Labels["pod-template-hash"]; kind == "ReplicaSet" && hash != "" {
@@ -110,7 +118,7 @@ func workloadOf(p *corev1.Pod) fleet.Workload {
 			kind, name = "Deployment", deployment
 		}
 	}
-	return fleet.Workload{Kind: intern(kind), Name: intern(name)}
+	return fleet.Owner{Kind: intern(kind), Name: intern(name)}
 }
 
 // podReason is the sentence behind a status that is not fine: the scheduler's, the

@@ -125,7 +125,7 @@ func TestPodRecord(t *testing.T) {
 	p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("250m"), "memory": resource.MustParse("1Gi")}
 	want := &fleet.Pod{
 		UID: "uid-web-5d8f-x", Namespace: "shop", Name: "web-5d8f-x", ResourceVersion: "1", NodeName: "virtual-1",
-		Workload: fleet.Workload{Kind: "Deployment", Name: "web"}, InstanceID: "eci-1", ACS: true, Phase: "Running", Status: "Running",
+		Workload: fleet.Owner{Kind: "Deployment", Name: "web"}, InstanceID: "eci-1", ACS: true, Phase: "Running", Status: "Running",
 		ReadyContainers: 1, TotalContainers: 1, Containers: []string{"app"}, InitContainers: []string{"migrate"},
 		RequestCPU: 250, RequestMemory: 1 << 30, Created: noon.Time, Started: noon.Time,
 	}
@@ -138,14 +138,14 @@ func TestWorkloadOf(t *testing.T) {
 	yes := true
 	tests := []struct {
 		name, kind, owner, hash string
-		want                    fleet.Workload
+		want                    fleet.Owner
 	}{
-		{"a bare pod", "", "", "", fleet.Workload{}},
-		{"a Deployment's", "ReplicaSet", "web-abc", "abc", fleet.Workload{Kind: "Deployment", Name: "web"}},
-		{"a ReplicaSet nobody owns", "ReplicaSet", "web", "", fleet.Workload{Kind: "ReplicaSet", Name: "web"}},
-		{"a ReplicaSet whose name is not the hash's", "ReplicaSet", "web", "abc", fleet.Workload{Kind: "ReplicaSet", Name: "web"}},
-		{"a StatefulSet's", "StatefulSet", "db", "", fleet.Workload{Kind: "StatefulSet", Name: "db"}},
-		{"a Job's", "Job", "backup-2911", "", fleet.Workload{Kind: "Job", Name: "backup-2911"}},
+		{"a bare pod", "", "", "", fleet.Owner{}},
+		{"a Deployment's", "ReplicaSet", "web-abc", "abc", fleet.Owner{Kind: "Deployment", Name: "web"}},
+		{"a ReplicaSet nobody owns", "ReplicaSet", "web", "", fleet.Owner{Kind: "ReplicaSet", Name: "web"}},
+		{"a ReplicaSet whose name is not the hash's", "ReplicaSet", "web", "abc", fleet.Owner{Kind: "ReplicaSet", Name: "web"}},
+		{"a StatefulSet's", "StatefulSet", "db", "", fleet.Owner{Kind: "StatefulSet", Name: "db"}},
+		{"a Job's", "Job", "backup-2911", "", fleet.Owner{Kind: "Job", Name: "backup-2911"}},
 	}
 	for _, test := range tests {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"pod-template-hash": test.hash}}}

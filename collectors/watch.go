@@ -37,17 +37,24 @@ type Probe func(context.Context) error
 // come too late, the reflector holds a whole list of full objects first.
 type watcher[T any] struct {
 	kind    string // pods
-	scope   string // the namespace, "": all
-	cluster bool   // the kind belongs to no namespace
-	client  any    // what list and watch call; says whether it can stream lists
-	list    func(context.Context, metav1.ListOptions) (runtime.Object, error)
-	watch   func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	scope   Scope
+	cluster bool // the kind belongs to no namespace
+	client  any  // what list and watch call; says whether it can stream lists
+	list    func(ctx context.Context, namespace string, o metav1.ListOptions) (runtime.Object, error)
+	watch   func(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error)
 	convert func(runtime.Object) *T
 	compare func(a, b *T) int  // by namespace and name; the order of the part
 	equal   func(a, b *T) bool // whether a reader could not tell them apart
-	part    func([]*T) fleet.Part
+	part    func(items []*T, namespace string) fleet.Part
 	every   time.Duration // the shortest time between two reports
 	probe   Probe         // nil: none
+}
+
+// A Scope says which namespaces are read.
+type Scope struct {
+	Namespace string // the only one; "": all
+	// Fallback is the one that is read where this user may not read all; "": none.
+	Fallback string
 }
 
 // A record carries one converted object through the reflector, with the metadata that the
@@ -68,7 +75,7 @@ func (r *record[T]) DeepCopyObject() runtime.Object {
 // Collect implements Collector.
 func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)) {
 	ctx, cancel := context.WithCancel(ctx)
-	k := &kept[T]{compare: w.compare, equal: w.equal, dirty: make(chan struct{}, 1)}
+	k := &kept[T]{namespace: w.scope.Namespace, compare: w.compare, equal: w.equal, dirty: make(chan struct{}, 1)}
 	silent := logr.Discard()
 	reflector := cache.NewReflectorWithOptions(w.listerWatcher(k), &record[T]{}, k, cache.ReflectorOptions{
 		Name: w.kind, Logger: &silent,
@@ -93,7 +100,7 @@ func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)
 			panic(panicked) // Run makes it this source's error and starts the collector again
 		}
 		if synced && (changed || last == nil) {
-			last = w.part(items)
+			last = w.whole(items, k.scope())
 		}
 		switch {
 		case err != nil:
@@ -108,6 +115,26 @@ func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)
 			return
 		}
 	}
+}
+
+// whole is the part, with what it lacks where only one namespace may be read.
+func (w *watcher[T]) whole(items []*T, namespace string) fleet.Part {
+	part := w.part(items, namespace)
+	note := ""
+	if namespace != w.scope.Namespace {
+		note = fmt.Sprintf("only those of namespace %s: this user may not list %s in all namespaces (ask for a role with this right)", namespace, w.kind)
+	}
+	return fleet.Noted{Source: w.kind, Part: part, Note: note}
+}
+
+// narrow notes that this user may not read all namespaces and reports whether there is one
+// to read instead.
+func (w *watcher[T]) narrow(k *kept[T], err error) bool {
+	if !apierrors.IsForbidden(err) || w.cluster || w.scope.Namespace != "" || w.scope.Fallback == "" || k.scope() != "" {
+		return false
+	}
+	k.note(func() { k.namespace = w.scope.Fallback })
+	return true
 }
 
 // guard hands a panic of one of the collector's goroutines to Collect.
@@ -146,7 +173,10 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			if o.Limit == 0 && o.Continue == "" && o.ResourceVersion == "" {
 				o.Limit = pageSize
 			}
-			page, err := w.list(ctx, o)
+			page, err := w.list(ctx, k.scope(), o)
+			if err != nil && w.narrow(k, err) {
+				page, err = w.list(ctx, k.scope(), o)
+			}
 			if err != nil {
 				k.note(func() { k.streamErr = w.explain(err) })
 				return nil, err
@@ -155,7 +185,10 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.AllowWatchBookmarks = true
-			source, err := w.watch(ctx, o)
+			source, err := w.watch(ctx, k.scope(), o)
+			if err != nil && w.narrow(k, err) {
+				source, err = w.watch(ctx, k.scope(), o)
+			}
 			if err != nil {
 				if streaming := o.SendInitialEvents != nil && apierrors.IsInvalid(err); !streaming {
 					k.note(func() { k.streamErr = w.explain(err) }) // else the reflector lists in pages instead
@@ -221,14 +254,14 @@ func (w *watcher[T]) convertOne(o runtime.Object, bookmark bool) (*record[T], er
 func (w *watcher[T]) explain(err error) error {
 	what := w.kind
 	switch {
-	case w.scope != "":
-		what += " in namespace " + w.scope
+	case w.scope.Namespace != "":
+		what += " in namespace " + w.scope.Namespace
 	case !w.cluster:
 		what += " in all namespaces"
 	}
 	if apierrors.IsForbidden(err) {
 		remedy := "ask for a role with these rights"
-		if w.scope == "" && !w.cluster {
+		if w.scope.Namespace == "" && !w.cluster {
 			remedy += ", or choose a namespace with -n"
 		}
 		return fmt.Errorf("this user may not list and watch %s (%s): %w", what, remedy, err)
@@ -261,6 +294,7 @@ type kept[T any] struct {
 	dirty   chan struct{}
 
 	mu        sync.Mutex
+	namespace string
 	items     []*T // sorted; never changed, only replaced
 	taken     []*T // what take returned last
 	pending   map[string]change[T]
@@ -274,6 +308,13 @@ type kept[T any] struct {
 type change[T any] struct {
 	item *T
 	gone bool
+}
+
+// scope is the namespace that is read; "": all.
+func (k *kept[T]) scope() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.namespace
 }
 
 var errNotARecord = errors.New("collectors: the reflector passed something that is not a record")

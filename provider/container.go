@@ -239,5 +239,8 @@ func (b *builder) securityContext(c *corev1.Container, init bool, out *eci.Conta
 	}
 	if !init {
 		out.SecurityContextRunAsGroup, out.SecurityContextRunAsNonRoot = cmp.Or(sc.RunAsGroup, pod.RunAsGroup), cmp.Or(sc.RunAsNonRoot, pod.RunAsNonRoot)
+		if sc.Privileged != nil && *sc.Privileged {
+			out.SecurityContextPrivileged = sc.Privileged // false is what ECI does anyway
+		}
 	}
 }

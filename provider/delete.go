@@ -23,7 +23,7 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 		return err
 	}
 	p.mu.Lock()
-	id, accepted, gone := e.groupID, e.accepted, e.gone || e.groupID == "" && e.dead == ""
+	id, accepted, hurried, gone := e.groupID, e.accepted, e.hurried, e.gone || e.groupID == "" && e.dead == ""
 	ranNothing := id == ""
 	if ranNothing {
 		id = e.dead // could not be scheduled; its next attempt is never made
@@ -33,7 +33,11 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 
 	var failed error
 	if !gone && !accepted {
-		err := p.Cloud.DeleteGroup(ctx, id)
+		remove := p.Cloud.DeleteGroup
+		if hurried {
+			remove = p.Cloud.DeleteGroupNow
+		}
+		err := remove(ctx, id)
 		switch {
 		case err == nil && ranNothing:
 			gone = true // no container has to end, and nothing is paid
@@ -66,6 +70,9 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	defer p.mu.Unlock()
 	if e.gone && e.removed && p.entries[e.uid] == e {
 		delete(p.entries, e.uid)
+		if p.Metrics != nil && !ranNothing {
+			p.Metrics.ended.Observe(time.Since(e.deleteSince).Seconds())
+		}
 	}
 	return failed
 }
@@ -119,7 +126,7 @@ func (p *Provider) finish(ctx context.Context, e *entry) error {
 		}
 		status := Status(pod, &last, time.Now())
 		status.Reason, status.Message = "", ""
-		if _, err := patchStatus(ctx, client, pod, status); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := patchStatus(ctx, client, pod, status, nil); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("writing how the pod ended: %w", err)
 		}
 	}

@@ -29,6 +29,9 @@ var (
 // attachNotice is said where a person may type in vain.
 const attachNotice = "[ecideck-node: output only; ECI can't write to the input of a running container. Use kubectl exec.]\r\n"
 
+// noCodeNotice is said where a script may ask for the exit code in vain.
+const noCodeNotice = "[ecideck-node: the command's exit code is unknown, 0 is not its own; ECI told none, and no sh in the container could tell it]\r\n"
+
 // RunInContainer runs a command for kubectl exec and cp, with its exit code.
 func (p *Provider) RunInContainer(ctx context.Context, namespace, name, container string, command []string, attach api.AttachIO) error {
 	if p.Shells == nil {
@@ -57,7 +60,26 @@ func (p *Provider) RunInContainer(ctx context.Context, namespace, name, containe
 		// The library looks for this very type, and kubectl exits with its code.
 		return utilexec.CodeExitError{Err: err, Code: exit.Code}
 	}
+	if errors.Is(err, eci.ErrNoExitCode) {
+		// Whether it failed is not known, so it is not called a failure, but not kept quiet.
+		return say(streams, noCodeNotice)
+	}
 	return err
+}
+
+// say writes a notice where it is not taken for the command's output, if there is such a place.
+func say(s eci.Streams, notice string) error {
+	to := s.Stderr
+	if to == nil {
+		to = s.Stdout
+	}
+	if to == nil {
+		return nil
+	}
+	if _, err := io.WriteString(to, notice); err != nil {
+		return fmt.Errorf("writing to the client: %w", err)
+	}
+	return nil
 }
 
 // execRequest finds the container, which must be running.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,35 @@ type bed struct {
 	wrap    func(Cloud) Cloud // nil: the client as it is
 	change  func(*Config, *NodeSpec)
 	serials int
+	tokens  atomic.Int64
+	life    *life // nil: the process is not killed
+	logged  logged
+}
+
+// logged counts the messages of the node's log, the library's among them.
+type logged struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func (*logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l *logged) WithGroup(string) slog.Handler          { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil {
+		l.by = map[string]int{}
+	}
+	l.by[r.Message]++
+	return nil
+}
+
+func (l *logged) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.by[message]
 }
 
 // events records what is said about pods.
@@ -110,27 +140,37 @@ func newBed(t *testing.T) *bed {
 			Spec: corev1.ServiceSpec{ClusterIP: "10.96.0.1", Ports: []corev1.ServicePort{{Name: "https", Port: 443}}}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt", Namespace: "default"}, Data: map[string]string{"ca.crt": "CA"}},
 	)
-	b.client.PrependReactor("delete", "pods", b.deletePod)
-	b.client.PrependReactor("patch", "pods", b.checkUID)
-	b.client.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		if a.GetSubresource() != "token" {
-			return false, nil, nil
-		}
-		b.serials++
-		return true, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: fmt.Sprintf("token-%d", b.serials)}}, nil
-	})
+	b.react(b.client)
 	b.cloud = ecitest.New(ecitest.Options{Seed: 1})
 	return b
 }
 
+// react plays what the API server does and its fake does not.
+func (b *bed) react(api *fakeapi.API) {
+	api.PrependReactor("delete", "pods", b.deletePod)
+	api.PrependReactor("patch", "pods", b.checkUID)
+	api.PrependReactor("create", "serviceaccounts", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		if a.GetSubresource() != "token" {
+			return false, nil, nil
+		}
+		return true, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: fmt.Sprintf("token-%d", b.tokens.Add(1))}}, nil
+	})
+}
+
 func (b *bed) start() {
 	b.t.Helper()
+	transport, api := b.cloud.Transport(), b.client
+	if b.life != nil {
+		transport, api = b.life.over(transport), b.client.Another()
+		b.react(api)
+		b.life.overAPI(api)
+	}
 	client, err := eci.New(eci.Options{Region: b.cloud.Region(), Endpoint: "http://eci.test", AccessKeyID: ecitest.DefaultAccessKeyID,
-		AccessKeySecret: ecitest.DefaultAccessKeySecret, Transport: b.cloud.Transport(), Attempts: 2})
+		AccessKeySecret: ecitest.DefaultAccessKeySecret, Transport: transport, Attempts: 2})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	logger := slog.New(slog.DiscardHandler)
+	logger := slog.New(&b.logged)
 	if testing.Verbose() && os.Getenv("ECIDECK_TEST_LOG") != "" {
 		logger = slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
@@ -138,7 +178,7 @@ func (b *bed) start() {
 	if b.wrap != nil {
 		cloud = b.wrap(client)
 	}
-	config := Config{Cloud: cloud, Client: b.client, Recorder: b.events, Logger: logger, Workers: 4,
+	config := Config{Cloud: cloud, Client: api, Recorder: b.events, Logger: logger, Workers: 4,
 		Placement: Placement{ClusterID: testCluster, VSwitchIDs: []string{"vsw-h"},
 			Profile: types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}}}
 	spec := NodeSpec{Name: testNode, CPU: resource.MustParse("1000"), Memory: resource.MustParse("8000Gi"), Pods: resource.MustParse("2000")}

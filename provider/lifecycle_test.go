@@ -246,16 +246,6 @@ func TestAPodReplacedWhileTheWatchWasClosedRuns(t *testing.T) {
 	})
 }
 
-func TestOwnAnnotationsCauseNoUpdates(t *testing.T) {
-	inBed(t, func(b *bed) {
-		b.untilReady(b.create(healthyPod("web")))
-		time.Sleep(5 * time.Minute)
-		if n := b.events.count("ProviderUpdate"); n != 0 {
-			t.Errorf("%d update events for a pod that nobody changed", n)
-		}
-	})
-}
-
 func TestATransientFailureNeverFailsAJobsPod(t *testing.T) {
 	for _, fault := range []ecitest.Fault{
 		{Kind: ecitest.FaultNoStock}, {Kind: ecitest.FaultNoStock, Async: true}, {Kind: ecitest.FaultThrottling, Action: "CreateContainerGroup"},
@@ -524,4 +514,34 @@ func TestEverythingThatBuildSendsIsAcceptedOnTheWire(t *testing.T) {
 			return func() bool { return b.get(pod).Status.Phase == corev1.PodRunning }
 		}())
 	})
+}
+
+func TestAForcedDeletionDoesNotWaitForTheContainers(t *testing.T) {
+	now := int64(0)
+	for name, first := range map[string]bool{"at once": false, "after a graceful one": true} {
+		t.Run(name, func(t *testing.T) {
+			inBed(t, func(b *bed) {
+				// Its containers take a minute to stop when they are asked to.
+				pod := b.untilReady(b.create(healthyPod("web", env("STOP_SECONDS", "60"), func(p *corev1.Pod) {
+					grace := int64(120)
+					p.Spec.TerminationGracePeriodSeconds = &grace
+				})))
+				if first {
+					b.delete(pod)
+					time.Sleep(10 * time.Second)
+					if b.get(pod) == nil || len(b.live()) != 1 {
+						t.Fatal("the container stopped at once; this proves nothing")
+					}
+				}
+				// The API server removes the object, and its last version says so.
+				gone := b.get(pod).DeepCopy()
+				when := metav1.Now()
+				gone.DeletionTimestamp, gone.DeletionGracePeriodSeconds = &when, &now
+				b.node.removed(gone)
+				if took := b.until("the group gone", time.Minute, func() bool { return len(b.live()) == 0 }); took > 3*time.Second {
+					t.Errorf("the group took %v", took)
+				}
+			})
+		})
+	}
 }

@@ -6,14 +6,20 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // Metrics are the virtual node's own numbers, in a registry of their own.
 type Metrics struct {
-	Registry *prometheus.Registry
-	calls    *prometheus.CounterVec
-	took     *prometheus.HistogramVec
-	node     atomic.Pointer[Provider] // whose numbers are shown; nil: nobody leads here
+	Registry  *prometheus.Registry
+	calls     *prometheus.CounterVec
+	throttled *prometheus.CounterVec
+	took      *prometheus.HistogramVec
+	started   prometheus.Histogram
+	ended     prometheus.Histogram
+	queues    *queueMetrics
+	node      atomic.Pointer[Provider] // whose numbers are shown; nil: nobody leads here
 }
 
 // NewMetrics registers the numbers that exist before a Provider does.
@@ -22,10 +28,17 @@ func NewMetrics() *Metrics {
 		Registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecideck_cloud_calls_total", Help: "Calls of the ECI API, by action and error code (empty: it went well)."}, []string{"action", "code"}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecideck_cloud_throttled_total", Help: "Calls of the ECI API that it refused because there were too many, by action."}, []string{"action"}),
+		started: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ecideck_pod_start_seconds", Help: "From a pod's creation until its group runs.", Buckets: prometheus.ExponentialBuckets(1, 2, 11)}),
+		ended: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ecideck_pod_end_seconds", Help: "From a pod's deletion until its group is known to be gone, when it costs nothing any more.", Buckets: prometheus.ExponentialBuckets(0.25, 2, 12)}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ecideck_cloud_call_seconds", Help: "How long calls of the ECI API took.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"action"}),
 	}
-	m.Registry.MustRegister(m.calls, m.took)
+	m.Registry.MustRegister(m.calls, m.throttled, m.took, m.started, m.ended, (*costCollector)(m))
+	m.queues = newQueueMetrics(m.Registry)
 	m.register()
 	return m
 }
@@ -34,11 +47,27 @@ func NewMetrics() *Metrics {
 func (m *Metrics) Observe(action, code string, took time.Duration) {
 	m.calls.WithLabelValues(action, code).Inc()
 	m.took.WithLabelValues(action).Observe(took.Seconds())
+	if throttled(code) {
+		m.throttled.WithLabelValues(action).Inc()
+	}
 }
+
+// throttled tells the codes by which ECI refuses a call because there were too many.
+func throttled(code string) bool { return eci.IsThrottled(&eci.Error{Code: code}) }
 
 // watch shows the numbers of another Provider from now on: a process that leads again after
 // it had lost its lease has a new one. nil: of none.
-func (m *Metrics) watch(p *Provider) { m.node.Store(p) }
+func (m *Metrics) watch(p *Provider) {
+	if m.node.Store(p); p == nil {
+		m.queues.stop(queueGroups, queueStatuses)
+	}
+}
+
+// The queues, by the name in their metrics.
+const (
+	queueGroups   = "groups"   // to create or delete
+	queueStatuses = "statuses" // to tell
+)
 
 // register adds the numbers that are read from the Provider when they are asked for.
 func (m *Metrics) register() {
@@ -50,9 +79,6 @@ func (m *Metrics) register() {
 			return 0
 		}))
 	}
-	const depth, depthHelp = "ecideck_queue_depth", "Pods that wait for a worker."
-	gauge(depth, depthHelp, prometheus.Labels{"queue": "groups"}, func(p *Provider) float64 { return float64(p.queue.Len()) })
-	gauge(depth, depthHelp, prometheus.Labels{"queue": "statuses"}, func(p *Provider) float64 { return float64(p.outbox.Len()) })
 	for _, state := range []string{stateCreating, stateStarting, stateRunning, stateEnded, stateDeleting, stateRefused} {
 		gauge("ecideck_pods", "Pods of this node by state.", prometheus.Labels{"state": state}, func(p *Provider) float64 { return float64(p.count(state)) })
 	}
@@ -63,6 +89,35 @@ func (m *Metrics) register() {
 		}
 		return 1
 	})
+}
+
+// costCollector tells what the node's groups cost now, a line for each currency.
+type costCollector Metrics
+
+var (
+	costDesc = prometheus.NewDesc("ecideck_cost_per_hour", "What the groups of this node cost an hour, as far as their prices are known, by currency.", []string{"currency"}, nil)
+	unpriced = prometheus.NewDesc("ecideck_groups_without_price", "Groups that cost money and whose price is not known: they are not in ecideck_cost_per_hour.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *costCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- costDesc
+	out <- unpriced
+}
+
+// Collect implements prometheus.Collector. A total too large for its type is left out.
+func (c *costCollector) Collect(out chan<- prometheus.Metric) {
+	p := c.node.Load()
+	if p == nil {
+		return
+	}
+	sum := p.costRate()
+	if totals, err := sum.Totals(); err == nil {
+		for _, total := range totals {
+			out <- prometheus.MustNewConstMetric(costDesc, prometheus.GaugeValue, total.Float(), string(total.Currency))
+		}
+	}
+	out <- prometheus.MustNewConstMetric(unpriced, prometheus.GaugeValue, float64(sum.Unknown()))
 }
 
 const (

@@ -76,6 +76,7 @@ func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 func (v *VirtualNode) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer v.Provider.shutDown() // also where it never came to run
 	if m := v.Provider.Metrics; m != nil {
 		m.watch(v.Provider)
 		defer m.watch(nil)
@@ -84,9 +85,12 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	defer v.factory.Shutdown()
 	defer cancel() // before Shutdown, which waits for the informers
 	if !cache.WaitForCacheSync(ctx.Done(), v.pods.Informer().HasSynced) {
-		return fmt.Errorf("reading the node's pods: %w", context.Cause(ctx))
+		return nil // told to stop before it began
 	}
 	if err := v.Provider.Recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	if _, err := v.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,6 +34,9 @@ const (
 	listingLag = time.Minute
 	// unseenAfter is how long a group must be missing before its pod says so.
 	unseenAfter = time.Minute
+	// quiet is how long nothing is told of a pod of which nothing is known yet: its group is
+	// being made, and one status later says that.
+	quiet = time.Second
 	// detailsAfter is how long the containers' ends may come after the group's.
 	detailsAfter = 10 * time.Second
 	// Between attempts whose groups could not be scheduled, which a create does not show.
@@ -281,6 +285,9 @@ func (p *Provider) see(groups []eci.Group) {
 		if e.group != nil && reflect.DeepEqual(e.group, g) {
 			continue
 		}
+		if was := e.group; p.Metrics != nil && was != nil && g.Status == eci.Running && (was.Status == eci.Scheduling || was.Status == eci.Pending) {
+			p.Metrics.started.Observe(time.Since(e.pod.CreationTimestamp.Time).Seconds())
+		}
 		e.group, e.changed = g, time.Now()
 		news = append(news, e.news(p.started)...)
 		if g.Status != eci.Scheduling && g.Status != eci.ScheduleFailed {
@@ -400,8 +407,8 @@ func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]boo
 	return gone, nil
 }
 
-// tell writes the pod's annotations and hands its status to Virtual Kubelet, if it differs
-// from what the API server has.
+// tell hands the pod's status to Virtual Kubelet, if it differs from what the API server has,
+// and with it the annotations that name its group: one write carries both.
 func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	p.mu.Lock()
 	e, notify := p.entries[uid], p.notify
@@ -416,14 +423,15 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	if pod == nil {
 		return nil
 	}
-	if group != nil {
-		if err := p.annotate(ctx, pod, group); err != nil {
-			return err
-		}
-	}
+	missing := missingAnnotations(pod, group)
 	if early := detailsAfter - time.Since(changed); early > 0 && group != nil && contradictory(group) {
 		p.outbox.AddAfter(uid, early)
-		return nil // the first terminal status is final, and has to have the exit codes
+		return p.annotate(ctx, pod, missing) // the first terminal status is final, and has to have the exit codes
+	}
+	nothing := group == nil && refusal == nil && failure == nil && waiting == nil
+	if soon := quiet - time.Since(e.met); nothing && soon > 0 {
+		p.outbox.AddAfter(uid, soon)
+		return nil
 	}
 	var status corev1.PodStatus
 	switch now := time.Now(); {
@@ -453,16 +461,24 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		}
 	}
 	if apiequality.Semantic.DeepEqual(pod.Status, status) {
-		return nil
+		return p.annotate(ctx, pod, missing)
 	}
 	told := pod.DeepCopy()
 	told.Status = status
+	if told.Annotations == nil {
+		told.Annotations = map[string]string{}
+	}
+	maps.Copy(told.Annotations, missing)
 	notify(told)
 	return nil
 }
 
-// annotate writes which group runs the pod and what it was rounded up to.
-func (p *Provider) annotate(ctx context.Context, pod *corev1.Pod, g *eci.Group) error {
+// missingAnnotations say which group runs the pod and what it was rounded up to, as far as
+// the pod does not say it yet.
+func missingAnnotations(pod *corev1.Pod, g *eci.Group) map[string]string {
+	if g == nil {
+		return nil
+	}
 	want := map[string]string{eci.AnnotationInstanceID: g.ID}
 	if g.ZoneID != "" {
 		want[eci.AnnotationZone] = g.ZoneID
@@ -480,10 +496,15 @@ func (p *Provider) annotate(ctx context.Context, pod *corev1.Pod, g *eci.Group) 
 			delete(want, key)
 		}
 	}
-	if len(want) == 0 {
+	return want
+}
+
+// annotate writes annotations that no status goes with.
+func (p *Provider) annotate(ctx context.Context, pod *corev1.Pod, missing map[string]string) error {
+	if len(missing) == 0 {
 		return nil
 	}
-	err := patchAnnotations(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, want)
+	err := patchAnnotations(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, missing)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // another pod has the name by now
 	}

@@ -23,13 +23,19 @@ import (
 // Cloud is what the virtual node asks of ECI; *eci.Client is one.
 type Cloud interface {
 	CreateGroup(context.Context, *eci.CreateRequest) (string, error)
-	DeleteGroup(ctx context.Context, id string) error
+	Deleter
 	Groups(context.Context, eci.GroupQuery) ([]eci.Group, error)
 	GroupStatuses(context.Context, eci.StatusQuery) ([]eci.GroupStatus, error)
 	Log(context.Context, eci.LogRequest) (string, error)
 }
 
-// Config is what a Provider needs. All fields but the last eight are required.
+// Deleter deletes groups; the second of its methods does not wait for a grace period.
+type Deleter interface {
+	DeleteGroup(ctx context.Context, id string) error
+	DeleteGroupNow(ctx context.Context, id string) error
+}
+
+// Config is what a Provider needs. All fields but the last nine are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -44,6 +50,7 @@ type Config struct {
 	Meter            Meter         // resource usage; nil: it is refused
 	Shells           Shells        // kubectl exec and cp; nil: they are refused
 	Quota            Quota         // what the node may offer; nil: what its NodeSpec says
+	Prices           Prices        // what groups cost, for the metrics; nil: the cost rate is unknown
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
@@ -66,6 +73,7 @@ type Provider struct {
 	notify  func(*corev1.Pod)
 	health  health
 	usage   usage
+	rates   rates
 	started time.Time
 }
 
@@ -73,8 +81,9 @@ type Provider struct {
 // Provider.mu guards all of it; the pod, the group and the request are never changed in
 // place.
 type entry struct {
-	uid             types.UID // these three never change and need no lock
+	uid             types.UID // these four never change and need no lock
 	namespace, name string
+	met             time.Time   // when this process first saw the pod
 	pod             *corev1.Pod // as Virtual Kubelet handed it over last
 
 	attempt int // the attempt whose annotation is written; 0: none yet
@@ -103,17 +112,19 @@ type entry struct {
 	degraded bool               // spot had no stock: pay as you go from the next attempt on
 	degrade  bool               // that attempt is due
 
-	deleting  bool                // the group has to go
-	deleteBy  time.Time           // when the grace period ends
-	accepted  bool                // ECI accepted the delete
-	gone      bool                // the group is proven gone
-	removed   bool                // the pod's object is gone
-	noted     map[string][]string // messages by event reason
-	relayed   map[relayKey]int32  // how often the group's events had happened when they were last told
-	changed   time.Time           // when its group last changed
-	unseen    time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
-	doubted   bool                // that is said on the pod
-	lastState eci.GroupStatus
+	deleting    bool // the group has to go
+	deleteSince time.Time
+	deleteBy    time.Time           // when the grace period ends
+	hurried     bool                // it has to go without a grace period
+	accepted    bool                // ECI accepted the delete
+	gone        bool                // the group is proven gone
+	removed     bool                // the pod's object is gone
+	noted       map[string][]string // messages by event reason
+	relayed     map[relayKey]int32  // how often the group's events had happened when they were last told
+	changed     time.Time           // when its group last changed
+	unseen      time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
+	doubted     bool                // that is said on the pod
+	lastState   eci.GroupStatus
 }
 
 // mayRun tells that a group of this entry exists or may come to exist.
@@ -169,11 +180,21 @@ func New(c Config) *Provider {
 	}
 	return &Provider{
 		Config: c, log: c.Logger, resolver: newResolver(c.Client),
-		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](time.Second, 2*time.Minute)),
-		outbox: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](200*time.Millisecond, time.Minute)),
+		queue:  c.newQueue(queueGroups, time.Second, 2*time.Minute),
+		outbox: c.newQueue(queueStatuses, 200*time.Millisecond, time.Minute),
+		rates:  rates{known: map[eci.PriceQuery]rate{}},
 		kick:   make(chan struct{}, 1), stock: newStock(), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
 		started: time.Now(),
 	}
+}
+
+// newQueue makes a queue whose failed keys come back after a pause that doubles each time.
+func (c *Config) newQueue(name string, first, longest time.Duration) workqueue.TypedRateLimitingInterface[types.UID] {
+	config := workqueue.TypedRateLimitingQueueConfig[types.UID]{Name: name}
+	if c.Metrics != nil {
+		config.MetricsProvider = c.Metrics.queues
+	}
+	return workqueue.NewTypedRateLimitingQueueWithConfig(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](first, longest), config)
 }
 
 // CreatePod notes that the pod shall run. It never fails: Virtual Kubelet would make a
@@ -192,7 +213,7 @@ func (p *Provider) CreatePod(_ context.Context, pod *corev1.Pod) error {
 
 // newEntry needs p.mu.
 func (p *Provider) newEntry(pod *corev1.Pod) *entry {
-	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), attempt: attemptOf(pod), noted: map[string][]string{}}
+	e := &entry{uid: pod.UID, namespace: pod.Namespace, name: pod.Name, pod: pod.DeepCopy(), met: time.Now(), attempt: attemptOf(pod), noted: map[string][]string{}}
 	p.entries[pod.UID] = e
 	return e
 }
@@ -249,8 +270,11 @@ func (p *Provider) DeletePod(_ context.Context, pod *corev1.Pod) error {
 // startDelete needs p.mu.
 func (p *Provider) startDelete(e *entry, pod *corev1.Pod) {
 	if !e.deleting {
-		e.deleting = true
-		e.deleteBy = time.Now().Add(gracePeriod(pod))
+		e.deleting, e.deleteSince = true, time.Now()
+		e.deleteBy = e.deleteSince.Add(gracePeriod(pod))
+	}
+	if seconds := pod.DeletionGracePeriodSeconds; seconds != nil && *seconds == 0 && !e.hurried {
+		e.hurried, e.accepted = true, false // also where a slower delete is under way
 	}
 	p.stock.leave(pod.UID)
 	p.queue.Forget(pod.UID) // do not wait out a create's backoff
@@ -420,10 +444,18 @@ func (p *Provider) Run(ctx context.Context) {
 		wg.Go(func() { work(ctx, p.outbox, p.tell, p.log, "status") })
 	}
 	wg.Go(func() { p.poll(ctx) })
+	if p.Prices != nil {
+		wg.Go(func() { p.keepRates(ctx) })
+	}
 	<-ctx.Done()
+	p.shutDown()
+	wg.Wait()
+}
+
+// shutDown ends the queues' own goroutines and lets the workers go home.
+func (p *Provider) shutDown() {
 	p.queue.ShutDown()
 	p.outbox.ShutDown()
-	wg.Wait()
 }
 
 // work takes keys until the queue is shut down. A key whose work failed comes back later,

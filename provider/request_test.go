@@ -202,14 +202,16 @@ func TestBuildRefusesWithTheFieldAndARemedy(t *testing.T) {
 		"spec.initContainers[1]": func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "s", RestartPolicy: &always}, {Name: "i"}}
 		},
-		"spec.volumes[1].hostPath":                      volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}),
-		"spec.volumes[1].persistentVolumeClaim":         volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "rbd"}}),
-		"spec.volumes[1]: the file a has 33792":         configMap("big"),
-		"spec.volumes[1]: with the file b":              configMap("many"),
-		"spec.containers[0].ports[0].hostPort":          main(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{HostPort: 80}} }),
-		"the value of LONG has 257":                     env("LONG", strings.Repeat("x", 257)),
-		`the variable name "a-b"`:                       env("a-b", ""),
-		"spec.containers[0].securityContext.privileged": main(func(c *corev1.Container) { c.SecurityContext = &corev1.SecurityContext{Privileged: &yes} }),
+		"spec.volumes[1].hostPath":              volume(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}),
+		"spec.volumes[1].persistentVolumeClaim": volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "rbd"}}),
+		"spec.volumes[1]: the file a has 33792": configMap("big"),
+		"spec.volumes[1]: with the file b":      configMap("many"),
+		"spec.containers[0].ports[0].hostPort":  main(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{HostPort: 80}} }),
+		"the value of LONG has 257":             env("LONG", strings.Repeat("x", 257)),
+		`the variable name "a-b"`:               env("a-b", ""),
+		"spec.initContainers[0].securityContext.privileged": func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "i", Image: "x", SecurityContext: &corev1.SecurityContext{Privileged: &yes}}}
+		},
 		"spec.containers[0].resources.limits[nvidia.com/gpu]": main(func(c *corev1.Container) {
 			c.Resources.Limits = corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")}
 		}),

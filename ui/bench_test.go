@@ -11,7 +11,7 @@ import (
 func bigPods(b *testing.B) (*view.Pods, func()) {
 	b.Helper()
 	c := newConsole(Options{Store: nothing{}, Now: sampleNow})
-	pods := view.NewPods(c.env, "")
+	pods := view.NewPods(c.env)
 	pods.Show(bigFleet(100_000))
 	screen := uitest.Screen(b, 120, 40)
 	p := pods.Primitive()
@@ -51,7 +51,7 @@ func BenchmarkFirstFilterKeystroke100k(b *testing.B) {
 	s := bigFleet(100_000)
 	for b.Loop() {
 		b.StopTimer()
-		pods := view.NewPods(c.env, "")
+		pods := view.NewPods(c.env)
 		pods.Show(s)
 		b.StartTimer()
 		if err := pods.SetFilter("w"); err != nil {

@@ -50,9 +50,11 @@ type console struct {
 
 // A main is a view that a digit opens.
 type main struct {
-	key  string
-	name string // in commands: "pods"
-	view view.View
+	key   string
+	name  string // in commands: "pods"
+	label string // on the second line and over its keys: "Pods"
+	short string // the same where there is little room
+	view  view.View
 }
 
 // messagesKept bounds the log of messages.
@@ -67,14 +69,23 @@ func newConsole(o Options) *console {
 		wake: make(chan struct{}, 1), failing: map[string]string{}, suspend: suspendProcess,
 		ctx: context.Background(), quit: func(error) {},
 	}
-	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Shell: c}
+	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Adviser: o.Adviser, Shell: c}
 	c.mains = []main{
-		{"2", "pods", view.NewPods(c.env, "")},
-		{"3", "groups", view.NewGroups(c.env)},
-		{"4", "nodes", view.NewNodes(c.env)},
-		{"7", "events", view.NewEvents(c.env, keymap.Object{}, "")},
+		{"1", "overview", "Overview", "Over", view.NewOverview(c.env)},
+		{"2", "pods", "Pods", "Pods", view.NewPods(c.env)},
+		{"3", "groups", "Groups", "Group", view.NewGroups(c.env)},
+		{"4", "nodes", "Nodes", "Node", view.NewNodes(c.env)},
+		{"5", "workloads", "Workloads", "Work", view.NewWorkloads(c.env)},
+		{"6", "scaling", "Scaling", "Scale", view.NewScaling(c.env)},
+		{"7", "events", "Events", "Event", view.NewTimeline(c.env)},
+		{"8", "cost", "Cost", "Cost", view.NewCost(c.env)},
 	}
 	c.stack = []view.View{c.mains[0].view}
+	for _, m := range c.mains {
+		if m.name == o.View {
+			c.stack[0] = m.view
+		}
+	}
 	return c
 }
 

@@ -127,7 +127,7 @@ func open(t testing.TB, width, height int, s *fleet.Snapshot, change func(*Optio
 	t.Helper()
 	d := &desk{store: newMemory(s), screen: uitest.Screen(t, width, height), clock: &atomic.Int64{}, done: make(chan error, 1)}
 	o := Options{
-		Store: d.store, Objects: library{}, Title: "prod-hz",
+		Store: d.store, Objects: library{}, Title: "prod-hz", View: "pods",
 		Logs: &journal{lines: "started CONTAINER\nready\nGET /healthz 200\n\x1b[31mERROR\x1b[0m no route to host\nGET /orders 200\n"},
 		Now:  func() time.Time { return sampleNow().Add(time.Duration(d.clock.Load()) * time.Second) },
 	}
@@ -176,6 +176,19 @@ func TestGoldenScreens(t *testing.T) {
 		snapshot func() *fleet.Snapshot
 		do       func(*desk)
 	}{
+		{"overview", sample, func(d *desk) { d.Press("1") }},
+		{"overview-well", wellSample, func(d *desk) { d.Press("1") }},
+		{"overview-stale", staleSample, func(d *desk) { d.Press("1") }},
+		{"workloads", sample, func(d *desk) { d.Press("5") }},
+		{"scaling", sample, func(d *desk) { d.Press("6") }},
+		{"cost", sample, func(d *desk) { d.Press("8") }},
+		{"cost-workload", sample, func(d *desk) { d.Press("8", "Tab") }},
+		{"cost-node", sample, func(d *desk) { d.Press("8", "Shift-Tab", "Shift-Tab") }},
+		{"cost-spec", sample, func(d *desk) { d.Press("8", "Shift-Tab") }},
+		{"cost-stale", staleSample, func(d *desk) { d.Press("8") }},
+		{"why", sample, func(d *desk) { d.Press("5", "/"); d.Type("checkout"); d.Press("Enter", "w") }},
+		{"why-pod", sample, func(d *desk) { d.Press("/"); d.Type("p8vmz"); d.Press("Enter", "w") }},
+		{"cost-of", sample, func(d *desk) { d.Press("/"); d.Type("checkout"); d.Press("Enter", "Space", "Space", "$") }},
 		{"pods", sample, func(d *desk) { d.See("ledger-2") }},
 		{"nodes", sample, func(d *desk) { d.Press("4") }},
 		{"node-pods", sample, func(d *desk) { d.Press("4", "j", "Enter") }},
@@ -186,7 +199,7 @@ func TestGoldenScreens(t *testing.T) {
 		{"filter-error", sample, func(d *desk) { d.Press("/"); d.Type("zone:h") }},
 		{"sorted-marked", sample, func(d *desk) { d.Press("j", "Space", "Shift-A") }},
 		{"columns-right", sample, func(d *desk) { d.Press("Right", "Right", "Right", "Right") }},
-		{"describe", sample, func(d *desk) { d.Press("j", "j", "d"); d.See("ContainerGroupId"); d.See("Line 05") }},
+		{"describe", sample, func(d *desk) { d.Press("j", "j", "j", "d"); d.See("ContainerGroupId"); d.See("Line 05") }},
 		{"yaml", sample, func(d *desk) { d.Press("y"); d.See("apiVersion") }},
 		{"logs", sample, func(d *desk) { d.Press("/"); d.Type("search"); d.Press("Enter", "l"); d.See("GET /orders") }},
 		{"logs-search", sample, func(d *desk) {
@@ -238,7 +251,7 @@ func TestTroubleHasColourOnlyWhereColourIsWanted(t *testing.T) {
 
 func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
-	d.Press("j", "j", "Space") // marks ledger-2, the cursor moves to ledger-0
+	d.Press("j", "j", "Space") // marks ledger-0, the cursor moves to ledger-2
 	s := sample()
 	first := *s.Placements[0]
 	pod := *first.Pod
@@ -249,11 +262,11 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	d.See("aaa-new")
 	d.Do(func() {
 		selection := d.c.selection()
-		if selection.Cursor.Name != "ledger-0" {
-			t.Errorf("the cursor is on %s, want ledger-0", selection.Cursor.Name)
+		if selection.Cursor.Name != "ledger-2" {
+			t.Errorf("the cursor is on %s, want ledger-2", selection.Cursor.Name)
 		}
-		if len(selection.Marked) != 1 || selection.Marked[0].Name != "ledger-2" {
-			t.Errorf("marked are %v, want ledger-2", selection.Marked)
+		if len(selection.Marked) != 1 || selection.Marked[0].Name != "ledger-0" {
+			t.Errorf("marked are %v, want ledger-0", selection.Marked)
 		}
 	})
 	// A pod of the same name that replaces a marked one is another object.
@@ -276,9 +289,9 @@ func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
 	s := sample()
 	s.Placements[0].Reason = "OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h, choose another zone or another instance type"
 	d := open(t, 80, 24, s, nil)
-	d.See("OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h,\n choose another zone or another instance type\n l logs")
+	d.See("\n batch/report-28491-4kx2l: OperationDenied.NoStock: the resource is out of\n stock in zone cn-hangzhou-h, choose another zone or another instance type\n l logs")
 	d.Resize(80, 12) // rows are worth more there
-	d.See("zone cn-hangzhou-h, …\n l logs")
+	d.See("the resource is out of sto…\n l logs")
 }
 
 func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
@@ -288,9 +301,9 @@ func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
 		p.Place, p.Pod.NodeName, p.Pod.Name = fleet.PlaceECS, "a-node-with-a-long-name", "the-same-name-in-two-namespaces-0"
 	}
 	d := open(t, 80, 24, s, nil)
-	d.See("\n batch/the-same-name-in-two-namespaces-0: group eci-bp1fe")
+	d.See("\n batch/the-same-name-in-two-namespaces-0: its container group")
 	d.Resize(160, 24)
-	d.See("\n group eci-bp1fe0040000e004 is gone")
+	d.See("\n its container group eci-bp1fe0040000e004 does not exist any more")
 }
 
 func TestTroubleIsOneKeyAway(t *testing.T) {
@@ -298,7 +311,7 @@ func TestTroubleIsOneKeyAway(t *testing.T) {
 	d.Press("j")
 	d.See("5 rows need a look: Shift-S brings them to the top")
 	d.Press("g", "Shift-S")
-	d.See("AGE\n ✗ batch     report-28491-4kx2l         0/1 Lost")
+	d.See("AGE\n ✗ report-28491-4kx2l         0/1 Lost")
 	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
 		t.Errorf("the orphan stands below what is fine:\n%s", text)
 	}
@@ -306,10 +319,11 @@ func TestTroubleIsOneKeyAway(t *testing.T) {
 
 func TestWhatWasNeverReadIsNotZero(t *testing.T) {
 	s := sample()
-	s.Placements, s.Sources[0].Read, s.Sources[0].Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
+	pods := sourceOf(s, "pods")
+	s.Placements, pods.Read, pods.Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
 	d := open(t, 80, 24, s, nil)
 	d.See("pods ECS ? ECI ?")
-	d.See("[2 Pods]  3 Groups  4 Nodes  7 Events\n")
+	d.See("[2 Pods] 3 Group 4 Node 5 Work 6 Scale 7 Event 8 Cost\n")
 	d.See("LASTWORD\n\n")
 }
 
@@ -330,7 +344,7 @@ func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
 	d.See("Nodes › Pods on ecs-07")
 	d.Miss("1 of 3")
 	d.Press("Esc")
-	d.See("[4 Nodes]")
+	d.See("[4 Node]")
 }
 
 func TestEscInTheFilterBringsBackTheFilterBefore(t *testing.T) {
@@ -352,11 +366,11 @@ func TestCommandGoesToANamespace(t *testing.T) {
 	d.See("/namespace:=shop")
 	d.See("7 of 11")
 	d.Press(":")
-	d.Type("deployments")
+	d.Type("secrets")
 	d.Press("Enter")
-	d.See(`no command "deployments"`)
+	d.See(`no command "secrets"`)
 	d.Press("Esc", "-")
-	d.See("[4 Nodes]")
+	d.See("[4 Node]")
 	d.Press("-")
 	d.See("/namespace:=shop")
 }
@@ -455,7 +469,7 @@ func TestLogsChangeContainerRunAndTimestamps(t *testing.T) {
 func TestSourceErrorStaysUntilRead(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	bad := sample()
-	bad.Sources[3].Error = "throttled"
+	sourceOf(bad, "groups").Error = "throttled"
 	d.store.put(bad)
 	d.See("groups STALE 3s")
 	d.See("groups shown as of 3s ago: throttled")
@@ -483,21 +497,21 @@ func TestCopyNamesTheMarked(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("Space", "Space", "c")
 	d.See("sent 2 names")
-	if got, want := string(d.screen.GetClipboardData()), "report-28491-4kx2l\nreport-28490-9qqwz"; got != want {
+	if got, want := string(d.screen.GetClipboardData()), "report-28491-4kx2l\nreport-by-hand-9qqwz"; got != want {
 		t.Errorf("the clipboard holds %q, want %q", got, want)
 	}
 }
 
 func TestResizeChoosesOtherColumns(t *testing.T) {
 	d := open(t, 120, 40, sample(), nil)
-	d.See("GROUP")
+	d.See("BILLED")
 	d.Resize(60, 20)
-	d.Miss("GROUP")
+	d.Miss("BILLED")
 	d.See("STATUS")
 	d.Resize(10, 3)
 	d.See("terminal")
 	d.Resize(120, 40)
-	d.See("GROUP")
+	d.See("BILLED")
 }
 
 func TestQuitEndsTheConsole(t *testing.T) {

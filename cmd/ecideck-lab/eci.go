@@ -109,7 +109,7 @@ func eciCommand(l *lab) *cobra.Command {
 				return usageError{fmt.Errorf("--speed %g: want more than 0; 60 makes a minute of a second", speed)}
 			}
 			emulator := ecitest.New(ecitest.Options{
-				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret,
+				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret, PlayedBy: cloud.PlayedBy,
 				VSwitches: cloud.VSwitches, Latency: cloud.Latency, Speed: speed,
 				InstanceTypes: account.InstanceTypes, SecurityGroups: account.SecurityGroups, IPv6VSwitches: account.IPv6VSwitches,
 				Timing: ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting, Sample: cloud.Sampling},

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -42,7 +43,7 @@ func run(ctx context.Context, f *flags) error {
 	if err != nil {
 		return err
 	}
-	client, err := kubernetesClient(f.kubeconfig)
+	client, events, err := kubernetesClient(f.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -61,13 +62,13 @@ func run(ctx context.Context, f *flags) error {
 		return fmt.Errorf("opening the kubelet port (--listen): %w", err)
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
 	defer broadcaster.Shutdown()
 	return serve(ctx, f, provider.Config{
 		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
-		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud,
+		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
 	}, kubelet)
 }
 
@@ -227,22 +228,32 @@ func version() string {
 }
 
 // kubernetesClient raises client-go's limit of five calls a second, which would be the
-// node's pace: every pod costs a status, two annotations and a few events.
-func kubernetesClient(file string) (kubernetes.Interface, error) {
+// node's pace: every pod costs a token, three patches and a few events. What the node asks at
+// once is bounded by its workers, and the API server has its own fairness.
+//
+// Events have a client of their own, with twice a kubelet's own rate: a burst of pods is
+// served before it is told of.
+func kubernetesClient(file string) (client kubernetes.Interface, events corev1client.EventsGetter, err error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = file
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the cluster (give --kubeconfig, set KUBECONFIG, or run in a pod): %w", err)
+		return nil, nil, fmt.Errorf("finding the cluster (give --kubeconfig, set KUBECONFIG, or run in a pod): %w", err)
 	}
-	config.QPS, config.Burst = 500, 1000
+	config.QPS, config.Burst = 2000, 4000
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
 	config.Wrap(setup.PatientWatches)
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	return client, nil
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = 100, 200
+	if events, err = corev1client.NewForConfig(config); err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return client, events, nil
 }
 
 func newLogger(level, format string) (*slog.Logger, error) {

@@ -205,7 +205,7 @@ func sameToleration(a, b corev1.Toleration) bool {
 	return a.Key == b.Key && a.Operator == b.Operator && a.Value == b.Value && a.Effect == b.Effect
 }
 
-func applied(t *testing.T, pod *corev1.Pod, patch []byte) *corev1.Pod {
+func applied(t testing.TB, pod *corev1.Pod, patch []byte) *corev1.Pod {
 	t.Helper()
 	raw, err := json.Marshal(pod)
 	if err != nil {

@@ -108,11 +108,18 @@ func (g *getOptions) progress(text string) {
 // sources are what the collectors read from. A missing region or missing credentials are
 // the groups source's error, nobody else's.
 func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources {
-	s := collectors.Sources{Kubernetes: kube.Client, Namespace: namespace, Probe: kube.Probe}
+	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Probe: kube.Probe}
+	region := ""
+	s.Book = func() (fleet.PriceBook, error) {
+		book, err := setup.Prices(setup.ConfigFile())
+		book.Region = region
+		return book, err
+	}
 	if client, err := o.cloud(); err != nil {
 		s.NoECI = err
 	} else {
-		s.ECI = client
+		region = client.Region()
+		s.ECI, s.Cloud = client, client
 	}
 	return s
 }

@@ -15,7 +15,7 @@ import (
 func deleteChecks() []check {
 	return []check{
 		{"delete waits for the containers and not for the grace period", deletesGracefully},
-		{"delete --force returns at once, and the group goes too", deletesByForce},
+		{"delete --force returns at once, and the group goes without waiting for its containers", deletesByForce},
 	}
 }
 
@@ -48,7 +48,7 @@ func deletesByForce(x *tenant) {
 apiVersion: v1
 kind: Pod
 metadata: {name: stuck, namespace: NAMESPACE}
-spec: {ECI, containers: [{name: main, image: lab/serve, env: [{name: STOP_SECONDS, value: "8"}]}]}
+spec: {ECI, terminationGracePeriodSeconds: 600, containers: [{name: main, image: lab/serve, env: [{name: STOP_SECONDS, value: "600"}]}]}
 `)
 	x.untilReady("stuck")
 	x.do("delete", "pod", "stuck", "--grace-period=0", "--force")

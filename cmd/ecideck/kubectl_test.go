@@ -35,7 +35,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 `
 
 // startQuickLab starts the scenario above, with changes.
-func startQuickLab(t *testing.T, change ...func(*scenario.Scenario)) *cluster {
+func startQuickLab(t testing.TB, change ...func(*scenario.Scenario)) *cluster {
 	t.Helper()
 	s, err := scenario.Parse("quick", []byte(quick))
 	if err != nil {
@@ -59,7 +59,7 @@ func TestKubectlFindsAKubelet(t *testing.T) {
 	}
 	node := c.lab.Scenario.VirtualNodes[0].Name
 	t.Run("while others work", func(t *testing.T) {
-		for _, check := range slices.Concat(logChecks(), deleteChecks(), controllerChecks(), podChecks(), scaleChecks()) {
+		for _, check := range slices.Concat(logChecks(), execChecks(), deleteChecks(), controllerChecks(), podChecks(), scaleChecks()) {
 			t.Run(check.name, func(t *testing.T) {
 				t.Parallel()
 				check.run(newTenant(t, c.lab, client, node))
@@ -69,6 +69,9 @@ func TestKubectlFindsAKubelet(t *testing.T) {
 	// It needs the node for itself.
 	t.Run("drain respects a disruption budget, and uncordon opens the node", func(t *testing.T) {
 		drainsTheNode(newTenant(t, c.lab, client, node))
+	})
+	t.Run("an API server that is killed and started again changes no pod", func(t *testing.T) {
+		survivesTheAPIServer(newTenant(t, c.lab, client, node))
 	})
 }
 
@@ -87,7 +90,7 @@ type tenant struct {
 	client    kubernetes.Interface
 }
 
-func newTenant(t *testing.T, lab *kubetest.Lab, client kubernetes.Interface, node string) *tenant {
+func newTenant(t testing.TB, lab *kubetest.Lab, client kubernetes.Interface, node string) *tenant {
 	t.Helper()
 	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "t-"}}, metav1.CreateOptions{})
 	if err != nil {

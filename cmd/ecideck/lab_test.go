@@ -30,14 +30,14 @@ import (
 
 // A cluster is a running lab with the real kubectl as the user's hand.
 type cluster struct {
-	t   *testing.T
+	t   testing.TB
 	lab *kubetest.Lab
 }
 
 // startLab builds the programs, with the race detector if this test has it, and starts a
 // shipped scenario without its traffic: these tests scale by hand. The flags are further
 // ones of its virtual node.
-func startLab(t *testing.T, name string, flags ...string) *cluster {
+func startLab(t testing.TB, name string, flags ...string) *cluster {
 	t.Helper()
 	raw, err := testdata.Scenarios.ReadFile("scenarios/" + name + ".txtar")
 	if err != nil {
@@ -53,7 +53,7 @@ func startLab(t *testing.T, name string, flags ...string) *cluster {
 }
 
 // start starts a lab, whose processes must all run at the test's end without a data race.
-func start(t *testing.T, s *scenario.Scenario) *cluster {
+func start(t testing.TB, s *scenario.Scenario) *cluster {
 	t.Helper()
 	bin, err := kubetest.Programs(t.Context(), raceEnabled)
 	if err != nil {
@@ -113,7 +113,7 @@ func ours(lab *kubetest.Lab) []string {
 }
 
 // raceReports fails the test for data races in the processes of ours.
-func raceReports(t *testing.T, lab *kubetest.Lab) {
+func raceReports(t testing.TB, lab *kubetest.Lab) {
 	t.Helper()
 	for _, part := range ours(lab) {
 		raw, err := os.ReadFile(lab.LogFile(part))

@@ -19,6 +19,9 @@ type built struct {
 	claims   []int32        // per group: how many pods chose it
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
+	prices   *pricer
+	past     bool // the history that was kept is in this one's
+	workloads
 }
 
 // Build joins what the collectors last saw into one Snapshot. previous is the Snapshot of an
@@ -32,6 +35,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	}
 	b.s.built.in = in
 	b.index()
+	b.pricing()
 	b.matchPods()
 	b.vote()
 	b.chooseGroups()
@@ -40,6 +44,13 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.placeOrphans()
 	b.sumNodes()
 	b.mergeEvents()
+	b.buildWorkloads()
+	b.sumPlaces()
+	b.groupEvents()
+	b.remember()
+	b.account()
+	b.attend()
+	b.s.built.prices.frozen = true
 	return b.s
 }
 
@@ -49,11 +60,14 @@ type builder struct {
 	old *Snapshot // never nil
 	s   *Snapshot
 
-	whole  bool         // every pod is looked at again
-	before []*Placement // per pod of in: its placement in old, also when the pod changed
-	todo   []int        // the pods to look at, by position, in order
-	left   []*Placement // placements of old whose pod is gone
-	joins  []join       // parallel to todo
+	whole      bool // every pod is looked at again
+	sameAround bool // nothing beside their own objects changed that says why workloads scale
+	sameUsage  bool
+	sameOwners bool         // no pod came, went or changed its owner
+	before     []*Placement // per pod of in: its placement in old, also when the pod changed
+	todo       []int        // the pods to look at, by position, in order
+	left       []*Placement // placements of old whose pod is gone
+	joins      []join       // parallel to todo
 }
 
 func same[T any](a, b []T) bool {
@@ -340,6 +354,11 @@ func (b *builder) placePods() {
 			placement.Reason = joinSentences(note, v.reason)
 			placement.Trouble = max(placement.Trouble, Degraded)
 		}
+		cost, recheck := b.cost(&placement)
+		placement.Cost = cost
+		if !recheck.IsZero() && (v.recheck.IsZero() || recheck.Before(v.recheck)) {
+			v.recheck = recheck
+		}
 		if !v.recheck.IsZero() {
 			k.rechecks[p] = v.recheck
 		}
@@ -362,11 +381,12 @@ func (b *builder) placeOrphans() {
 		if g.Relation != Orphan {
 			continue
 		}
-		if p := before[g]; p != nil {
-			b.s.Placements = append(b.s.Placements, p)
-			continue
+		made := orphan(g)
+		made.Cost, _ = b.cost(made)
+		if p := before[g]; p != nil && p.Cost == made.Cost {
+			made = p
 		}
-		b.s.Placements = append(b.s.Placements, orphan(g))
+		b.s.Placements = append(b.s.Placements, made)
 	}
 	slices.SortFunc(b.s.Placements[len(b.in.Pods.Items):], func(x, y *Placement) int {
 		return strings.Compare(x.Group.ID, y.Group.ID)
@@ -381,14 +401,19 @@ func (b *builder) sumNodes() {
 	b.s.Nodes = make([]*Node, len(items))
 	if b.whole {
 		sums := make([]Node, len(items))
-		for _, p := range b.in.Pods.Items {
+		for j, p := range b.in.Pods.Items {
 			if i, ok := k.nodes[p.NodeName]; ok {
-				addPod(&sums[i], p, 1)
+				addPod(&sums[i], p, b.s.Placements[j].Cost, 1)
 			}
 		}
 		for i, n := range items {
 			summed := *n
 			summed.Pods, summed.RequestCPU, summed.RequestMemory = sums[i].Pods, sums[i].RequestCPU, sums[i].RequestMemory
+			summed.Shares = sums[i].Shares
+			summed.Cost = Cost{State: NotBilled}
+			if !n.Virtual {
+				summed.Cost = Cost{State: Billed, Quote: k.prices.node(n), Since: n.Created}
+			}
 			b.s.Nodes[i] = &summed
 			if was, ok := b.old.built.nodes[n.Name]; ok && *b.old.Nodes[was] == summed {
 				b.s.Nodes[i] = b.old.Nodes[was]
@@ -398,8 +423,8 @@ func (b *builder) sumNodes() {
 	}
 	copy(b.s.Nodes, b.old.Nodes)
 	owned := map[int]bool{}
-	change := func(p *Pod, by int) {
-		i, ok := k.nodes[p.NodeName]
+	change := func(p *Placement, by int) {
+		i, ok := k.nodes[p.Pod.NodeName]
 		if !ok {
 			return
 		}
@@ -407,22 +432,25 @@ func (b *builder) sumNodes() {
 			summed := *b.s.Nodes[i]
 			b.s.Nodes[i], owned[i] = &summed, true
 		}
-		addPod(b.s.Nodes[i], p, by)
+		addPod(b.s.Nodes[i], p.Pod, p.Cost, by)
 	}
 	for _, gone := range b.left {
-		change(gone.Pod, -1)
+		change(gone, -1)
 	}
 	for _, j := range b.todo {
-		if p := b.in.Pods.Items[j]; b.before[j] == nil {
-			change(p, 1)
-		} else if b.before[j].Pod != p {
-			change(b.before[j].Pod, -1)
-			change(p, 1)
+		before, after := b.before[j], b.s.Placements[j]
+		if before == after {
+			continue
 		}
+		if before != nil {
+			change(before, -1)
+		}
+		change(after, 1)
 	}
 }
 
-func addPod(n *Node, p *Pod, by int) {
+func addPod(n *Node, p *Pod, c Cost, by int) {
+	n.Shares.count(c, by)
 	if p.ended() {
 		return
 	}

@@ -14,11 +14,31 @@ type Inputs struct {
 	Nodes   Nodes
 	Events  Events
 	Groups  Groups
+
+	Controllers []Controllers // one for each kind that was read, by kind
+	Autoscalers []Autoscalers // one for each kind that was read, by kind
+	Budgets     Budgets
+	Services    Services
+	Endpoints   Endpoints
+	Namespaces  Namespaces
+	PodUsage    []PodUsage // one for each source, by its name
+	NodeUsage   NodeUsage
+	Prices      Prices
+	NodePrices  NodePrices
+	Account     Account
+	Subnets     Subnets
+	Zones       Zones
+	Bills       Bills
+	NodeGroups  NodeGroups
+	Policies    Policies
+	Past        Past
+	Book        PriceBook
+
 	Sources []Source
 }
 
-// A Part is the whole of what one source knows now: a Cluster, Pods, Nodes, Events or
-// Groups. There is no such thing as an empty part after an error: an error is no Part.
+// A Part is the whole of what one source knows now. There is no such thing as an empty part
+// after an error: an error is no Part.
 type Part interface{ apply(*Inputs) }
 
 // Cluster says which cluster this is.
@@ -163,7 +183,7 @@ func CompareEvents(a, b *Event) int {
 
 // sorted is a sorted copy in which of equal items the last one stayed.
 func sorted[T any](items []*T, compare func(a, b *T) int) []*T {
-	out := slices.Clone(items)
+	out := slices.DeleteFunc(slices.Clone(items), func(item *T) bool { return item == nil })
 	slices.SortStableFunc(out, compare)
 	kept := out[:0]
 	for i, item := range out {
@@ -173,4 +193,9 @@ func sorted[T any](items []*T, compare func(a, b *T) int) []*T {
 		kept = append(kept, item)
 	}
 	return kept
+}
+
+// read reports whether a source has been read at all.
+func (in *Inputs) read(source string) bool {
+	return slices.ContainsFunc(in.Sources, func(s Source) bool { return s.Name == source && !s.Read.IsZero() })
 }

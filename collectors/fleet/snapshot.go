@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/money"
 )
 
 // A Snapshot is everything known at one moment. It is never changed after Build made it.
@@ -17,7 +18,43 @@ type Snapshot struct {
 	Events     []*Event     // newest first
 	Sources    []Source     // in the collectors' order
 
+	Workloads   []*Workload   // by namespace, kind, name; bare pods are of kind Pod
+	Autoscalers []*Autoscaler // by namespace, name, kind
+	Budgets     []*Budget     // by namespace, name
+	Attention   []Attention   // what needs a person, the most urgent first
+	Timeline    []*Moment     // Events, grouped, newest first
+
+	// Cost is what this cluster costs: every placement, every group of it that has no
+	// placement, and what its real nodes have free. Costs splits it up.
+	Cost   Tally
+	Places []PlaceSum // one for each place that has nodes or pods, in the order ecs, eci, acs, other, none
+
+	Quota      *Quota      // nil: not known
+	VSwitches  []VSwitch   // by id
+	Stocks     []Stock     // what the zones were last known to have
+	NodeGroups []NodeGroup // the cluster autoscaler's; empty where there is none
+	Policies   []Policy    // ACK's ResourcePolicies
+	Namespaces []string    // sorted; of those that this user may list, or nil
+	Services   []*Service  // by namespace, name
+	Bill       Bill
+	History    History
+
 	built built // what the next Build re-uses
+}
+
+// A PlaceSum adds up a place: the rows of the overview.
+type PlaceSum struct {
+	Place         Place
+	Nodes         int
+	Pods          int
+	RequestCPU    int64   // millicores, of pods that have not ended
+	RequestMemory int64   // bytes
+	AllocCPU      int64   // millicores of real nodes; of virtual ones it says nothing and is 0
+	AllocMemory   int64   // bytes
+	BilledCPU     float64 // vCPU of groups that are paid for
+	BilledMemory  float64 // GiB
+	Usage         UsageSum
+	Cost          Tally
 }
 
 // A Placement is one pod and the place it runs, or a group that should have a pod and has
@@ -37,6 +74,7 @@ type Placement struct {
 	// Trouble says that Status needs a person's eye: 0 no, 1 degraded, 2 broken or paid for nothing.
 	Trouble Severity
 	Reason  string // the sentence behind Status; "" when there is nothing to say
+	Cost    Cost
 
 	join join // how Group was found
 }
@@ -70,7 +108,7 @@ type Pod struct {
 	UID, Namespace, Name string
 	ResourceVersion      string
 	NodeName             string // "": not bound
-	Workload             Workload
+	Workload             Owner
 	InstanceID           string // annotation k8s.aliyun.com/eci-instance-id; "": none
 	ACS                  bool   // label alibabacloud.com/acs: "true"
 	Phase                string // Pending, Running, Succeeded, Failed, Unknown
@@ -87,12 +125,9 @@ type Pod struct {
 	Created              time.Time
 	Started              time.Time // zero: not started
 	Changed              time.Time // when a condition or container last changed; zero: not known
+	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
 }
-
-// A Workload is what owns a pod: the topmost owner that is known (Deployment rather than
-// its ReplicaSet). Kind "" is a bare pod.
-type Workload struct{ Kind, Name string }
 
 // A Group is the compact record of an ECI container group.
 type Group struct {
@@ -105,12 +140,19 @@ type Group struct {
 	Memory       float64 // GiB, billed
 	InstanceType string  // "": billed by vCPU and GiB
 	Spot         string  // "", SpotAsPriceGo, SpotWithPriceLimit
+	Category     string  // economy, general; "": general
+	Disk         int     // GiB of ephemeral storage above the free ones
 	Identity     eci.Identity
 	Restarts     int
 	Created      time.Time
+	Started      time.Time // when it began to be paid for, as far as is known; zero: not yet
 	Ended        time.Time // zero: not ended
-	Reason       string    // of the newest warning event or waiting container; "": none
-	Message      string
+	// Notice is why the cloud will take or restart it (SpotToBeReleased, SystemReboot); ""
+	// for none. Due is when, zero where it did not say.
+	Notice  string
+	Due     time.Time
+	Reason  string // of the newest warning event or waiting container; "": none
+	Message string
 	// Relation says how the group stands to this cluster.
 	Relation Relation
 }
@@ -133,6 +175,7 @@ type Node struct {
 	UID, Name         string
 	ResourceVersion   string
 	Virtual           bool   // label type=virtual-kubelet
+	By                string // who runs a virtual node: ecideck, ack, vnode; "": a real node, or not known
 	Place             Place  // what its pods' place is: ecs, eci, other
 	Zone              string // topology.kubernetes.io/zone
 	InstanceType      string // node.kubernetes.io/instance-type
@@ -148,11 +191,26 @@ type Node struct {
 	Pods          int
 	RequestCPU    int64 // millicores
 	RequestMemory int64 // bytes
+	// Cost is a real node's own price; of a virtual node its State is NotBilled, since only
+	// its pods cost. Shares is what its pods cost: parts of Cost on a real node.
+	Cost   Cost
+	Shares Tally
+}
+
+// Idle is the part of a real node's price that no pod asks for; unknown where its price is.
+// It is negative where its pods ask for more than it has.
+func (n *Node) Idle() money.Rate {
+	r := n.Cost.Rate()
+	if n.Virtual || !r.Known() {
+		return money.Rate{}
+	}
+	return money.PerHour(r.MicrosPerHour-n.Shares.Rate(r.Currency).MicrosPerHour, r.Currency)
 }
 
 // An Event is one line of the timeline.
 type Event struct {
 	Time      time.Time // when it was last seen
+	First     time.Time // when it was first seen; zero: not said
 	Count     int
 	Source    string // k8s, eci
 	Type      string // Normal, Warning
@@ -170,7 +228,12 @@ type Source struct {
 	Read  time.Time     // when it was last read whole; zero: never
 	Every time.Duration // how often it reports when all is well
 	Quiet bool          // its age says nothing while it is fresh: it hardly ever changes
-	Error string        // why the newest try failed; "" when it did not
+	// Absent says that the cluster does not have what it would read (KEDA, metrics-server):
+	// that is no error and nothing is missing.
+	Absent bool
+	// Note says what of it could not be read, or is doubtful, although the rest is fresh; "": nothing.
+	Note  string
+	Error string // why the newest try failed; "" when it did not
 }
 
 // Stale reports whether the part is older than it should be at now.

@@ -51,6 +51,7 @@ type Client struct {
 	retries retryPolicy
 	log     *slog.Logger
 	observe func(action, code string, took time.Duration)
+	codes   exitCodes // of commands in containers
 }
 
 // New makes a Client; it makes no call.

@@ -63,19 +63,59 @@ func (e *ExitError) Error() string {
 
 // Run starts a command in a running container and carries its streams until it has ended or
 // the context ends. The error is an *ExitError when the command ran and failed. Where the
-// service carries no status at all, a command that ends by itself counts as successful, as
-// with Kubernetes' oldest protocol.
+// service's socket tells no exit codes, a shell in the container does (see byShell), and the
+// error is ErrNoExitCode when it has none: then nobody knows how the command ended.
 //
 // Run returns without waiting for a Read of Stdin that blocks: the caller closes it. Where
 // the service does not speak protocol v5, the end of Stdin can't be told to the command.
 func (c *Client) Run(ctx context.Context, r ExecRequest, s Streams) error {
 	r.Sync, r.Stdin = false, s.Stdin != nil
-	answer, err := c.Exec(ctx, r)
+	if err := checkCommand(r.Command); err != nil {
+		return fmt.Errorf("running %s: %w", r, err)
+	}
+	need, has := c.byShell(ctx, r)
+	printed := &sieve{out: s.Stdout, mark: newMark()}
+	wrapped := false
+	if command, fits := printed.wrap(r.Command); has && fits {
+		r.Command, s.Stdout, wrapped = command, printed, true
+	}
+	status, err := c.session(ctx, r, s)
 	if err != nil {
 		return err
 	}
+	code, known := 0, !need
+	if wrapped {
+		code, known = printed.end()
+	}
+	if len(status) > 0 {
+		c.codes.learn()
+		err := outcome(status)
+		var exit *ExitError
+		if err != nil && !errors.As(err, &exit) {
+			return fmt.Errorf("running %s: %w", r, err)
+		}
+		if err != nil || !wrapped {
+			return err
+		}
+	}
+	switch {
+	case code != 0:
+		return &ExitError{Code: code}
+	case !known:
+		return fmt.Errorf("running %s: %w", r, ErrNoExitCode)
+	}
+	return nil
+}
+
+// session runs a command over one connection and returns the status that it ended with, if
+// the service told one.
+func (c *Client) session(ctx context.Context, r ExecRequest, s Streams) ([]byte, error) {
+	answer, err := c.Exec(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	if answer.WebSocketURI == "" {
-		return fmt.Errorf("running %s: the answer has no WebSocketUri", r)
+		return nil, fmt.Errorf("running %s: the answer has no WebSocketUri", r)
 	}
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: 15 * time.Second,
 		Subprotocols: []string{protocolV5, "v4.channel.k8s.io"}}
@@ -83,22 +123,24 @@ func (c *Client) Run(ctx context.Context, r ExecRequest, s Streams) error {
 	conn, response, err := dialer.DialContext(ctx, answer.WebSocketURI, nil)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("running %s: %w", r, ctx.Err())
+			return nil, fmt.Errorf("running %s: %w", r, ctx.Err())
 		}
 		if response != nil {
-			return fmt.Errorf("running %s: connecting to its terminal: HTTP status %d", r, response.StatusCode)
+			return nil, fmt.Errorf("running %s: connecting to its terminal: HTTP status %d", r, response.StatusCode)
 		}
-		return fmt.Errorf("running %s: connecting to its terminal failed; the terminal's address is not the API's: check proxy and firewall (%w)", r, withoutAddress(err))
+		return nil, fmt.Errorf("running %s: connecting to its terminal failed; the terminal's address is not the API's: check proxy and firewall (%w)", r, withoutAddress(err))
 	}
+	defer func() { _ = conn.Close() }()
 	t := &terminal{conn: conn, v5: conn.Subprotocol() == protocolV5}
-	if err := t.run(ctx, s); err != nil {
-		var exit *ExitError
-		if errors.As(err, &exit) {
-			return exit
-		}
-		return fmt.Errorf("running %s: %w", r, err)
+	status, err := t.run(ctx, s)
+	return status, wrap(r, err)
+}
+
+func wrap(r ExecRequest, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("running %s: %w", r, err)
 }
 
 // withoutAddress keeps an error's cause and drops the address that a dial error quotes.
@@ -119,8 +161,8 @@ type terminal struct {
 	write sync.Mutex // the connection takes one writer at a time
 }
 
-// run carries the streams until the connection ends.
-func (t *terminal) run(ctx context.Context, s Streams) error {
+// run carries the streams until the connection ends, and returns the status that it told.
+func (t *terminal) run(ctx context.Context, s Streams) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = t.conn.Close() })()
@@ -131,12 +173,9 @@ func (t *terminal) run(ctx context.Context, s Streams) error {
 	go t.keep(ctx, s.Resize)
 	status, err := t.read(s)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	if err != nil {
-		return err
-	}
-	return outcome(status)
+	return status, err
 }
 
 // read writes output where it belongs until the connection ends, and returns the status.

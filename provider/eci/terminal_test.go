@@ -39,6 +39,7 @@ func socket(t *testing.T, protocols []string, handler func(*websocket.Conn)) *Cl
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.codes.learn() // these tests are about one session
 	return c
 }
 

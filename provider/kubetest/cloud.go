@@ -21,6 +21,7 @@ import (
 type Cloud struct {
 	AccessKeyID     string            `json:"accessKeyId"`
 	AccessKeySecret string            `json:"accessKeySecret"`
+	PlayedBy        string            `json:"playedBy,omitempty"` // see ecitest.Options
 	Region          string            `json:"region"`
 	VSwitches       map[string]string `json:"vSwitches"` // id -> zone
 	Scheduling      time.Duration     `json:"scheduling"`
@@ -39,6 +40,9 @@ func cloudOf(s *scenario.Scenario, access Access) Cloud {
 	c := Cloud{
 		AccessKeyID: access.AccessKeyID, AccessKeySecret: access.AccessKeySecret, Region: s.Region,
 		VSwitches: map[string]string{}, Scheduling: defaultScheduling, Starting: defaultStarting,
+	}
+	if s.Identity != "" {
+		c.PlayedBy = access.player().AccessKeyID
 	}
 	for _, zone := range s.Zones {
 		c.VSwitches[zone.VSwitch] = zone.ID

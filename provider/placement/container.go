@@ -78,7 +78,10 @@ func containerRows(prefix string, init bool) []row {
 		runs(sc+"capabilities.add", "SecurityContext.Capability.Add").except("not among "+strings.Join(capabilities(), ", "), forbiddenCapability, Refuses,
 			"ECI does not grant the capability %s", own),
 		warns(sc+"capabilities.drop", "SecurityContextIgnored", isolated),
-		runs(sc+"privileged", "false").except("true", yes, Refuses, "containers of a group are not privileged", own),
+		runs(sc+"privileged", "SecurityContextPrivileged").except("true of an init container", func(a at) (string, string, bool) {
+			return "", "", a.init && a.value == true
+		}, Refuses, "ECI has no parameter for a privileged init container", own).except("true", yes, Warns, "PrivilegedInBeta",
+			"privileged containers are a beta of ECI: an account that is not in it gets a refusal, or a container without the privileges"),
 		runs(sc+"runAsUser", "SecurityContext.RunAsUser"), runs(sc+"readOnlyRootFilesystem", "SecurityContext.ReadOnlyRootFilesystem"),
 		runs(sc+"allowPrivilegeEscalation", "true, as without it").except("false", when(func(b bool) bool { return !b }), Warns, "SecurityContextIgnored", isolated),
 		runs(sc+"procMount", "Default").except("Unmasked", when(func(t corev1.ProcMountType) bool { return t == corev1.UnmaskedProcMount }), Refuses,

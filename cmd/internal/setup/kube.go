@@ -10,13 +10,17 @@ import (
 	"github.com/ecideck/ecideck/collectors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 )
 
 // A Kube is a way to one cluster.
 type Kube struct {
 	Client    kubernetes.Interface
+	Dynamic   dynamic.Interface // JSON: custom resources have nothing else
+	Metrics   metrics.Interface
 	Config    *rest.Config
 	Probe     collectors.Probe
 	Context   string // the kubeconfig context in force; "": in-cluster or none
@@ -47,12 +51,22 @@ func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
 	}
+	plain := rest.CopyConfig(config)
+	plain.ContentType, plain.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	custom, err := dynamic.NewForConfig(plain)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
+	}
+	measured, err := metrics.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
+	}
 	namespace, given, err := loader.Namespace()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig's namespace: %w", err)
 	}
 	k := &Kube{
-		Client: client, Config: config, Namespace: namespace,
+		Client: client, Dynamic: custom, Metrics: measured, Config: config, Namespace: namespace,
 		NamespaceGiven: given && flags.Namespace != nil && *flags.Namespace != "",
 		Probe:          collectors.ProbeReady(client.Discovery().RESTClient()),
 	}

@@ -22,6 +22,9 @@ import (
 type Options struct {
 	Region                       string // "": cn-hangzhou
 	AccessKeyID, AccessKeySecret string // "": DefaultAccessKeyID and DefaultAccessKeySecret
+	// PlayedBy is a second access key's id, with the same secret: of a virtual node of ours
+	// that plays the vendor's. It sees its groups' own tags, all others those of ACK. "": none.
+	PlayedBy string
 	// VSwitches maps a vSwitch id to its zone. nil: vsw-h and vsw-i, in zones h and i.
 	VSwitches map[string]string
 	// InstanceTypes is the catalogue of ECS types, by name. nil: every type whose name says its
@@ -124,6 +127,7 @@ type Emulator struct {
 	ops        []*opsTask            // oldest first
 	commits    []*commitTask         // oldest first
 	executions map[string]*execution // by the token in their address
+	disks      map[string]*disk      // by group; of those that a command ran in
 	ledger     []charge              // of groups that left, about oldest first
 	ecs        []ECSInstance
 	routes     []Route
@@ -162,8 +166,8 @@ func New(o Options) *Emulator {
 	e := &Emulator{
 		options: o, timing: o.Timing.withDefaults(o.Instant), schema: schema, start: now, epoch: now,
 		random:     rand.New(rand.NewPCG(o.Seed, 1)),
-		executions: map[string]*execution{},
-		groups:     map[string]*group{}, tokens: map[string]tokenUse{},
+		executions: map[string]*execution{}, disks: map[string]*disk{},
+		groups: map[string]*group{}, tokens: map[string]tokenUse{},
 		nonces: [2]map[string]bool{{}, {}}, rates: map[string]int{}, calls: map[string]int{},
 	}
 	if err := errors.Join(e.SetECSInstances(o.ECSInstances), e.SetRoutes(o.Routes)); err != nil {
@@ -260,6 +264,9 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case refusal != nil:
 		e.refuse(w, refusal)
 	default:
+		if later, ok := answer.(deferred); ok {
+			answer = later(r.Context())
+		}
 		writeJSON(w, http.StatusOK, answer)
 	}
 }
@@ -308,6 +315,8 @@ func (e *Emulator) answer(c *call) (answer any, after aftermath, refused *refusa
 			after.delay = max(after.delay, time.Duration(f.DelaySeconds*float64(time.Second)))
 		case FaultRepeatPage:
 			delete(c.params, "NextToken")
+		case FaultSilentExec:
+			c.silent = true
 		case FaultEmptyList:
 			empty = true
 		case FaultTimeoutAfterAccept:
@@ -405,6 +414,8 @@ func (e *Emulator) handler(action string) handler {
 		return e.describeInstances
 	case "DescribeSpotPriceHistory":
 		return e.spotHistory
+	case "DescribeVSwitches":
+		return e.describeVSwitches
 	case "GetCallerIdentity":
 		return e.callerIdentity
 	case "DescribeRegions":

@@ -1,11 +1,13 @@
 package ecitest
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
+	"io"
 	"net/url"
-	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ecideck/ecideck/provider/eci"
@@ -21,18 +23,57 @@ type execAnswer struct {
 // An execution is a command that waits for the one connection that may run it.
 type execution struct {
 	command           []string
+	main              []string // what the container itself runs
 	env               []variable
-	hostname          string
+	hostname, address string
+	dir               string
+	cpu               float64
+	files             *files
+	now               func() time.Time
+	random            uint32
 	stdin, tty        bool
-	interactive       bool // the command is a shell
+	silent            bool // its socket tells no exit code
 	vswitch, resolver string
 	routes            []Route
 	expires           time.Time
-	width, height     uint16 // of the terminal, as last told
+	shells            atomic.Int32
+
+	mu            sync.Mutex
+	width, height uint16 // of the terminal, as last told
+}
+
+func (x *execution) size() (width, height uint16) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.width, x.height
+}
+
+func (x *execution) resize(width, height uint16) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.width, x.height = width, height
+}
+
+// environment is what a command finds; values of the container's come last and win.
+func (x *execution) environment() []string {
+	env := []string{"PATH=" + usualPath, "HOME=/root", "HOSTNAME=" + x.hostname}
+	if x.tty {
+		env = append(env, "TERM=xterm")
+	}
+	for _, v := range x.env {
+		if v.FieldPath == "status.podIP" {
+			v.Value = x.address
+		}
+		env = append(env, v.Key+"="+v.Value)
+	}
+	return env
 }
 
 // execLife is how long the address of an execution is good for.
 const execLife = 30 * time.Second
+
+// A silent socket is one that tells no exit code. Nothing says that the real service's does,
+// so both are played: see FaultSilentExec.
 
 // execCommand answers a command's output with Sync, and otherwise the address of a
 // WebSocket and of a page for browsers that the emulator serves: see terminal.go.
@@ -65,15 +106,28 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 	if status := g.at(now, e.timing).status; status != eci.Running || r.state.name != "Running" {
 		return nil, badRequest("IncorrectStatus", "The container "+x.Name+" is not running.")
 	}
-	run := &execution{command: command, env: x.Env, hostname: g.Name, tty: c.boolean("TTY"),
-		vswitch: g.VSwitch, routes: e.routes, resolver: g.Given["DnsConfig.NameServer.1"],
-		stdin: c.params["Stdin"] != "false", expires: time.Now().Add(execLife)}
-	if run.resolver == "" {
-		run.resolver = "100.100.2.136" // the VPC's own
+	main := append(append([]string{}, x.Command...), x.Args...)
+	if len(main) == 0 {
+		main = []string{x.script()}
 	}
-	run.interactive = run.stdin && len(command) == 1 && isShell(command[0])
+	dir := x.WorkingDir
+	if dir == "" {
+		dir = "/"
+	}
+	begin := func(tty bool) *execution {
+		run := &execution{command: command, main: main, env: x.Env, hostname: g.Name, address: g.IP, dir: dir, cpu: g.CPU, tty: tty,
+			files: e.filesOf(g, x, r.state.started), now: e.Now, random: e.random.Uint32(), silent: c.silent,
+			vswitch: g.VSwitch, routes: e.routes, resolver: g.Given["DnsConfig.NameServer.1"],
+			stdin: c.params["Stdin"] != "false", expires: time.Now().Add(execLife)}
+		if run.resolver == "" {
+			run.resolver = "100.100.2.136" // the VPC's own
+		}
+		return run
+	}
+	run := begin(c.boolean("TTY"))
 	if c.boolean("Sync") {
-		return execAnswer{RequestId: e.requestID(), SyncResponse: run.output(command)}, nil
+		id := e.requestID()
+		return deferred(func(ctx context.Context) any { return execAnswer{RequestId: id, SyncResponse: run.output(ctx)} }), nil
 	}
 	for token, other := range e.executions {
 		if time.Now().After(other.expires) {
@@ -82,11 +136,59 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 	}
 	// One connection for one address, so the browser's terminal has an address of its own.
 	plain, browser := digest(e.requestID(), "/exec")[:32], digest(e.requestID(), "/browser")[:32]
-	forBrowser := *run
-	forBrowser.tty = true
-	e.executions[plain], e.executions[browser] = run, &forBrowser
+	e.executions[plain], e.executions[browser] = run, begin(true)
 	return execAnswer{RequestId: e.requestID(), WebSocketUri: c.socket + execPath + "?s=" + plain,
 		HttpUrl: "http" + strings.TrimPrefix(c.socket, "ws") + browserPath + "?s=" + url.QueryEscape(browser)}, nil
+}
+
+// A deferred answer is made when the emulator's lock is free again: it may take long.
+type deferred func(context.Context) any
+
+// output is what a command without input prints on both of its streams.
+func (x *execution) output(ctx context.Context) string {
+	var out lockedBuffer
+	x.run(ctx, nil, &out, &out)
+	return out.b.String()
+}
+
+// lockedBuffer takes what a command and those it started write, the first MiB of it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.b.Len()+len(b) > maxLogBytes && len(b) > 100 { // a complaint has its place still
+		return len(b), nil
+	}
+	return l.b.Write(b)
+}
+
+// run runs the execution's command to its end and returns its exit code. What it uses is
+// limited: see process.go.
+func (x *execution) run(ctx context.Context, in io.Reader, out, errs io.Writer) int {
+	ctx, cancel := context.WithTimeout(ctx, maxRunning)
+	defer cancel()
+	b, ctx := newBudget(ctx)
+	defer b.end(nil)
+	p := &process{x: x, ctx: ctx, dir: x.dir, env: x.environment(), in: in, out: out, errs: errs, budget: b}
+	if terminal, ok := in.(*tty); ok && !isShell(x.command[0]) {
+		defer terminal.runs(func() { b.end(context.Canceled) })()
+	}
+	if info, err := x.files.stat(x.dir, true); err != nil || !info.IsDir() {
+		_ = x.files.mkdir(x.dir, true) // as a container's runtime does; where it can't be, commands say so
+	}
+	code := x.start(p, x.command)
+	if b.exhausted(ctx) {
+		_, _ = io.WriteString(errs, "Killed\n")
+		return killed
+	}
+	if ctx.Err() != nil {
+		return interrupted
+	}
+	return code
 }
 
 func isShell(command string) bool {
@@ -95,103 +197,4 @@ func isShell(command string) bool {
 		return true
 	}
 	return false
-}
-
-// output is what a command prints on both of its streams.
-func (x *execution) output(command []string) string {
-	text, _ := x.run(command)
-	return text
-}
-
-// run is a command's output and exit code. The emulated containers have echo, env, hostname,
-// pwd, true, false, stty size, those that answer by routes (nslookup, nc, curl, wget), and a
-// shell that knows ; && || $? and exit, but no quotes and no pipes.
-func (x *execution) run(command []string) (string, int) {
-	if len(command) == 0 {
-		return "", 0
-	}
-	name := command[0][strings.LastIndexByte(command[0], '/')+1:]
-	switch name {
-	case "echo":
-		return strings.Join(command[1:], " ") + "\n", 0
-	case "env", "printenv":
-		var b strings.Builder
-		for _, v := range x.env {
-			b.WriteString(v.Key + "=" + v.Value + "\n")
-		}
-		return b.String(), 0
-	case "hostname":
-		return x.hostname + "\n", 0
-	case "pwd":
-		return "/\n", 0
-	case "true":
-		return "", 0
-	case "false":
-		return "", 1
-	case "stty":
-		if len(command) == 2 && command[1] == "size" {
-			return fmt.Sprintf("%d %d\n", x.height, x.width), 0
-		}
-		return "stty: only size is known here\n", 1
-	case "nslookup":
-		return x.nslookup(command[1:])
-	case "nc":
-		return x.connect(command[1:])
-	case "curl", "wget":
-		return x.get(name, command[1:])
-	case "sh", "bash", "ash":
-		if len(command) == 3 && command[1] == "-c" {
-			text, code, _ := x.script(command[2])
-			return text, code
-		}
-		return "", 0
-	}
-	return "sh: " + name + ": not found\n", 127
-}
-
-// script runs the commands of a line; exit tells that one of them ended the shell.
-func (x *execution) script(line string) (text string, code int, exit bool) {
-	for _, operator := range []string{";", "&&", "||"} {
-		line = strings.ReplaceAll(line, operator, " "+operator+" ")
-	}
-	var out strings.Builder
-	var words []string
-	skip := false
-	flush := func() {
-		switch {
-		case skip || exit || len(words) == 0:
-		case words[0] == "exit":
-			exit = true
-			if len(words) > 1 {
-				if n, err := strconv.ParseUint(words[1], 10, 8); err == nil {
-					code = int(n)
-				} else {
-					code = 2
-				}
-			}
-		default:
-			var text string
-			text, code = x.run(words)
-			out.WriteString(text)
-		}
-		words = nil
-	}
-	for _, word := range strings.Fields(line) {
-		switch word {
-		case ";":
-			flush()
-			skip = false
-		case "&&":
-			flush()
-			skip = code != 0
-		case "||":
-			flush()
-			skip = code == 0
-		case "2>&1", "2>/dev/null":
-		default:
-			words = append(words, strings.ReplaceAll(word, "$?", strconv.Itoa(code)))
-		}
-	}
-	flush()
-	return out.String(), code, exit
 }

@@ -20,7 +20,8 @@ func TestACommandsOutputInTheAnswer(t *testing.T) {
 	w.pass(time.Minute)
 	for command, want := range map[string]string{
 		`["/bin/echo","a","b"]`:       "a b\n",
-		`["env"]`:                     "A=b\n",
+		`["env"]`:                     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOME=/root\nHOSTNAME=web-0\nA=b\n",
+		`["printenv","A"]`:            "b\n",
 		`["sh","-c","echo  one two"]`: "one two\n",
 		`["hostname"]`:                "web-0\n",
 		`["vim"]`:                     "sh: vim: not found\n",

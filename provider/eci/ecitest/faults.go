@@ -30,6 +30,7 @@ const (
 	FaultRestart            = "restart"              // groups are restarted after a failure of their host
 	FaultMaintenance        = "maintenance"          // groups get the notice SystemReboot
 	FaultCacheFails         = "cachefails"           // image caches that are made or updated become Failed
+	FaultSilentExec         = "silentexec"           // the socket of a command tells no exit code
 	FaultCode               = "code"                 // calls are refused with Code
 )
 
@@ -37,7 +38,7 @@ const (
 func faultKinds() []string {
 	return []string{FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept,
 		FaultUnavailable, FaultSlow, FaultRepeatPage, FaultArrears, FaultQuota, FaultNoIPs, FaultNotOnSale,
-		FaultSpotReclaim, FaultRestart, FaultMaintenance, FaultCacheFails, FaultCode}
+		FaultSpotReclaim, FaultRestart, FaultMaintenance, FaultCacheFails, FaultSilentExec, FaultCode}
 }
 
 // ofZones reports that a fault decides whether a zone takes a new group.
@@ -171,6 +172,10 @@ func (e *Emulator) firing(now time.Time, c *call) []*Fault {
 			}
 		case FaultRepeatPage:
 			if c.params["NextToken"] == "" {
+				continue
+			}
+		case FaultSilentExec:
+			if c.action != "ExecContainerCommand" {
 				continue
 			}
 		case FaultArrears, FaultQuota:

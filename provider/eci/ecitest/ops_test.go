@@ -39,6 +39,8 @@ func versionOf(action string) string {
 		return "2017-12-14"
 	case "GetCallerIdentity":
 		return "2015-04-01"
+	case "DescribeVSwitches":
+		return "2016-04-28"
 	}
 	return "2018-08-08"
 }

@@ -16,6 +16,8 @@ func versionOf(action string) string {
 		return "2014-05-26" // ECS
 	case "DescribeInstanceBill":
 		return "2017-12-14" // BSS
+	case "DescribeVSwitches":
+		return "2016-04-28" // VPC
 	case "GetCallerIdentity":
 		return "2015-04-01" // STS
 	}
@@ -25,7 +27,7 @@ func versionOf(action string) string {
 // isVersion reports that a product that is emulated has the version.
 func isVersion(version string) bool {
 	return version == eciVersion || version == versionOf("DescribeSpotPriceHistory") || version == versionOf("GetCallerIdentity") ||
-		version == versionOf("DescribeInstanceBill")
+		version == versionOf("DescribeInstanceBill") || version == versionOf("DescribeVSwitches")
 }
 
 // The account that the access key is of.

@@ -1,11 +1,16 @@
 package ecitest
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"strconv"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -44,6 +49,7 @@ const idle = 10 * time.Minute
 const (
 	channelStdin  = 0
 	channelStdout = 1
+	channelStderr = 2
 	channelStatus = 3
 	channelResize = 4
 	channelClose  = 255
@@ -76,19 +82,11 @@ func (e *Emulator) serveTerminal(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = conn.Close() }()
 	conn.SetReadLimit(64 << 10)
-	code := 0
-	if run.interactive {
-		var ended bool
-		if code, ended = run.shell(conn); !ended {
-			return // nobody is there to be told
-		}
-	} else {
-		var out string
-		if out, code = run.run(run.command); !say(conn, out) {
-			return
-		}
+	code, ok := run.serve(context.WithoutCancel(r.Context()), conn)
+	if !ok {
+		return // nobody is there to be told
 	}
-	if status := exitStatus(conn.Subprotocol(), code); status != nil {
+	if status := exitStatus(conn.Subprotocol(), code); status != nil && !run.silent {
 		if conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelStatus}, status...)) != nil {
 			return
 		}
@@ -98,9 +96,98 @@ func (e *Emulator) serveTerminal(w http.ResponseWriter, r *http.Request) {
 	_ = conn.WriteControl(websocket.CloseMessage, end, time.Now().Add(time.Second))
 }
 
-// say writes output and tells whether anybody is there.
-func say(conn *websocket.Conn, text string) bool {
-	return text == "" || conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelStdout}, text...)) == nil
+// A channel is one of a connection's outputs.
+type channel struct {
+	conn   *websocket.Conn
+	write  *sync.Mutex // a connection takes one writer at a time
+	number byte
+	tty    bool // lines end as a terminal in raw mode needs it
+	gone   context.CancelFunc
+}
+
+func (c channel) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	text := b
+	if c.tty {
+		text = bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	if err := c.conn.SetWriteDeadline(time.Now().Add(idle)); err != nil {
+		return 0, err
+	}
+	if err := c.conn.WriteMessage(websocket.BinaryMessage, append([]byte{c.number}, text...)); err != nil {
+		c.gone()
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// serve runs the command between the connection's streams; ok is false when the connection
+// went away first.
+func (x *execution) serve(ctx context.Context, conn *websocket.Conn) (code int, ok bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	gone := atomic.Bool{}
+	leave := func() { gone.Store(true); cancel() }
+	var write sync.Mutex
+	out := channel{conn, &write, channelStdout, x.tty, leave}
+	errs := out
+	if !x.tty {
+		errs.number = channelStderr
+	}
+	input := keyboard{press: func([]byte) {}, end: func() {}}
+	var in io.Reader
+	switch {
+	case x.stdin && x.tty:
+		terminal := newTTY(func(text string) { _, _ = io.WriteString(out, text) })
+		in, input = terminal, keyboard{terminal.press, terminal.hangUp}
+	case x.stdin:
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			_, _ = io.WriteString(errs, err.Error()+"\n")
+			return 126, true
+		}
+		defer func() { _, _ = reader.Close(), writer.Close() }()
+		in, input = reader, keyboard{func(b []byte) { _, _ = writer.Write(b) }, func() { _ = writer.Close() }}
+	}
+	go x.listen(conn, input, leave)
+	code = x.run(ctx, in, out, errs)
+	return code, !gone.Load()
+}
+
+// A keyboard is where input goes.
+type keyboard struct {
+	press func([]byte)
+	end   func()
+}
+
+// listen takes input and sizes until the connection ends, which is told to leave.
+func (x *execution) listen(conn *websocket.Conn, input keyboard, leave func()) {
+	for conn.SetReadDeadline(time.Now().Add(idle)) == nil {
+		_, message, err := conn.ReadMessage()
+		if err != nil {
+			break
+		}
+		if len(message) == 0 {
+			continue
+		}
+		switch message[0] {
+		case channelStdin:
+			input.press(message[1:])
+		case channelResize:
+			var size struct{ Width, Height uint16 }
+			if json.Unmarshal(message[1:], &size) == nil {
+				x.resize(size.Width, size.Height)
+			}
+		case channelClose:
+			input.end()
+		}
+	}
+	leave()
+	input.end()
 }
 
 // exitStatus is what channel 3 carries at the end: a metav1.Status, or text with the oldest
@@ -116,95 +203,4 @@ func exitStatus(protocol string, code int) []byte {
 		return []byte(`{"metadata":{},"status":"Success"}`)
 	}
 	return fmt.Appendf(nil, `{"metadata":{},"status":"Failure","message":%q,"reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"%d"}]}}`, message, code)
-}
-
-// input reads the next bytes of a person or a pipe; sizes are noted on the way. more is false
-// at the input's end; gone says that the connection ended.
-func (x *execution) input(conn *websocket.Conn) (text string, more, gone bool) {
-	for {
-		if conn.SetReadDeadline(time.Now().Add(idle)) != nil {
-			return "", false, true
-		}
-		_, message, err := conn.ReadMessage()
-		if err != nil {
-			return "", false, true
-		}
-		if len(message) == 0 {
-			continue
-		}
-		switch message[0] {
-		case channelStdin:
-			return string(message[1:]), true, false
-		case channelResize:
-			var size struct{ Width, Height uint16 }
-			if json.Unmarshal(message[1:], &size) == nil {
-				x.width, x.height = size.Width, size.Height
-			}
-		case channelClose:
-			return "", false, false
-		}
-	}
-}
-
-// shell answers lines until exit or the input's end, and returns the exit code; ended is
-// false when the connection went away first.
-func (x *execution) shell(conn *websocket.Conn) (code int, ended bool) {
-	prompt := ""
-	if x.tty {
-		prompt = "# "
-	}
-	show := func(text string) bool {
-		if x.tty {
-			text = strings.ReplaceAll(text, "\n", "\r\n")
-		}
-		return say(conn, text)
-	}
-	if !show(prompt) {
-		return 0, false
-	}
-	line := ""
-	for {
-		input, more, gone := x.input(conn)
-		if gone {
-			return 0, false
-		}
-		if !more {
-			return code, true
-		}
-		var out strings.Builder
-		echo := func(text string) {
-			if x.tty {
-				out.WriteString(text)
-			}
-		}
-		for _, b := range []byte(input) {
-			switch b {
-			case '\r', '\n':
-				echo("\n")
-				text, result, exit := x.script(line)
-				line, code = "", result
-				out.WriteString(text)
-				if exit {
-					return code, show(out.String())
-				}
-				out.WriteString(prompt)
-			case 4: // end of transmission
-				return code, show(out.String())
-			case 3: // interrupt
-				line, code = "", 130
-				out.WriteString("^C\n" + prompt)
-			case 127, 8: // erase
-				if line != "" {
-					line = line[:len(line)-1]
-					echo("\b \b")
-				}
-			default:
-				line += string(b)
-				echo(string(b))
-			}
-		}
-		if !show(out.String()) {
-			return 0, false
-		}
-	}
 }

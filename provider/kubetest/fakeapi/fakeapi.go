@@ -26,16 +26,32 @@ type API struct {
 // managed fields are not tracked, so server-side apply is a plain merge: the tracker for them
 // builds a REST mapper of all kinds in every call, which took a fifth of the tests' time.
 func New(objects ...runtime.Object) *API {
-	a := &API{Clientset: &fake.Clientset{}, objects: testing.NewObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder())}
+	tracker := testing.NewObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder())
 	for _, object := range objects {
-		if err := a.objects.Add(object); err != nil {
+		if err := tracker.Add(object); err != nil {
 			panic(err) // only for a type that no scheme knows
 		}
 	}
+	return over(tracker)
+}
+
+// room is how many events may wait in the tracker's own watch before they are copied. It
+// panics beyond, and a hundred are not enough for a busy machine.
+const room = 5000
+
+var enlarge sync.Once
+
+func over(tracker testing.ObjectTracker) *API {
+	enlarge.Do(func() { watch.DefaultChanSize = room })
+	a := &API{Clientset: &fake.Clientset{}, objects: tracker}
 	a.AddReactor("*", "*", testing.ObjectReaction(a.objects))
 	a.AddWatchReactor("*", a.watch)
 	return a
 }
+
+// Another is a second client of the same objects, with no reactors yet: what is done to its
+// calls is not done to others'.
+func (a *API) Another() *API { return over(a.objects) }
 
 // Tracker holds the objects: changes made there pass by the reactors.
 func (a *API) Tracker() testing.ObjectTracker { return a.objects }
@@ -55,7 +71,7 @@ func (a *API) watch(action testing.Action) (bool, watch.Interface, error) {
 }
 
 // copies is a watch that delivers copies of another's objects. What its reader has not taken
-// yet waits here: the tracker's own watch panics when a hundred events wait.
+// yet waits here.
 type copies struct {
 	from  watch.Interface
 	out   chan watch.Event

@@ -1,0 +1,163 @@
+package collectors
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/spec"
+	"github.com/ecideck/ecideck/provider/money"
+)
+
+// Prices are asked for once per size: they change seldom, but for those of spot groups,
+// which the vendor checks every five minutes. What the API refused is asked again later.
+const (
+	pricesEvery    = 5 * time.Second // how often it is looked whether there is a new size
+	priceKept      = 12 * time.Hour
+	spotPriceKept  = 10 * time.Minute
+	priceRefused   = 30 * time.Minute
+	pricesPerRound = 20 // calls; the limit is 1,000 a minute for the whole account
+)
+
+// A priceAsker is what Prices needs of the ECI client.
+type priceAsker interface {
+	Price(context.Context, eci.PriceQuery) (eci.Price, error)
+}
+
+// Prices asks ECI's price API what the sizes of this cluster's groups cost, and what they
+// would as spot.
+func Prices(client priceAsker, latest func() *fleet.Snapshot) Collector {
+	c := &priceList{client: client, latest: latest, known: map[fleet.PriceKey]fleet.GroupPrice{}}
+	return Poll(pricesEvery, c.ask)
+}
+
+type priceList struct {
+	client priceAsker
+	latest func() *fleet.Snapshot
+	known  map[fleet.PriceKey]fleet.GroupPrice // replaced, never changed
+}
+
+func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
+	now := time.Now()
+	known := maps.Clone(c.known)
+	calls := 0
+	for _, key := range neededPrices(c.latest()) {
+		have, asked := known[key]
+		kept := priceKept
+		switch {
+		case have.Note != "":
+			kept = priceRefused
+		case key.Spot || have.Spot.Known():
+			kept = spotPriceKept
+		}
+		if asked && now.Sub(have.Read) < kept {
+			continue
+		}
+		if calls++; calls > pricesPerRound {
+			break
+		}
+		price, err := c.price(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		price.Read = now
+		known[key] = price
+	}
+	if calls > 0 {
+		c.known = known
+	}
+	part := fleet.Noted{Source: "prices", Part: fleet.Prices{Groups: c.known}}
+	refused := 0
+	for _, price := range c.known {
+		if price.Note != "" {
+			refused++
+			part.Note = price.Note
+		}
+	}
+	if refused > 1 {
+		part.Note = fmt.Sprintf("%d sizes have no price of the API, one because: %s", refused, part.Note)
+	}
+	return part, nil
+}
+
+// price asks for one size. A size that the API does not price is an answer, not an error:
+// the error of one must not hide the prices of the others.
+func (c *priceList) price(ctx context.Context, key fleet.PriceKey) (fleet.GroupPrice, error) {
+	q := eci.PriceQuery{CPU: key.CPU, Memory: key.Memory, InstanceType: key.InstanceType, ZoneID: key.Zone,
+		ComputeCategory: key.Category, EphemeralStorage: int32(min(key.Disk, 1<<30))} //nolint:gosec // bounded
+	if key.Spot {
+		q.SpotStrategy, q.ComputeCategory = "SpotAsPriceGo", ""
+	}
+	p, err := c.client.Price(ctx, q)
+	switch {
+	case err != nil && unpriced(err):
+		return fleet.GroupPrice{Note: err.Error()}, nil
+	case err != nil:
+		return fleet.GroupPrice{}, explainCloud("asking for prices", err)
+	}
+	out := fleet.GroupPrice{Rate: p.Rate, List: p.List}
+	if key.Spot {
+		out.Rate, out.List = spotRate(p, key.Zone), p.List
+		return out, nil
+	}
+	// What the same size would cost as spot; sizes below 2 vCPU are not sold so.
+	if key.InstanceType == "" && key.CPU >= 2 && slices.Contains(spec.Specs("", true), spec.Spec{CPU: key.CPU, Memory: key.Memory}) {
+		spot := q
+		spot.SpotStrategy, spot.ComputeCategory = "SpotAsPriceGo", ""
+		if p, err := c.client.Price(ctx, spot); err == nil {
+			out.Spot = spotRate(p, "")
+		}
+	}
+	return out, nil
+}
+
+// spotRate is the zone's spot price; without a zone the cheapest one's.
+func spotRate(p eci.Price, zone string) money.Rate {
+	prices := slices.DeleteFunc(slices.Clone(p.Spot), func(s eci.SpotPrice) bool {
+		return !s.Rate.Known() || zone != "" && s.ZoneID != zone
+	})
+	if len(prices) > 0 {
+		return slices.MinFunc(prices, func(a, b eci.SpotPrice) int { return cmp.Compare(a.Rate.MicrosPerHour, b.Rate.MicrosPerHour) }).Rate
+	}
+	if len(p.Spot) > 0 {
+		return money.Rate{} // other zones' prices say nothing about this one
+	}
+	return p.Rate
+}
+
+// neededPrices are the sizes of this cluster's groups, each once, in a fixed order.
+func neededPrices(s *fleet.Snapshot) []fleet.PriceKey {
+	seen := map[fleet.PriceKey]bool{}
+	for _, g := range s.Groups {
+		if g.Relation != fleet.Foreign && (g.CPU > 0 && g.Memory > 0) {
+			seen[fleet.PriceKeyOf(g)] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b fleet.PriceKey) int {
+		return cmp.Or(cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory), cmp.Compare(a.InstanceType, b.InstanceType),
+			cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Disk, b.Disk))
+	})
+}
+
+// unpriced reports that the API does not sell, or does not price, what was asked for: that
+// is an answer about it, and no trouble with the API.
+func unpriced(err error) bool {
+	var e *eci.Error
+	if !errors.As(err, &e) || eci.IsThrottled(err) || eci.IsForbidden(err) {
+		return false
+	}
+	for _, code := range []string{"InvalidParam.CpuOrMemorySpec", "InvalidParameter", "TradeBidCommodityNotMatch", "InvalidSpotCpuMemorySpec",
+		"FeatureBasedConstraintConflict", "FeatureAccessRestricted", "Spot.NotMatched", "InvalidInstanceType", "PriceNotFound"} {
+		if e.Code == code || strings.HasPrefix(e.Code, code+".") {
+			return true
+		}
+	}
+	return false
+}
