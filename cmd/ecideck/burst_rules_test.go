@@ -52,6 +52,7 @@ func TestBurstsKeepTheRules(t *testing.T) {
 	run("three hundred pods at once", threeHundred)
 	run("guardrails hold, and the switch", guardrails)
 	run("a pod that finds room while it waits stays on real nodes", func(x *tenant) { findsRoom(x, full) })
+	run("a pod of a higher priority preempts before it bursts", func(x *tenant) { preempts(x, full) })
 	run("a spread over hosts is no obstacle", spreadsOverHosts)
 	run("a policy engine that refuses is said", policyEngine)
 	run("without the network nothing bursts", networkUnreachable)
@@ -439,6 +440,23 @@ func findsRoom(x, full *tenant) {
 	}
 	x.clear()
 	full.scale("web", 24)
+	full.places("web", 24, 0, 0)
+}
+
+// preempts has a pod of a high priority take a real node, and another one, opened at creation,
+// take ECI and leave everybody alone.
+func preempts(x, full *tenant) {
+	x.apply("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: NAMESPACE}, value: 1000}")
+	x.deploy("calm", 1, "1", realFirst+", ecideck.io/burst: at-creation", "priorityClassName: "+x.namespace+",")
+	x.places("calm", 0, 1, 0)
+	full.places("web", 24, 0, 0)
+	x.deploy("urgent", 1, "1", realFirst, "priorityClassName: "+x.namespace+",")
+	x.places("urgent", 1, 0, 0)
+	if pod := x.list("app=urgent")[0]; strings.Contains(fmt.Sprint(pod.Spec.Tolerations), placement.TaintProvider) {
+		x.t.Errorf("pod %s was let go and preempted too", pod.Name)
+	}
+	x.clear()
+	x.do("delete", "priorityclass", x.namespace)
 	full.places("web", 24, 0, 0)
 }
 
