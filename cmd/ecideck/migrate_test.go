@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
@@ -41,7 +39,8 @@ nodes:
 eci: {scheduling: 200ms, starting: 800ms, sampling: 5s}
 `
 
-// webWithBudget is a Deployment behind a Service and a budget that allows no disruption.
+// webWithBudget is a Deployment behind a Service and a budget. Simulated pods are Ready within
+// milliseconds; an annotation makes them take their time, as real ones do.
 const webWithBudget = `
 apiVersion: v1
 kind: Service
@@ -60,7 +59,7 @@ spec:
   replicas: REPLICAS
   selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: web}}
+    metadata: {labels: {app: web}, annotations: {pod-ready.stage.kwok.x-k8s.io/delay: 4s}}
     spec:
       terminationGracePeriodSeconds: 2
       containers: [{name: web, image: IMAGE, resources: {requests: {cpu: 250m, memory: 512Mi}}}]
@@ -73,10 +72,29 @@ type movingTenant struct {
 	state string // XDG_STATE_HOME
 }
 
-func (x *movingTenant) deploy(replicas int, budget, image string) {
+// deploy makes the Deployment and waits until it is Ready. It is deleted when the test ends:
+// a node that another test drains may run some of it.
+func (x *movingTenant) deploy(replicas int, budget, image string) (names []string) {
 	x.t.Helper()
 	x.apply(strings.NewReplacer("REPLICAS", fmt.Sprint(replicas), "BUDGET", budget, "IMAGE", image).Replace(webWithBudget))
+	x.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := x.client.AppsV1().Deployments(x.namespace).Delete(ctx, "web", metav1.DeleteOptions{}); err != nil {
+			x.t.Error(err)
+		}
+		again := time.NewTicker(200 * time.Millisecond)
+		defer again.Stop()
+		for {
+			list, err := x.client.CoreV1().Pods(x.namespace).List(ctx, metav1.ListOptions{})
+			if err != nil || len(list.Items) == 0 {
+				return
+			}
+			<-again.C
+		}
+	})
 	x.do("rollout", "status", "deployment/web")
+	return x.names()
 }
 
 // command is an ecideck process that is not started yet.
@@ -257,8 +275,7 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 }
 
 func migratesThereAndBack(x *movingTenant) {
-	x.deploy(6, "0", "lab/serve")
-	before := x.names()
+	before := x.deploy(6, "0", "lab/serve")
 	w := x.guard()
 	plan, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--dry-run")
 	if code != 0 || len(plan.Items) != 6 || plan.Items[0].Strategy != migrate.Swap || plan.Items[0].After.MicrosPerHour == 0 {
@@ -293,42 +310,17 @@ func migratesThereAndBack(x *movingTenant) {
 }
 
 // leavesTheSibling: of pods that are not Ready a ReplicaSet deletes one without a node first.
-// Simulated pods run at once, so here a readiness gate makes them take their time; the sick
-// one never passes it.
 func leavesTheSibling(x *movingTenant) {
-	x.apply(`
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: NAMESPACE}
-spec:
-  replicas: 4
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 2
-      readinessGates: [{conditionType: example.com/warm}]
-      containers: [{name: web, image: lab/serve, resources: {requests: {cpu: 250m, memory: 512Mi}}}]
-`)
-	x.eventually(10*slack*time.Second, "four pods", func() (bool, string) { return len(x.names()) == 4, fmt.Sprint(x.names()) })
-	names := x.names()
+	names := x.deploy(4, "1", "lab/serve")
 	sick := x.get(names[0])
-	ctx, stop := context.WithCancel(x.t.Context())
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		x.warm(ctx, sick.Name)
-	}()
-	defer func() { stop(); <-over }()
-	x.eventually(20*slack*time.Second, "three are Ready", func() (bool, string) {
-		n := 0
-		for _, pod := range x.list("app=web") {
-			if isReady(&pod) {
-				n++
-			}
+	for i := range sick.Status.Conditions {
+		if c := &sick.Status.Conditions[i]; c.Type == corev1.PodReady || c.Type == corev1.ContainersReady {
+			c.Status, c.Reason = corev1.ConditionFalse, "ContainersNotReady"
 		}
-		return n == 3, fmt.Sprint(n)
-	})
+	}
+	if _, err := x.client.CoreV1().Pods(x.namespace).UpdateStatus(x.t.Context(), sick, metav1.UpdateOptions{}); err != nil {
+		x.t.Fatal(err)
+	}
 	w := x.guard()
 	o, code, errs := x.ecideck("migrate", names[1], names[2], "--to", "eci", "--yes", "--soak", "1s")
 	if code != 0 || o.State != "done" {
@@ -340,35 +332,8 @@ spec:
 	}
 }
 
-// warm lets pods pass their readiness gate when they are four seconds old, but for one.
-func (x *movingTenant) warm(ctx context.Context, except string) {
-	again := time.NewTicker(200 * time.Millisecond)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-		list, err := x.client.CoreV1().Pods(x.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
-		if err != nil {
-			continue // the test ends, or looks again
-		}
-		for i := range list.Items {
-			pod := &list.Items[i]
-			if pod.Name == except || isReady(pod) || pod.Status.Phase != corev1.PodRunning || time.Since(pod.CreationTimestamp.Time) < 4*time.Second {
-				continue
-			}
-			now := metav1.Now().UTC().Format(time.RFC3339)
-			patch := `{"status":{"conditions":[{"type":"example.com/warm","status":"True","lastTransitionTime":"` + now + `"},{"type":"Ready","status":"True","lastTransitionTime":"` + now + `"}]}}`
-			_, _ = x.client.CoreV1().Pods(x.namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status") // again in a moment
-		}
-	}
-}
-
 func survivesTheImage(x *movingTenant) {
-	x.deploy(3, "0", "lab/missing")
-	before := x.names()
+	before := x.deploy(3, "0", "lab/missing")
 	w := x.guard()
 	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
 	if code == 0 || o.State != "aborted" || len(o.Items) == 0 || !strings.Contains(o.Items[0].Reason, "ImagePullBackOff") {
@@ -440,14 +405,12 @@ spec:
 }
 
 func survivesNoStock(x *movingTenant) {
-	x.deploy(3, "0", "lab/serve")
-	before := x.names()
-	var fault ecitest.Fault
-	if err := x.lab.Access.Admin(x.t.Context(), http.MethodPost, "/_ecitest/faults", ecitest.Fault{Kind: ecitest.FaultNoStock}, &fault); err != nil {
+	before := x.deploy(3, "0", "lab/serve")
+	if err := x.lab.Access.Inject(x.t.Context(), ecitest.Fault{Kind: ecitest.FaultNoStock}); err != nil {
 		x.t.Fatal(err)
 	}
 	defer func() {
-		if err := x.lab.Access.Admin(context.Background(), http.MethodDelete, "/_ecitest/faults/"+fault.ID, nil, nil); err != nil {
+		if err := x.lab.Access.Heal(context.Background()); err != nil {
 			x.t.Error(err)
 		}
 	}()

@@ -219,6 +219,12 @@ func (l *Lab) writeKwokConfig() error {
 	if err != nil {
 		return fmt.Errorf("asking kwok for its stages: %w", err)
 	}
+	// Simulated pods are Ready at once, unless this annotation, which is kwok's own, says when.
+	const ready = "name: pod-ready\nspec:\n"
+	if bytes.Count(stages, []byte(ready)) != 1 {
+		return errors.New("kwok has no stage pod-ready to delay")
+	}
+	stages = bytes.Replace(stages, []byte(ready), []byte(ready+"  delay:\n    durationMilliseconds: 0\n    durationFrom:\n      expressionFrom: '.metadata.annotations[\"pod-ready.stage.kwok.x-k8s.io/delay\"]'\n"), 1)
 	if err := os.WriteFile(l.layout.path("kwok.yaml"), append(stages, own...), 0o600); err != nil {
 		return fmt.Errorf("writing kwok's configuration: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -265,5 +266,42 @@ func TestFirstToGoIsWhomTheControllerTakes(t *testing.T) {
 			t.Errorf("%s goes before %s", first.Name, all[len(all)-1].Name)
 		}
 		all = all[:len(all)-1]
+	}
+}
+
+func TestDecideEvict(t *testing.T) {
+	set := func(ready int32) *appsv1.StatefulSet {
+		return &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "db"}, Spec: appsv1.StatefulSetSpec{Replicas: ptr(int32(3))}, Status: appsv1.StatefulSetStatus{ReadyReplicas: ready}}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*evictView)
+		want   verb
+		state  State
+	}{
+		{"it is there", nil, evict, ""},
+		{"of a StatefulSet that is Ready", func(v *evictView) { v.set = set(3) }, evict, ""},
+		{"a sibling is not Ready", func(v *evictView) { v.set = set(2) }, wait, ""},
+		{"it is the one that is not Ready", func(v *evictView) { v.set, v.old.Status.Conditions = set(2), nil }, evict, ""},
+		{"a sibling is not Ready for too long", func(v *evictView) { v.set, v.spent = set(2), time.Hour }, end, Aborted},
+		{"refused by the budget", func(v *evictView) { v.refused = "needs 3" }, evict, ""},
+		{"refused by the budget for too long", func(v *evictView) { v.refused, v.spent = "needs 3", time.Hour }, end, Aborted},
+		{"it is ending", func(v *evictView) { v.asked, v.old.DeletionTimestamp = true, ptr(metav1.NewTime(noon)) }, wait, ""},
+		{"it has gone", func(v *evictView) { v.asked, v.old = true, nil }, end, Done},
+		{"it has gone by itself", func(v *evictView) { v.old = nil }, end, Aborted},
+		{"its successor is not Ready", func(v *evictView) { v.asked, v.old, v.set = true, nil, set(2) }, wait, ""},
+		{"its successor is never Ready", func(v *evictView) { v.asked, v.old, v.set, v.spent = true, nil, set(2), time.Hour }, end, Failed},
+		{"aborted", func(v *evictView) { v.aborting = true }, end, Aborted},
+		{"aborted when it has gone", func(v *evictView) { v.asked, v.old, v.set, v.aborting = true, nil, set(3), true }, end, Done},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := evictView{old: healthy().Pods[0]}
+			if c.change != nil {
+				c.change(&v)
+			}
+			if a := decideEvict(v); a.verb != c.want || a.state != c.state {
+				t.Errorf("got %d %s %q", a.verb, a.state, a.reason)
+			}
+		})
 	}
 }

@@ -168,7 +168,7 @@ func (e *Engine) notice(text string) {
 
 // run is Run once everything is held.
 func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
-	defer e.journal.Close() //nolint:errcheck // every line was synced
+	defer e.journal.Close() // every line was synced
 	ctx, stop := context.WithCancelCause(outer)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { e.keep(ctx, locks, stop) })

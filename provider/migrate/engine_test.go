@@ -249,7 +249,7 @@ func TestAProcessThatWasTakenOverStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer j.Close() //nolint:errcheck // it has no file
+		defer j.Close()
 		if err := <-done; !errors.Is(err, ErrTaken) {
 			t.Errorf("got %v", err)
 		}

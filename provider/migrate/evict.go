@@ -96,8 +96,7 @@ func (e *Engine) evict(ctx context.Context, i int, m *memory) error {
 		m.next = max(m.next, glance)
 		return nil
 	default:
-		e.waiting(i, a.reason)
 		m.next = glance
-		return nil
+		return e.waiting(ctx, i, a.reason)
 	}
 }

@@ -422,7 +422,7 @@ func (d AuditDir) read(id string) (*Operation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the local journal: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() // it was only read
 	var o *Operation
 	items := map[int]Item{}
 	lines := bufio.NewScanner(f)

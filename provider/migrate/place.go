@@ -96,9 +96,8 @@ func (e *Engine) place(ctx context.Context, i int, m *memory) error {
 	case bind:
 		return e.bind(ctx, i, v)
 	default:
-		e.waiting(i, a.reason)
 		m.next = glance
-		return nil
+		return e.waiting(ctx, i, a.reason)
 	}
 }
 

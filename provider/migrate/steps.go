@@ -57,21 +57,22 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 	case remove:
 		return e.removePod(ctx, i, Ref{"Pod", v.surge.Namespace, v.surge.Name, v.surge.UID}, a.reason)
 	}
-	e.waiting(i, a.reason)
 	m.next = glance
 	if !alive(v.old) {
 		m.next = glance / 10
 	}
-	return nil
+	return e.waiting(ctx, i, a.reason)
 }
 
-// waiting shows what is waited for; the journal doesn't need it.
-func (e *Engine) waiting(i int, reason string) {
+// waiting says what is waited for, to whoever looks at the operation from elsewhere, too.
+func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
 	// Why a pod is removed is what the item ends with.
 	if x := e.get(i); x.Reason != reason && x.State != Removing {
 		e.change(i, func(x *Item) { x.Reason = reason })
 		e.report()
+		return e.save(ctx, i, true)
 	}
+	return nil
 }
 
 // lookAtSwap reads all that a decision rests on.
@@ -287,7 +288,8 @@ func (e *Engine) evictPod(ctx context.Context, i int, m *memory) error {
 	case apierrors.IsTooManyRequests(err):
 		m.refused = "its eviction is refused for now: " + refusal(err)
 		m.next = retryEviction
-		e.waiting(i, m.refused)
+		e.change(i, func(x *Item) { x.Reason = m.refused })
+		e.report()
 		return e.after(ctx, i, err, nil)
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		return e.after(ctx, i, err, nil) // another pod, or none: the next look shows

@@ -316,7 +316,8 @@ func (v swapView) hasty() bool {
 			sick = true
 		}
 		for _, c := range p.Status.Conditions {
-			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			// Where a replacement goes shows in those that the ReplicaSet has made itself.
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && p.Labels[placement.LabelOperation] == "" {
 				quickest = min(quickest, c.LastTransitionTime.Sub(p.CreationTimestamp.Time))
 			}
 		}
