@@ -93,7 +93,7 @@ func Of(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (Answer, bool) {
 		return a, false
 	}
 	for _, t := range s.Attention {
-		if about(t.Target, ref) {
+		if about(t.Target, ref) && t.Topic != fleet.TopicOrphans { // which is about all of them
 			if !a.said(t.Text) {
 				a.tell(t.Text)
 			}
@@ -103,10 +103,12 @@ func Of(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (Answer, bool) {
 	return a, true
 }
 
-// said reports whether a text, or the cause at its end, was told already.
+// said reports whether a text, or the cause at its end, was told already. Texts that begin
+// alike say the same at different times: they end in when it is tried again.
 func (a *Answer) said(text string) bool {
+	const alike = 40
 	for _, l := range append([]string{a.Head}, a.Lines...) {
-		if strings.Contains(l, text) || len(l) > 20 && strings.Contains(text, l) {
+		if strings.Contains(l, text) || len(l) > 20 && strings.Contains(text, l) || len(text) > alike && strings.Contains(l, text[:alike]) {
 			return true
 		}
 	}
@@ -399,9 +401,6 @@ func group(s *fleet.Snapshot, g *fleet.Group, now time.Time) Answer {
 	switch g.Relation {
 	case fleet.Orphan:
 		a.say("it is an orphan: of this cluster, seen twice without its pod%s", named(g))
-		if g.Status.Billed() {
-			a.say("it is paid for nothing")
-		}
 		a.help("make sure that nothing needs it, then delete it in ECI")
 	case fleet.Unjoined:
 		a.say("it is of this cluster; its pod%s was not seen yet", named(g))
