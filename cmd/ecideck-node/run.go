@@ -149,7 +149,7 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 func (f *flags) burstController(config provider.Config, v *provider.VirtualNode) *burst.Controller {
 	settings, _ := f.bursts() // complete has refused what can't be
 	return burst.New(burst.Config{
-		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Groups: config.Client.Discovery(), Logger: config.Logger,
+		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Stock: v.Provider, Groups: config.Client.Discovery(), Logger: config.Logger,
 		Nodes: []burst.Node{{Name: f.nodeName, Pods: v.PodInformer()}},
 	})
 }

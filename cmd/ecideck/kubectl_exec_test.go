@@ -93,7 +93,7 @@ func typesInATerminal(x *tenant) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	defer terminal.Close()
+	defer func() { _ = terminal.Close() }()
 	screen := &transcript{}
 	read := make(chan struct{})
 	go func() {
@@ -108,7 +108,9 @@ func typesInATerminal(x *tenant) {
 	}()
 	shows := func(what, text string) {
 		x.t.Helper()
-		x.eventually(20*slack*time.Second, what, func() (bool, string) { return strings.Contains(screen.String(), text), fmt.Sprintf("%q", screen.String()) })
+		x.eventually(20*slack*time.Second, what, func() (bool, string) {
+			return strings.Contains(screen.String(), text), fmt.Sprintf("%q", screen.String())
+		})
 	}
 	enter := func(keys string) {
 		x.t.Helper()
@@ -140,7 +142,7 @@ func typesInATerminal(x *tenant) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 9 {
 		x.t.Errorf("kubectl ended with %v, want exit code 9:\n%s", err, screen.String())
 	}
-	terminal.Close()
+	_ = terminal.Close() // its other end is closed already
 	<-read
 }
 

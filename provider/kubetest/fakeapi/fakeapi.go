@@ -35,7 +35,14 @@ func New(objects ...runtime.Object) *API {
 	return over(tracker)
 }
 
+// room is how many events may wait in the tracker's own watch before they are copied. It
+// panics beyond, and a hundred are not enough for a busy machine.
+const room = 5000
+
+var enlarge sync.Once
+
 func over(tracker testing.ObjectTracker) *API {
+	enlarge.Do(func() { watch.DefaultChanSize = room })
 	a := &API{Clientset: &fake.Clientset{}, objects: tracker}
 	a.AddReactor("*", "*", testing.ObjectReaction(a.objects))
 	a.AddWatchReactor("*", a.watch)
@@ -64,7 +71,7 @@ func (a *API) watch(action testing.Action) (bool, watch.Interface, error) {
 }
 
 // copies is a watch that delivers copies of another's objects. What its reader has not taken
-// yet waits here: the tracker's own watch panics when a hundred events wait.
+// yet waits here.
 type copies struct {
 	from  watch.Interface
 	out   chan watch.Event
