@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,29 @@ type main struct {
 	view  view.View
 }
 
+// mains are the main views in the order of their digits.
+func mains(env *view.Env) []main {
+	return []main{
+		{"1", "overview", "Overview", "Over", view.NewOverview(env)},
+		{"2", "pods", "Pods", "Pods", view.NewPods(env)},
+		{"3", "groups", "Groups", "Group", view.NewGroups(env)},
+		{"4", "nodes", "Nodes", "Node", view.NewNodes(env)},
+		{"5", "workloads", "Workloads", "Work", view.NewWorkloads(env)},
+		{"6", "scaling", "Scaling", "Scale", view.NewScaling(env)},
+		{"7", "events", "Events", "Event", view.NewTimeline(env)},
+		{"8", "cost", "Cost", "Cost", view.NewCost(env)},
+	}
+}
+
+// Views are the names of the main views, as Options.View and commands take them.
+func Views() []string {
+	var names []string
+	for _, m := range newConsole(Options{Store: nothing{}}).mains {
+		names = append(names, m.name)
+	}
+	return names
+}
+
 // messagesKept bounds the log of messages.
 const messagesKept = 1000
 
@@ -70,16 +94,7 @@ func newConsole(o Options) *console {
 		ctx: context.Background(), quit: func(error) {},
 	}
 	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Adviser: o.Adviser, Shell: c}
-	c.mains = []main{
-		{"1", "overview", "Overview", "Over", view.NewOverview(c.env)},
-		{"2", "pods", "Pods", "Pods", view.NewPods(c.env)},
-		{"3", "groups", "Groups", "Group", view.NewGroups(c.env)},
-		{"4", "nodes", "Nodes", "Node", view.NewNodes(c.env)},
-		{"5", "workloads", "Workloads", "Work", view.NewWorkloads(c.env)},
-		{"6", "scaling", "Scaling", "Scale", view.NewScaling(c.env)},
-		{"7", "events", "Events", "Event", view.NewTimeline(c.env)},
-		{"8", "cost", "Cost", "Cost", view.NewCost(c.env)},
-	}
+	c.mains = mains(c.env)
 	c.stack = []view.View{c.mains[0].view}
 	for _, m := range c.mains {
 		if m.name == o.View {
@@ -276,6 +291,10 @@ func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 		c.quit(nil)
 	case c.prompt != nil:
 		c.edit(name, ev)
+	case strings.HasPrefix(name, "Alt-"):
+		// Over a slow line Esc and the next key arrive together, which reads as Alt.
+		c.press("Esc")
+		c.press(strings.TrimPrefix(name, "Alt-"))
 	default:
 		c.press(name)
 	}

@@ -309,7 +309,7 @@ func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
 func TestTroubleIsOneKeyAway(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("j")
-	d.See("5 rows need a look: Shift-S brings them to the top")
+	d.See("batch/report-by-hand-9qqwz · 5 rows need a look (Shift-S)\n")
 	d.Press("g", "Shift-S")
 	d.See("AGE\n ✗ report-28491-4kx2l         0/1 Lost")
 	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {

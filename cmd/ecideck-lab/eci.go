@@ -77,7 +77,8 @@ With --state FILE the account survives a restart, a killed process included.`
 const faultHelp = `nostock, notonsale, noips (by zone); arrears, quota (of creates);
 throttling, error500, unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept, code
 (of calls, by action; code refuses with any code, such as Forbidden.RiskControl); spotreclaim,
-restart, maintenance (of groups); cachefails (of image caches).`
+restart, maintenance (of groups); cachefails (of image caches); silentexec (exec's socket tells
+no exit codes).`
 
 func eciCommand(l *lab) *cobra.Command {
 	var listen, scheme, caFile, config, state string

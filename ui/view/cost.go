@@ -141,7 +141,7 @@ func (c *Cost) lines(width int) []paperLine {
 			whole += "; last hour " + line
 		}
 	}
-	out := []paperLine{{theme.Strong, whole}, {theme.Plain, billLine(s.Bill)}}
+	out := []paperLine{{theme.Strong, whole}, {theme.Plain, BillLine(s.Bill)}}
 	var less []string
 	role := theme.Plain
 	for _, currency := range s.Cost.Currencies() {
@@ -176,8 +176,8 @@ func (c *Cost) lines(width int) []paperLine {
 	return out
 }
 
-// billLine is the bill so far beside what this program saw being spent.
-func billLine(b fleet.Bill) string {
+// BillLine is the bill so far beside what this program saw being spent.
+func BillLine(b fleet.Bill) string {
 	if len(b.Ours) == 0 && len(b.Others) == 0 {
 		return "bill: nothing is known of this month's"
 	}

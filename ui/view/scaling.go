@@ -37,15 +37,20 @@ func NewScaling(env *Env) *Scaling {
 // Title is "Scaling".
 func (s *Scaling) Title() string { return "Scaling" }
 
-// Show takes the workloads of the snapshot, without what has no size: a pod of nobody's that
-// is well, or has ended.
+// Show takes the lines of the snapshot.
 func (s *Scaling) Show(snapshot *fleet.Snapshot) {
 	s.explain(snapshot, "pods", "no workloads")
-	rows := slices.DeleteFunc(slices.Clone(snapshot.Workloads), func(w *fleet.Workload) bool {
+	s.table.Set(ScalingRows(snapshot))
+}
+
+// ScalingRows are the workloads in the order in which a person should look at them, without
+// those that have no size: a pod of nobody's that is well, a Job that does what it should.
+func ScalingRows(s *fleet.Snapshot) []*fleet.Workload {
+	rows := slices.DeleteFunc(slices.Clone(s.Workloads), func(w *fleet.Workload) bool {
 		return (w.Kind == KindPod || w.Kind == "Job") && w.Scaling.State == fleet.ScalingSteady
 	})
 	slices.SortStableFunc(rows, compareScaling)
-	s.table.Set(rows)
+	return rows
 }
 
 // compareScaling puts first what a person should look at: by state, then by how long it lasts.

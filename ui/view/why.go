@@ -18,7 +18,8 @@ import (
 
 // An Adviser knows more of an object than a Snapshot holds, such as what the virtual node
 // makes of a pod that waits. Advise may block; it is called off the UI goroutine with a
-// context that Esc cancels. "" is that it has nothing to say.
+// context that Esc cancels. What it could tell comes beside an error
+// too; "" is that it has nothing to say.
 type Adviser interface {
 	Advise(ctx context.Context, ref fleet.Ref) (string, error)
 }
@@ -156,7 +157,7 @@ func (a *Answer) ask() {
 		defer context.AfterFunc(console, stop)()
 		advice, err := a.env.Adviser.Advise(ctx, fleet.Ref(a.object))
 		if err != nil {
-			advice = "more can't be read: " + err.Error()
+			advice += "more can't be read: " + err.Error()
 		}
 		a.mu.Lock()
 		a.advice = advice

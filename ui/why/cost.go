@@ -53,12 +53,12 @@ func costOf(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (lines []string, t 
 			return nil, t, false
 		}
 		t.Add(p.Cost)
-		return details(p.Cost, now), t, true
+		return beside(p.Cost, now), t, true
 	case fleet.KindGroup:
 		for _, p := range s.Placements {
 			if p.Group != nil && p.Group.ID == ref.Name {
 				t.Add(p.Cost)
-				return details(p.Cost, now), t, true
+				return beside(p.Cost, now), t, true
 			}
 		}
 		for _, g := range s.Groups {
@@ -165,6 +165,15 @@ func placed(p *fleet.Placement, now time.Time) []string {
 	lines := details(p.Cost, now)
 	if len(lines) > 0 {
 		lines[0] = "cost: " + lines[0]
+	}
+	return lines
+}
+
+// beside are the details without the sum that stands above them.
+func beside(c fleet.Cost, now time.Time) []string {
+	lines := details(c, now)
+	if c.State == fleet.Billed && c.Quote != nil && c.Quote.Rate.Known() {
+		lines = lines[1:]
 	}
 	return lines
 }

@@ -489,7 +489,7 @@ func (s *shell) run(ctx context.Context, script syntax.Node, errs io.Writer) (co
 // interpret runs a script that is given as a whole.
 func (x *execution) interpret(p *process, name, script string, params []string) int {
 	if len(script) > maxScript {
-		return p.fail(name, 2, "the script is too long for an emulated container")
+		return p.fail("sh", 2, "can't run %s: the script is too long for an emulated container", name)
 	}
 	parsed, err := parser().Parse(strings.NewReader(script), name)
 	if err != nil {
