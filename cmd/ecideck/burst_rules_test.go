@@ -337,7 +337,13 @@ func threeHundred(x *tenant) {
 		bound = time.Since(begin)
 		return onECI == 300, fmt.Sprintf("%d, %d pending", onECI, pending)
 	})
-	x.t.Logf("300 pods were bound %.1f s after the start; 300 patches alone took %.1f s", bound.Seconds(), baseline.Seconds())
+	released := begin
+	for _, pod := range x.list("app=crowd") {
+		if at, err := time.Parse(time.RFC3339, pod.Annotations[burst.AnnotationSince]); err == nil && at.After(released) {
+			released = at
+		}
+	}
+	x.t.Logf("300 pods were bound %.1f s after the start, the last was let go after %.0f s; 300 patches alone took %.1f s", bound.Seconds(), released.Sub(begin).Seconds(), baseline.Seconds())
 	// Three seconds, or on a busy machine what twelve times as many calls would take: each pod
 	// is patched, bound, started and told of.
 	if bound > 3*time.Second && bound > 12*baseline {
