@@ -463,6 +463,9 @@ func (p *Provider) refuse(e *entry, why *Refusal) {
 func (p *Provider) fail(e *entry, why Note) {
 	p.mu.Lock()
 	e.failure = &why
+	if why.Reason == ReasonGroupGone {
+		p.wordsLost(e)
+	}
 	p.mu.Unlock()
 	p.say(e, why)
 	p.outbox.Add(e.uid)

@@ -29,6 +29,7 @@ import (
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/lastwords"
 )
 
 // run serves the node until the context ends.
@@ -69,6 +70,7 @@ func run(ctx context.Context, f *flags) error {
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
 		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
+		LastWords: lastwords.NewStore(client.CoreV1()),
 	}, kubelet)
 }
 
