@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -151,8 +152,16 @@ func (v *VirtualNode) announceReady(ctx context.Context, nodes *node.NodeControl
 	select {
 	case <-nodes.Ready():
 		close(v.ready)
+		if network := v.spec.ServiceNetwork; network != "" {
+			v.Provider.Recorder.Event(v.reference(), corev1.EventTypeNormal, "ServiceNetwork", string(network)+": "+network.Words())
+		}
 	case <-ctx.Done():
 	}
+}
+
+// reference is the node as events are about it.
+func (v *VirtualNode) reference() *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: v.spec.Name, UID: types.UID(v.spec.Name)}} // as kubelets do
 }
 
 func (v *VirtualNode) podController() (*node.PodController, error) {

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 )
 
@@ -29,6 +30,8 @@ type flags struct {
 	listen, nodeIP, healthListen       string
 	clusterDNS                         []string
 	clusterDomain, apiserver           string
+	serviceNetwork, proxyImage         string
+	proxyCPU, proxyMemory              string
 	cpu, memory, pods, memoryPerCPU    string
 	clusterID                          string
 	pollMin, pollMax                   time.Duration
@@ -84,6 +87,10 @@ instance's role.`,
 	s.StringSliceVar(&f.clusterDNS, "cluster-dns", nil, "DNS servers of the cluster that the vSwitch can reach; not a ClusterIP (default: the VPC's DNS)")
 	s.StringVar(&f.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
 	s.StringVar(&f.apiserver, "apiserver-address", "", "host:port of the API server as pods reach it, instead of its ClusterIP")
+	s.StringVar(&f.serviceNetwork, "service-network", string(provider.ServicesNone), "how pods on ECI reach ClusterIPs: none, sidecar (a kube-proxy in every group) or routes (the VPC routes the Services' addresses to nodes)")
+	s.StringVar(&f.proxyImage, "kube-proxy-image", "", "with --service-network=sidecar: image of kube-proxy that ECI can pull, of the cluster's version")
+	s.StringVar(&f.proxyCPU, "kube-proxy-cpu", "50m", "what kube-proxy adds to a group's size; 0: nothing")
+	s.StringVar(&f.proxyMemory, "kube-proxy-memory", "64Mi", "what kube-proxy adds to a group's size; 0: nothing")
 	s.StringVar(&f.cpu, "cpu", "", "vCPUs that the node offers (default: the account's quota in the region, read every minute; 1000 until it could be read)")
 	s.StringVar(&f.memory, "memory", "", "memory that the node offers (default: --memory-per-cpu for each vCPU)")
 	s.StringVar(&f.memoryPerCPU, "memory-per-cpu", "8Gi", "memory that the node offers for each vCPU of the quota, which ECI counts in vCPU only")
@@ -146,6 +153,9 @@ func (f *flags) complete() error {
 			return fmt.Errorf("--apiserver-address %q: give host:port, such as 10.0.0.5:6443", f.apiserver)
 		}
 	}
+	if err := f.completeNetwork(); err != nil {
+		return err
+	}
 	if err := f.pace.check(); err != nil {
 		return err
 	}
@@ -161,7 +171,8 @@ func (f *flags) complete() error {
 	if f.nodeIP != "" && net.ParseIP(f.nodeIP) == nil {
 		return fmt.Errorf("--node-ip %q: not an IP address", f.nodeIP)
 	}
-	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods, "--memory-per-cpu": f.memoryPerCPU} {
+	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods, "--memory-per-cpu": f.memoryPerCPU,
+		"--kube-proxy-cpu": f.proxyCPU, "--kube-proxy-memory": f.proxyMemory} {
 		if _, err := quantity(value); err != nil {
 			return fmt.Errorf("%s %q: not a quantity such as 1000 or 8000Gi", name, value)
 		}

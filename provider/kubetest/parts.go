@@ -220,7 +220,10 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
 	}
 	// A pod's name makes a process that is started again the same candidate for the lease.
-	return l.part(name, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
+	for _, arg := range n.Args {
+		argv = append(argv, strings.ReplaceAll(arg, APIServerAddress, loopback(l.apiPort)))
+	}
+	return l.part(name, "", argv, append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
 }
 
 // kubeconfigs lists who logs in with what.
