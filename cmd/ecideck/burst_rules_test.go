@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
@@ -36,7 +37,12 @@ func TestBurstsKeepTheRules(t *testing.T) {
 	run := func(name string, check func(*tenant)) {
 		t.Run(name, func(t *testing.T) {
 			x := newTenant(t, c.lab, client, node)
-			defer x.clear()
+			defer func() {
+				if t.Failed() { // the next check must not find bursts stopped
+					_, _ = x.ecideck("burst", "start")
+				}
+				x.clear()
+			}()
 			check(x)
 		})
 	}
@@ -69,13 +75,15 @@ func (x *tenant) ecideck(args ...string) (string, int) {
 	return out.String() + errs.String(), code
 }
 
-// why waits until `ecideck why pod` says something of a pod.
+// why waits until `ecideck why pod` says something of a pod. These tests run beside others in
+// one process and can't set credentials in its environment, so the groups are unread: exit
+// code 3, and all that is said about bursting comes from the cluster.
 func (x *tenant) why(pod string, want ...string) {
 	x.t.Helper()
 	x.eventually(10*slack*time.Second, "why says it of "+pod, func() (bool, string) {
 		out, code := x.ecideck("why", "pod", pod)
 		for _, text := range want {
-			if code != 0 || !strings.Contains(out, text) {
+			if code != setup.ExitPartial || !strings.Contains(out, text) {
 				return false, fmt.Sprintf("exit code %d, no %q in\n%s", code, text, out)
 			}
 		}
