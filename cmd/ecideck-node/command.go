@@ -74,7 +74,7 @@ instance's role.`,
 			return run(c.Context(), f)
 		},
 	}
-	c.AddCommand(manifestsCommand(), probeCommand())
+	c.AddCommand(manifestsCommand(), probeCommand(), impactCommand())
 	f.bind(c.Flags())
 	return c
 }
