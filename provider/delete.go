@@ -153,7 +153,7 @@ func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
 	seen := map[string]bool{}
 	for i := range groups {
 		g := &groups[i]
-		if !p.owns(g) || g.Status == eci.Terminating || !p.orphaned(g) {
+		if !p.owns(g) || g.Status == eci.Terminating || probing(g, now) || !p.orphaned(g) {
 			continue
 		}
 		seen[g.ID] = true

@@ -135,6 +135,7 @@ type nodeStatus struct {
 	now      atomic.Pointer[NodeSpec] // without the zone while no real node has it; nil: spec
 	provider *Provider
 	quota    *quotaWatch
+	network  network
 	started  time.Time
 }
 
@@ -170,6 +171,7 @@ func (n *nodeStatus) node() *corev1.Node {
 		}
 	}
 	n.quota.apply(node, time.Now())
+	n.network.apply(node, time.Now())
 	return node
 }
 

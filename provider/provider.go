@@ -35,7 +35,7 @@ type Deleter interface {
 	DeleteGroupNow(ctx context.Context, id string) error
 }
 
-// Config is what a Provider needs. All fields but the last ten are required.
+// Config is what a Provider needs. All fields but the last eleven are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -52,6 +52,7 @@ type Config struct {
 	Quota            Quota         // what the node may offer; nil: what its NodeSpec says
 	Prices           Prices        // what groups cost, for the metrics; nil: the cost rate is unknown
 	LastWords        LastWords     // where the ends of pods are kept; nil: nowhere
+	Network          *NetworkWatch // finds out what groups reach; nil: nobody does
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's

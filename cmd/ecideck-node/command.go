@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,6 +48,9 @@ type flags struct {
 	burstAfter                         time.Duration
 	webhookListen                      string
 	logLevel, logFormat                string
+	probeEvery                         time.Duration
+	probeImage, probeRegistry          string
+	ignoreNetwork                      bool
 }
 
 func command() *cobra.Command {
@@ -70,8 +74,13 @@ instance's role.`,
 			return run(c.Context(), f)
 		},
 	}
-	c.AddCommand(manifestsCommand())
-	s := c.Flags()
+	c.AddCommand(manifestsCommand(), probeCommand(), impactCommand())
+	f.bind(c.Flags())
+	return c
+}
+
+// bind are the flags of the node; `ecideck-node probe` has the same.
+func (f *flags) bind(s *pflag.FlagSet) {
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, or the pod's service account)")
 	s.StringVar(&f.nodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
 	s.StringVar(&f.region, "region", "", "ECI region, such as cn-hangzhou (env "+setup.EnvRegion+")")
@@ -117,7 +126,10 @@ instance's role.`,
 	s.StringVar(&f.webhookListen, "webhook-listen", "", "address of the admission webhook, for servers before Kubernetes 1.36; empty: none")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
-	return c
+	s.DurationVar(&f.probeEvery, "network-probe", 6*time.Hour, "how often a group of a minute finds out what pods on ECI reach, at the start too; sooner where something is not reached; 0: never")
+	s.StringVar(&f.probeImage, "network-probe-image", "", "image with sh, nc and nslookup, which ECI can pull (default: busybox of the region's public registry)")
+	s.StringVar(&f.probeRegistry, "network-probe-registry", "", "registry that pods must reach, host[:port] (default: that of --network-probe-image)")
+	s.BoolVar(&f.ignoreNetwork, "ignore-network", false, "let pods burst though the network probe says that they don't reach the cluster")
 }
 
 // complete fills in what the environment says and refuses what can't be.
@@ -155,6 +167,12 @@ func (f *flags) complete() error {
 	}
 	if err := f.completeNetwork(); err != nil {
 		return err
+	}
+	if f.probeEvery < 0 || f.probeEvery > 0 && f.probeEvery < time.Minute {
+		return fmt.Errorf("--network-probe %s: at least 1m, since each starts a group that is paid for; 0: never", f.probeEvery)
+	}
+	if f.probeImage == "" && f.region != "" {
+		f.probeImage = "registry-vpc." + f.region + ".aliyuncs.com/eci_open/busybox:1.30"
 	}
 	if err := f.pace.check(); err != nil {
 		return err

@@ -94,3 +94,17 @@ func checkClusterIPs(services []corev1.Service, network provider.ServiceNetwork,
 	}
 	return nil
 }
+
+// prober finds out what groups reach.
+func (f *flags) prober(cloud provider.ProbeCloud, client kubernetes.Interface) provider.Prober {
+	return provider.Prober{Cloud: cloud, Client: client, Placement: f.placement(), Services: provider.ServiceNetwork(f.serviceNetwork),
+		Namespace: f.leaseNamespace, Image: f.probeImage, Registry: f.probeRegistry}
+}
+
+// networkWatch does so again and again; nil: the flags say never.
+func (f *flags) networkWatch(cloud provider.ProbeCloud, client kubernetes.Interface) *provider.NetworkWatch {
+	if f.probeEvery == 0 {
+		return nil
+	}
+	return &provider.NetworkWatch{Prober: f.prober(cloud, client), Every: f.probeEvery, Override: f.ignoreNetwork}
+}

@@ -70,7 +70,7 @@ func run(ctx context.Context, f *flags) error {
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
 		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
-		LastWords: lastwords.NewStore(client.CoreV1()),
+		LastWords: lastwords.NewStore(client.CoreV1()), Network: f.networkWatch(cloud, client),
 	}, kubelet)
 }
 

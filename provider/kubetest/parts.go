@@ -213,6 +213,9 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		"--tls-cert-file=" + l.pki("node-serving.crt"), "--tls-private-key-file=" + l.pki("node-serving.key"),
 		"--client-ca-file=" + l.pki("ca.crt"),
 	}
+	if !n.Probe {
+		argv = append(argv, "--network-probe=0")
+	}
 	if n.Webhook {
 		argv = append(argv, "--webhook-listen="+loopback(webhookPort))
 	}

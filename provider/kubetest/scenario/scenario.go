@@ -68,6 +68,7 @@ type VirtualNode struct {
 	ScheduleStrategy string   `json:"scheduleStrategy"` // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	Args             []string `json:"args"`             // further flags of ecideck-node
 	Standby          bool     `json:"standby"`          // a second process waits to serve the node
+	Probe            bool     `json:"probe"`            // it finds out what groups reach, and bursts wait for that
 	Webhook          bool     `json:"webhook"`          // it serves the admission webhook, which nobody asks until it is configured
 }
 
