@@ -50,6 +50,7 @@ func TestBurstsKeepTheRules(t *testing.T) {
 	run("a namespace for ECI only is a serverless cluster in small", serverlessNamespace)
 	run("marks that can't be followed are said", marksThatCannotBeFollowed)
 	run("who never asked for ECI is placed as without it", harmsNobody)
+	run("impact names who would suffer without that", namesVictims)
 
 	// From here on real nodes are full.
 	full := newTenant(t, c.lab, client, node)
