@@ -62,6 +62,12 @@ func run(ctx context.Context, f *flags) error {
 	if err != nil {
 		return fmt.Errorf("opening the kubelet port (--listen): %w", err)
 	}
+	// Bursting has its own pace: the calls that start three hundred pods would be in the way of
+	// those that let them go.
+	spill, _, err := kubernetesClient(f.kubeconfig)
+	if err != nil {
+		return err
+	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
 	defer broadcaster.Shutdown()
@@ -71,12 +77,12 @@ func run(ctx context.Context, f *flags) error {
 		Placement: f.placement(),
 		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
 		LastWords: lastwords.NewStore(client.CoreV1()), Network: f.networkWatch(cloud, client),
-	}, kubelet)
+	}, spill, kubelet)
 }
 
 // serve opens the two ports and serves the node while this process leads; the first to fail
 // ends all.
-func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Listener) error {
+func serve(ctx context.Context, f *flags, config provider.Config, spill kubernetes.Interface, kubelet net.Listener) error {
 	logger := config.Logger
 	group, ctx := errgroup.WithContext(ctx)
 	certificates, err := f.certificates(ctx, config.Client)
@@ -113,7 +119,7 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 			case <-ctx.Done():
 			}
 		}()
-		return serveTerm(ctx, v, f.burstController(config, v))
+		return serveTerm(ctx, v, f.burstController(config, spill, v))
 	}
 	if f.webhookListen != "" {
 		webhook, err := newWebhook(f, config.Client, logger)
@@ -148,10 +154,10 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 }
 
 // burstController lets pods spill to the node.
-func (f *flags) burstController(config provider.Config, v *provider.VirtualNode) *burst.Controller {
+func (f *flags) burstController(config provider.Config, client kubernetes.Interface, v *provider.VirtualNode) *burst.Controller {
 	settings, _ := f.bursts() // complete has refused what can't be
 	return burst.New(burst.Config{
-		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Stock: v.Provider, Groups: config.Client.Discovery(), Logger: config.Logger,
+		Client: client, Recorder: config.Recorder, Region: f.region, Settings: settings, Stock: v.Provider, Groups: client.Discovery(), Logger: config.Logger,
 		Nodes: []burst.Node{{Name: f.nodeName, Pods: v.PodInformer()}},
 	})
 }

@@ -353,9 +353,9 @@ func threeHundred(x *tenant) {
 		}
 	}
 	x.t.Logf("300 pods were bound %.1f s after the start, the last was let go after %.0f s; 300 patches alone took %.1f s", bound.Seconds(), released.Sub(begin).Seconds(), baseline.Seconds())
-	// Three seconds, or on a busy machine what twelve times as many calls would take: each pod
-	// is patched, bound, started and told of.
-	if bound > 3*time.Second && bound > 12*baseline {
+	// Three seconds, or on a busy machine what twenty times as many calls would take: each pod
+	// is patched, bound, started and told of, by processes that watch for races.
+	if bound > 3*time.Second && bound > 20*baseline {
 		x.t.Errorf("that is too slow")
 	}
 }
