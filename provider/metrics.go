@@ -59,7 +59,7 @@ func throttled(code string) bool { return eci.IsThrottled(&eci.Error{Code: code}
 // it had lost its lease has a new one. nil: of none.
 func (m *Metrics) watch(p *Provider) {
 	if m.node.Store(p); p == nil {
-		m.queues.stop(queueGroups, queueStatuses)
+		m.queues.stop(queueGroups, queueStatuses, queueWords)
 	}
 }
 
@@ -67,6 +67,7 @@ func (m *Metrics) watch(p *Provider) {
 const (
 	queueGroups   = "groups"   // to create or delete
 	queueStatuses = "statuses" // to tell
+	queueWords    = "words"    // last ones, to keep
 )
 
 // register adds the numbers that are read from the Provider when they are asked for.

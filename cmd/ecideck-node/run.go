@@ -29,6 +29,7 @@ import (
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/lastwords"
 )
 
 // run serves the node until the context ends.
@@ -54,8 +55,8 @@ func run(ctx context.Context, f *flags) error {
 		}
 		f.clusterID = string(namespace.UID)
 	}
-	if len(f.clusterDNS) == 0 {
-		logger.Warn("no --cluster-dns: pods with dnsPolicy ClusterFirst get the VPC's DNS and do not resolve Services")
+	if err := f.checkAddresses(ctx, client, logger); err != nil {
+		return err
 	}
 	kubelet, err := net.Listen("tcp", f.listen)
 	if err != nil {
@@ -69,6 +70,7 @@ func run(ctx context.Context, f *flags) error {
 		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
 		Placement: f.placement(),
 		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
+		LastWords: lastwords.NewStore(client.CoreV1()), Network: f.networkWatch(cloud, client),
 	}, kubelet)
 }
 
@@ -196,6 +198,7 @@ func (f *flags) placement() provider.Placement {
 	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
 		p.APIServerHost, p.APIServerPort = host, port
 	}
+	p.Proxy = f.proxy()
 	return p
 }
 
@@ -208,7 +211,7 @@ func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 	}
 	return provider.NodeSpec{
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
-		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints,
+		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints, ServiceNetwork: provider.ServiceNetwork(f.serviceNetwork),
 		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU),
 	}
 }

@@ -138,7 +138,7 @@ func (l *Lab) prepare(controlPlane, bin string) error {
 		Endpoint: l.layout.eciEndpoint(), Scheme: "http", Region: l.Scenario.Region,
 		AccessKeyID: "LAB" + hex.EncodeToString(key[:6]), AccessKeySecret: hex.EncodeToString(key),
 	}
-	cloud, err := json.Marshal(cloudOf(l.Scenario, l.Access))
+	cloud, err := json.Marshal(cloudOf(l.Scenario, l.Access, loopback(l.layout.apiPort)))
 	if err != nil {
 		return fmt.Errorf("encoding the emulator's settings: %w", err)
 	}

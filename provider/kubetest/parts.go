@@ -213,6 +213,9 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		"--tls-cert-file=" + l.pki("node-serving.crt"), "--tls-private-key-file=" + l.pki("node-serving.key"),
 		"--client-ca-file=" + l.pki("ca.crt"),
 	}
+	if !n.Probe {
+		argv = append(argv, "--network-probe=0")
+	}
 	if n.Webhook {
 		argv = append(argv, "--webhook-listen="+loopback(webhookPort))
 	}
@@ -220,7 +223,10 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
 	}
 	// A pod's name makes a process that is started again the same candidate for the lease.
-	return l.part(name, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
+	for _, arg := range n.Args {
+		argv = append(argv, strings.ReplaceAll(arg, APIServerAddress, loopback(l.apiPort)))
+	}
+	return l.part(name, "", argv, append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
 }
 
 // kubeconfigs lists who logs in with what.

@@ -43,6 +43,16 @@ type Settings struct {
 	Traffic  []Traffic `json:"traffic"`
 	Faults   []Fault   `json:"faults"`
 	Groups   []Group   `json:"groups"`
+	Reaches  []Reach   `json:"reaches"`
+}
+
+// A Reach is what groups reach, or don't, beyond ECI's default: their VPC (172.16.0.0/12) and the
+// cloud's own services. The last that fits decides. ClusterIPs (10.96.0.0/16) are reached
+// with a kube-proxy in the group, or where a Reach says so.
+type Reach struct {
+	To      string `json:"to"`      // a CIDR, an address or a name, with or without a port; APISERVER is the lab's own
+	VSwitch string `json:"vSwitch"` // "": from all
+	Not     bool   `json:"not"`
 }
 
 // A Zone is a zone of the region with the vSwitch in it.
@@ -58,6 +68,7 @@ type VirtualNode struct {
 	ScheduleStrategy string   `json:"scheduleStrategy"` // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	Args             []string `json:"args"`             // further flags of ecideck-node
 	Standby          bool     `json:"standby"`          // a second process waits to serve the node
+	Probe            bool     `json:"probe"`            // it finds out what groups reach, and bursts wait for that
 	Webhook          bool     `json:"webhook"`          // it serves the admission webhook, which nobody asks until it is configured
 }
 
@@ -189,6 +200,11 @@ func (s *Scenario) check() error {
 	for _, fault := range s.Faults {
 		if fault.Kind == "" {
 			return fmt.Errorf("a fault needs a kind, got %+v", fault)
+		}
+	}
+	for _, reach := range s.Reaches {
+		if reach.To == "" || reach.VSwitch != "" && !vSwitches[reach.VSwitch] {
+			return fmt.Errorf("reaches needs a destination and one of the zones' vSwitches or none, got %+v", reach)
 		}
 	}
 	for _, group := range s.Groups {

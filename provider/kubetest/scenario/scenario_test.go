@@ -46,6 +46,7 @@ func TestABrokenScenarioSaysWhatIsWrong(t *testing.T) {
 		{"no region", "region: cn-hangzhou", "", "region"},
 		{"vSwitch in no zone", "vSwitches: [vsw-h]", "vSwitches: [vsw-z]", "vsw-z"},
 		{"two virtual nodes", "- {name: vk, vSwitches: [vsw-h]}", "- {name: a, vSwitches: [vsw-h]}\n- {name: b, vSwitches: [vsw-h]}", "one virtual node"},
+		{"groups that reach from nowhere", "traffic:", "reaches: [{to: 10.0.0.1, vSwitch: vsw-z}]\ntraffic:", "vSwitch"},
 		{"nodes without memory", "memory: 16Gi, ", "", "memory"},
 		{"traffic too fast", "every: 10s", "every: 10ms", "second"},
 		{"traffic on a kind that has no replicas", "kind: Deployment", "kind: DaemonSet", "DaemonSet"},
