@@ -88,7 +88,8 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 		}})
 	}
 	for _, r := range s.Costs(o.by) {
-		if o.namespace != "" && r.Target.Namespace != o.namespace && !(r.Target.Kind == "Namespace" && r.Target.Name == o.namespace) {
+		itself := r.Target.Kind == "Namespace" && r.Target.Name == o.namespace
+		if o.namespace != "" && r.Target.Namespace != o.namespace && !itself {
 			continue
 		}
 		item := costRow{

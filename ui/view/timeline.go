@@ -72,7 +72,7 @@ func (t *Timeline) Actions() []keymap.Action {
 	return append([]keymap.Action{
 		{Keys: []string{"Enter", "e"}, Name: "single events", Bar: true, Disabled: nothing, Help: "Show the events behind the line one by one.",
 			Run: t.with(func(m *fleet.Moment) { t.env.Shell.Open(EventsIn(t.env, m)) })},
-		t.describe(), t.why(), t.list.events(nil),
+		t.describe(), t.why(), t.events(nil),
 	}, t.table.Actions()...)
 }
 
