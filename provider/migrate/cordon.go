@@ -41,13 +41,17 @@ func SetUnschedulable(ctx context.Context, client kubernetes.Interface, name str
 	return !on, fmt.Errorf("node %s changes all the time", name)
 }
 
-// cordon closes the node that is drained, before anything is moved.
+// cordon closes the node that is drained, before anything is moved; an undo opens one.
 func (e *Engine) cordon(ctx context.Context) error {
 	o := e.copy()
-	if o.Plan.Drain == nil || o.State == Aborting {
-		return nil
+	switch {
+	case o.State == Aborting:
+	case o.Plan.Drain != nil:
+		return e.node(ctx, o.Plan.Drain.Node, true)
+	case o.Plan.Open != nil:
+		return e.node(ctx, *o.Plan.Open, false)
 	}
-	return e.node(ctx, true)
+	return nil
 }
 
 // uncordon opens the node again where the operation was aborted and had closed it. A drain
@@ -57,20 +61,19 @@ func (e *Engine) uncordon(ctx context.Context) error {
 	if o.Plan.Drain == nil || o.State != Aborting || o.Plan.Drain.Cordoned {
 		return nil
 	}
-	return e.node(ctx, false)
+	return e.node(ctx, o.Plan.Drain.Node, false)
 }
 
 // node is a step on the node, written down before and after.
-func (e *Engine) node(ctx context.Context, on bool) error {
+func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	verb := map[bool]string{true: "cordon", false: "uncordon"}[on]
-	drained := e.copy().Plan.Drain
 	e.mu.Lock()
-	e.op.Steps = append(e.op.Steps[:len(e.op.Steps):len(e.op.Steps)], Step{At: time.Now(), Verb: verb, Object: drained.Node})
+	e.op.Steps = append(e.op.Steps[:len(e.op.Steps):len(e.op.Steps)], Step{At: time.Now(), Verb: verb, Object: node})
 	e.mu.Unlock()
 	if err := e.journal.Operation(ctx, e.copy()); err != nil {
 		return err
 	}
-	_, err := SetUnschedulable(ctx, e.Client, drained.Node.Name, drained.Node.UID, on)
+	_, err := SetUnschedulable(ctx, e.Client, node.Name, node.UID, on)
 	e.mu.Lock()
 	last := &e.op.Steps[len(e.op.Steps)-1]
 	if last.Answer = "ok"; err != nil {

@@ -186,3 +186,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
+
+// alive tells that a process of an operation has renewed the lease lately.
+func (l *lock) alive(ctx context.Context, operation string, now time.Time) (bool, error) {
+	lease, err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Get(ctx, leaseName(l.target), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the lease of %s: %w", l.target, err)
+	}
+	holder := lease.Spec.HolderIdentity
+	return lease.Annotations[placement.LabelOperation] == operation && holder != nil && *holder != "" &&
+		lease.Spec.RenewTime != nil && now.Sub(lease.Spec.RenewTime.Time) < leaseDuration, nil
+}

@@ -188,7 +188,8 @@ type Plan struct {
 	ETA      int            `json:"etaSeconds"`
 	Soak     int            `json:"soakSeconds"`
 	Drain    *Drained       `json:"drain,omitempty"`
-	Locks    []Ref          `json:"locks"` // whose leases are held
+	Open     *Ref           `json:"uncordon,omitempty"` // a node to uncordon first
+	Locks    []Ref          `json:"locks"`              // whose leases are held
 	Home     string         `json:"namespace"`
 }
 
@@ -225,7 +226,7 @@ func (p *Plan) Blocked() string {
 			return strings.TrimSuffix(c.Reason+"; "+c.Remedy, "; ")
 		}
 	}
-	if p.Moves() == 0 && p.Drain == nil {
+	if p.Moves() == 0 && p.Drain == nil && p.Open == nil {
 		return "nothing is to be moved"
 	}
 	return ""

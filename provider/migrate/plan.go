@@ -160,7 +160,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		return stay("it runs on a real node already")
 	case pod.Spec.NodeName == "" && r.To != ToECI:
 		return stay("it has no node yet: the scheduler looks for one")
-	case drain && f.Filtered[pod.Namespace+"/"+pod.Name] != "" && !(kind == "ReplicaSet" && strings.Contains(f.Filtered[pod.Namespace+"/"+pod.Name], "local storage") && r.DeleteEmptyDirData):
+	case drain && f.Filtered[pod.Namespace+"/"+pod.Name] != "":
 		return stay("%s", f.Filtered[pod.Namespace+"/"+pod.Name])
 	}
 	target, why := targetNode(f, r)

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider/eci/spec"
+	"github.com/ecideck/ecideck/provider/migrate"
+)
+
+// A mover is what migrate, drain and ops share.
+type mover struct {
+	*options
+	output string
+	dryRun bool
+	yes    bool
+	wait   bool
+	soak   time.Duration
+}
+
+func (m *mover) addFlags(c *cobra.Command, plans bool) {
+	c.Flags().StringVarP(&m.output, "output", "o", "table", "one of table, json, yaml")
+	if plans {
+		c.Flags().BoolVar(&m.dryRun, "dry-run", false, "only show the plan")
+		c.Flags().DurationVar(&m.soak, "soak", migrate.DefaultSoak, "how long the first moved pod of a workload is watched before the second goes")
+	}
+	c.Flags().BoolVar(&m.yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&m.wait, "wait", true, "stay until it has ended; nobody else would run it")
+}
+
+func (m *mover) check() error {
+	switch {
+	case !slices.Contains([]string{"table", "json", "yaml"}, m.output):
+		return setup.Exit(setup.ExitUsage, fmt.Errorf("-o %q: use table, json or yaml", m.output))
+	case !m.wait:
+		return setup.Exit(setup.ExitUsage, errors.New("--wait=false: this process does the work; run it under tmux or nohup, and `ecideck ops resume` goes on with what was cut off"))
+	case m.soak < 0:
+		return setup.Exit(setup.ExitUsage, errors.New("--soak must not be less than 0"))
+	}
+	return nil
+}
+
+func newMigrate(o *options) *cobra.Command {
+	m := &mover{options: o}
+	to := ""
+	c := &cobra.Command{
+		Use: "migrate TARGET… --to eci|ecs", Short: "Move pods to ECI, or back to real nodes, without losing one",
+		Long: `migrate moves pods between real nodes and ECI. A target is pod/NAME (or NAME),
+deploy/NAME, rs/NAME, sts/NAME or job/NAME. It shows the plan first: who moves and how, who
+stays and why, what it costs an hour, what speaks against it.
+
+Pods of a Deployment or ReplicaSet are swapped: a surge pod is Ready and serves before the old
+one is evicted, within every PodDisruptionBudget. Pending pods are let onto ECI as they are.
+The template is not changed. What was begun is written down in ConfigMaps ecideck-op-…:
+` + "`ecideck ops`" + ` shows, resumes, aborts and undoes it, from any machine.
+
+Exit codes: 0 done, 1 not all could be moved, or nothing, 2 wrong usage.`,
+		Args: usage(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return m.migrate(c.Context(), args, to) },
+	}
+	c.Flags().StringVar(&to, "to", "", "eci or ecs (real nodes)")
+	m.addFlags(c, true)
+	return c
+}
+
+func (m *mover) migrate(ctx context.Context, args []string, to string) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	if to != string(migrate.ToECI) && to != string(migrate.ToECS) {
+		return setup.Exit(setup.ExitUsage, fmt.Errorf("--to %q: say eci or ecs (see ecideck migrate --help)", to))
+	}
+	kube, err := setup.NewKube(m.kube)
+	if err != nil {
+		return err
+	}
+	r := migrate.Request{To: migrate.Destination(to), Soak: m.soak}
+	for _, arg := range args {
+		if !strings.Contains(arg, "/") {
+			arg = "pod/" + arg
+		}
+		kind, name, _ := strings.Cut(arg, "/")
+		switch strings.ToLower(kind) {
+		case "rs", "replicaset", "replicasets":
+			r.Targets = append(r.Targets, migrate.Ref{Kind: "ReplicaSet", Namespace: kube.Namespace, Name: name})
+			continue
+		}
+		k, name, err := named([]string{arg})
+		if err != nil {
+			return setup.Exit(setup.ExitUsage, fmt.Errorf("%w (see ecideck migrate --help)", err))
+		}
+		if k.kind == "Node" {
+			return setup.Exit(setup.ExitUsage, fmt.Errorf("a node is emptied by `ecideck drain %s --to %s`", name, to))
+		}
+		r.Targets = append(r.Targets, migrate.Ref{Kind: k.kind, Namespace: kube.Namespace, Name: name})
+	}
+	return m.plan(ctx, kube, r, "yes")
+}
+
+// plan makes a plan, shows it, asks, and runs it. word is what a person types to go on.
+func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request, word string) error {
+	site, err := site()
+	if err != nil {
+		return err
+	}
+	r.Site = site
+	op := &migrate.Operation{ID: migrate.NewID(time.Now()), By: whoami(ctx, kube.Client), Began: time.Now()}
+	client, err := m.client(kube, op.ID)
+	if err != nil {
+		return err
+	}
+	f, err := migrate.Read(ctx, client, r, time.Now())
+	if err != nil {
+		return err
+	}
+	p := migrate.Make(f, r)
+	if p.Blocked() == "" {
+		migrate.Rehearse(ctx, client, f, p)
+	}
+	op.Plan = *p
+	return m.confirmed(ctx, client, op, word)
+}
+
+// site is where the account is, for prices.
+func site() (spec.Site, error) {
+	book, err := setup.Prices(setup.ConfigFile())
+	return cmp.Or(book.Site, spec.ChinaSite), err
+}
+
+// client tells the API server's audit log which operation its calls belong to.
+func (m *mover) client(kube *setup.Kube, id string) (kubernetes.Interface, error) {
+	config := rest.CopyConfig(kube.Config)
+	config.UserAgent = fmt.Sprintf("ecideck/%s op/%s", strings.ReplaceAll(version(), " ", "-"), id)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
+	}
+	return client, nil
+}
+
+// confirmed shows a plan and runs it once somebody has said yes.
+func (m *mover) confirmed(ctx context.Context, client kubernetes.Interface, op *migrate.Operation, word string) error {
+	p := &op.Plan
+	if m.output == "table" {
+		writePlan(m.out, p)
+	}
+	if why := p.Blocked(); why != "" && !m.dryRun {
+		if m.output != "table" {
+			_ = m.object("Plan", op) // the reason below counts
+		}
+		return errors.New(why)
+	}
+	if m.dryRun {
+		if m.output != "table" {
+			return m.object("Plan", op)
+		}
+		return nil
+	}
+	if !m.yes {
+		if err := m.ask(word); err != nil {
+			return err
+		}
+	}
+	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
+}
+
+func (m *mover) ask(word string) error {
+	if file, ok := m.in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+		return setup.Exit(setup.ExitUsage, errors.New("nobody is there to ask: give --yes, or --dry-run"))
+	}
+	fmt.Fprintf(m.err, "Type %s to go on: ", word)
+	line, err := bufio.NewReader(m.in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if strings.TrimSpace(line) != word {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// engine runs an operation and shows how it goes. A cut session interrupts it in order.
+func (m *mover) engine(ctx context.Context, client kubernetes.Interface, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	shown := map[string]migrate.State{}
+	begun := false
+	e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
+		Notice: func(text string) { fmt.Fprintln(m.err, printable(text)) },
+		Report: func(o *migrate.Operation) {
+			if !begun {
+				begun = true
+				fmt.Fprintf(m.err, "operation %s; `ecideck ops abort %[1]s` takes back what can be\n", o.ID)
+			}
+			for i := range o.Plan.Items {
+				if x := &o.Plan.Items[i]; x.State != shown[x.ID] && x.State != migrate.Planned && x.State != migrate.Stays {
+					shown[x.ID] = x.State
+					fmt.Fprintf(m.err, "%s  %-9s %s %s\n", time.Now().Format(time.TimeOnly), x.State, x.Pod.Name, printable(x.Reason))
+				}
+			}
+		}}
+	if e.Audit == "" {
+		fmt.Fprintln(m.err, "there is no home directory: no local journal is written")
+	}
+	last, err := run(ctx, e)
+	return m.ended(last, err)
+}
+
+// ended prints how an operation ended, and gives the exit code.
+func (m *mover) ended(o *migrate.Operation, err error) error {
+	if m.output != "table" {
+		if failed := m.object("Operation", o); failed != nil {
+			return failed
+		}
+	} else if o.State.Ended() {
+		fmt.Fprintf(m.out, "operation %s is %s: %s\n", o.ID, o.State, printable(o.Reason))
+	}
+	switch {
+	case err != nil && o.State == migrate.Interrupted:
+		return fmt.Errorf("operation %s stopped halfway: %w; `ecideck ops resume %[1]s` goes on, `ecideck ops abort %[1]s` goes back", o.ID, err)
+	case err != nil:
+		return err
+	case o.State != migrate.Done:
+		return setup.Exit(setup.ExitError, nil)
+	}
+	return nil
+}
+
+// audits is the folder of the local journals.
+func audits() migrate.AuditDir { return migrate.AuditDir(setup.StateDir("ops")) }
+
+// holder is this process, for leases.
+func holder() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s@%s/%d", name, host, os.Getpid())
+}
+
+// object prints a plan or an operation for programs. Both have items[].id, state and steps.
+func (m *mover) object(kind string, o *migrate.Operation) error {
+	raw, err := json.Marshal(operationObject(kind, o))
+	if err != nil {
+		return err
+	}
+	return m.print(raw)
+}
+
+func (m *mover) print(raw []byte) error {
+	var err error
+	if m.output == "yaml" {
+		raw, err = yaml.JSONToYAML(raw)
+	} else {
+		var v any
+		if err = json.Unmarshal(raw, &v); err == nil {
+			raw, err = json.MarshalIndent(v, "", "  ")
+			raw = append(raw, '\n')
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = m.out.Write(raw)
+	return err
+}
+
+// An operationItem is an operation, or a plan that is none yet, with the plan's fields beside
+// its own.
+type operationItem struct {
+	Kind   string         `json:"kind"`
+	ID     string         `json:"id"`
+	State  migrate.State  `json:"state"`
+	Reason string         `json:"reason"`
+	By     string         `json:"by"`
+	Undoes string         `json:"undoes,omitempty"`
+	Began  *time.Time     `json:"began"`
+	Ended  *time.Time     `json:"ended"`
+	Local  bool           `json:"localOnly"`
+	Steps  []migrate.Step `json:"steps"`
+	migrate.Plan
+}
+
+func operationObject(kind string, o *migrate.Operation) operationItem {
+	x := operationItem{Kind: kind, ID: o.ID, State: o.State, Reason: o.Reason, By: o.By, Undoes: o.Undoes, Began: knownTime(o.Began), Ended: knownTime(o.Ended), Local: o.Local,
+		Steps: o.Steps, Plan: o.Plan}
+	if kind == "Plan" {
+		x.State, x.Reason = migrate.Planned, o.Plan.Blocked()
+	}
+	if x.Steps == nil {
+		x.Steps = []migrate.Step{}
+	}
+	if x.Items == nil {
+		x.Items = []migrate.Item{}
+	}
+	return x
+}
+
+// writePlan shows a plan to a person.
+func writePlan(w io.Writer, p *migrate.Plan) {
+	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(out, "ID\tPOD\tFROM\tHOW\tTO\tCOST BEFORE\tAFTER\tWHY")
+	checks := map[migrate.Check][]string{}
+	var order []migrate.Check
+	for i := range p.Items {
+		x := &p.Items[i]
+		to := cmp.Or(x.Node, string(p.To))
+		if x.Strategy == migrate.Stay {
+			to = "<none>"
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Pod.Namespace+"/"+x.Pod.Name, cmp.Or(x.From, "<none>"), x.Strategy, to, x.Before, x.After, printable(x.Why))
+		for _, c := range x.Checks {
+			if checks[c] == nil {
+				order = append(order, c)
+			}
+			checks[c] = append(checks[c], x.ID)
+		}
+	}
+	_ = out.Flush() // the writer's own error comes with the next line
+	say := func(c migrate.Check, of string) {
+		text := fmt.Sprintf("%-5s %s: %s", c.Level, of, c.Reason)
+		if c.Remedy != "" {
+			text += "; " + c.Remedy
+		}
+		fmt.Fprintln(w, printable(text))
+	}
+	for _, c := range p.Checks {
+		say(c, c.Name)
+	}
+	for _, c := range order {
+		say(c, c.Name+" ("+few(checks[c])+")")
+	}
+	for _, b := range p.Budgets {
+		fmt.Fprintf(w, "budget %s/%s: %d healthy, %d needed, %d disruptions allowed\n", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
+	}
+	costs := func(rates []string) string { return cmp.Or(strings.Join(rates, " and "), "nothing known") }
+	var before, after []string
+	for _, r := range p.Before {
+		before = append(before, r.String())
+	}
+	for _, r := range p.After {
+		after = append(after, r.String())
+	}
+	fmt.Fprintf(w, "%d of %d pods move, in about %s; ECI bills %s before and %s after (list price)", p.Moves(), len(p.Items), time.Duration(p.ETA)*time.Second, costs(before), costs(after))
+	if p.Unpriced > 0 {
+		fmt.Fprintf(w, ", and %d without a known price", p.Unpriced)
+	}
+	fmt.Fprintln(w)
+}
+
+// few are the first of many.
+func few(ids []string) string {
+	const most = 5
+	if len(ids) > most {
+		return strings.Join(ids[:most], " ") + fmt.Sprintf(" and %d more", len(ids)-most)
+	}
+	return strings.Join(ids, " ")
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider/migrate"
+)
+
+func newOps(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "ops", Short: "List, resume, abort and undo migrations and drains",
+		Long: `ops shows what migrate and drain have begun, whoever did, and goes on with what was cut
+off: resume to the end, abort to where it began, undo once it has ended. Operations are known
+by the ConfigMaps ecideck-op-… of the cluster.`, Args: usage(cobra.NoArgs)}
+	command := func(use, short string, plans bool, args cobra.PositionalArgs, run func(*mover, context.Context, *setup.Kube, []string) error) {
+		m := &mover{options: o}
+		sub := &cobra.Command{Use: use, Short: short, Args: usage(args), RunE: func(c *cobra.Command, args []string) error {
+			if err := m.check(); err != nil {
+				return err
+			}
+			kube, err := setup.NewKube(o.kube)
+			if err != nil {
+				return err
+			}
+			return run(m, c.Context(), kube, args)
+		}}
+		m.addFlags(sub, plans)
+		c.AddCommand(sub)
+	}
+	command("list", "List operations, the newest first", false, cobra.NoArgs, (*mover).listOps)
+	command("show ID", "Show an operation's items and steps", false, cobra.ExactArgs(1), (*mover).showOp)
+	command("resume ID", "Go on with an operation whose process is gone", false, cobra.ExactArgs(1), (*mover).resumeOp)
+	command("abort ID", "Take back what of an operation can be taken back", false, cobra.ExactArgs(1), (*mover).abortOp)
+	command("undo ID", "Move back what an operation that has ended moved", true, cobra.ExactArgs(1), (*mover).undoOp)
+	return c
+}
+
+// scope is the namespace to look for operations in: all, unless one was given.
+func scope(kube *setup.Kube) string {
+	if kube.NamespaceGiven {
+		return kube.Namespace
+	}
+	return ""
+}
+
+func (m *mover) listOps(ctx context.Context, kube *setup.Kube, _ []string) error {
+	all, failed := migrate.Load(ctx, kube.Client, audits(), scope(kube))
+	if m.output != "table" {
+		items := make([]operationItem, len(all))
+		for i, o := range all {
+			items[i] = operationObject("Operation", o)
+		}
+		raw, err := json.Marshal(map[string]any{"kind": "OperationList", "items": items})
+		if err == nil {
+			err = m.print(raw)
+		}
+		if err != nil {
+			return err
+		}
+	} else {
+		if len(all) == 0 && failed == nil {
+			fmt.Fprintln(m.out, "No operations found.")
+		}
+		out := tabwriter.NewWriter(m.out, 0, 0, 3, ' ', 0)
+		if len(all) > 0 {
+			fmt.Fprintln(out, "ID\tSTATE\tTO\tTARGETS\tDONE\tBY\tBEGAN")
+		}
+		now := time.Now()
+		for _, o := range all {
+			state := string(o.State)
+			if alive, err := migrate.Alive(ctx, kube.Client, o); err == nil && !alive && !o.State.Ended() {
+				state += " (nobody is at work: resume or abort it)"
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\n", o.ID, state, o.Plan.To, printable(few(o.Plan.Targets)), o.Count()[migrate.Done], o.Plan.Moves(), printable(o.By), age(o.Began, now))
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return setup.Exit(setup.ExitPartial, failed)
+	}
+	return nil
+}
+
+// find is the operation with an id, or that begins with it.
+func find(ctx context.Context, kube *setup.Kube, id string) (*migrate.Operation, error) {
+	all, err := migrate.Load(ctx, kube.Client, audits(), "")
+	if err != nil && scope(kube) != "" {
+		all, err = migrate.Load(ctx, kube.Client, audits(), kube.Namespace)
+	}
+	var found []*migrate.Operation
+	for _, o := range all {
+		if o.ID == id {
+			return o, nil
+		}
+		if id != "" && strings.HasPrefix(o.ID, id) {
+			found = append(found, o)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return nil, fmt.Errorf("%d operations begin with %q: give the whole id (see ecideck ops list)", len(found), id)
+	case err != nil:
+		return nil, fmt.Errorf("operation %q was not found, and not all could be read (-n chooses one namespace): %w", id, err)
+	}
+	return nil, fmt.Errorf("there is no operation %q (see ecideck ops list)", id)
+}
+
+func (m *mover) showOp(ctx context.Context, kube *setup.Kube, args []string) error {
+	o, err := find(ctx, kube, args[0])
+	if err != nil {
+		return err
+	}
+	if m.output != "table" {
+		return m.object("Operation", o)
+	}
+	fmt.Fprintf(m.out, "Operation %s of %s: %s %s\n", o.ID, printable(o.By), o.State, printable(o.Reason))
+	for _, s := range o.Steps {
+		fmt.Fprintf(m.out, "%s  %s %s: %s\n", s.At.UTC().Format(time.RFC3339), s.Verb, s.Object, printable(cmp.Or(s.Answer, "no answer known")))
+	}
+	for i := range o.Plan.Items {
+		x := &o.Plan.Items[i]
+		fmt.Fprintf(m.out, "%s  %s  %s  %s\n", x.ID, x.Pod, x.State, printable(cmp.Or(x.Reason, x.Why)))
+		for _, s := range x.Steps {
+			times := ""
+			if s.Times > 1 {
+				times = fmt.Sprintf(" (%d times)", s.Times)
+			}
+			fmt.Fprintf(m.out, "    %s  %s %s%s: %s\n", s.At.UTC().Format(time.RFC3339), s.Verb, s.Object, times, printable(cmp.Or(s.Answer, "no answer known")))
+		}
+	}
+	return nil
+}
+
+func (m *mover) resumeOp(ctx context.Context, kube *setup.Kube, args []string) error {
+	return m.goOn(ctx, kube, args[0], false)
+}
+
+func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort bool) error {
+	o, err := find(ctx, kube, id)
+	if err != nil {
+		return err
+	}
+	if o.State.Ended() {
+		return fmt.Errorf("operation %s has ended: %s: %s", o.ID, o.State, o.Reason)
+	}
+	client, err := m.client(kube, o.ID)
+	if err != nil {
+		return err
+	}
+	alive, err := migrate.Alive(ctx, client, o)
+	if err != nil {
+		return err
+	}
+	if alive && !abort && !o.Local {
+		fmt.Fprintf(m.err, "%s may still be at work on it\n", printable(o.Runner))
+	}
+	if !m.yes {
+		if err := m.ask("yes"); err != nil {
+			return err
+		}
+	}
+	if alive && abort {
+		return m.askAbort(ctx, client, kube, o)
+	}
+	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+		return e.Resume(ctx, o, abort)
+	})
+}
+
+// askAbort leaves the abort to the process that is at work, and waits for it.
+func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube *setup.Kube, o *migrate.Operation) error {
+	if o.Local {
+		return fmt.Errorf("operation %s is written down on its machine only, where %s is at work: interrupt it there", o.ID, o.Runner)
+	}
+	if err := migrate.AskAbort(ctx, client, o, whoami(ctx, client)); err != nil {
+		return err
+	}
+	fmt.Fprintf(m.err, "asked %s to abort it; waiting\n", printable(o.Runner))
+	again := time.NewTicker(2 * time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.New("interrupted; the abort was asked for")
+		case <-again.C:
+		}
+		now, err := find(ctx, kube, o.ID)
+		if err != nil {
+			return err
+		}
+		if now.State.Ended() {
+			if err := m.ended(now, nil); now.State != migrate.Aborted {
+				return err
+			}
+			return nil // that is what was asked for
+		}
+		if alive, err := migrate.Alive(ctx, client, now); err == nil && !alive {
+			return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+				return e.Resume(ctx, now, true)
+			})
+		}
+	}
+}
+
+func (m *mover) abortOp(ctx context.Context, kube *setup.Kube, args []string) error {
+	return m.goOn(ctx, kube, args[0], true)
+}
+
+func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) error {
+	o, err := find(ctx, kube, args[0])
+	if err != nil {
+		return err
+	}
+	site, err := site()
+	if err != nil {
+		return err
+	}
+	op := &migrate.Operation{ID: migrate.NewID(time.Now()), By: whoami(ctx, kube.Client), Began: time.Now(), Undoes: o.ID}
+	client, err := m.client(kube, op.ID)
+	if err != nil {
+		return err
+	}
+	f, p, err := migrate.Undo(ctx, client, o, migrate.Request{Soak: m.soak, Site: site}, time.Now())
+	if err != nil {
+		return err
+	}
+	if p.Blocked() == "" {
+		migrate.Rehearse(ctx, client, f, p)
+	}
+	op.Plan = *p
+	return m.confirmed(ctx, client, op, "yes")
+}

@@ -1,0 +1,248 @@
+package migrate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// serving is a swap whose surge pod serves and whose old pod is there.
+func serving() (*Item, *swapView) {
+	f := healthy()
+	x := &Item{ID: "1", Pod: Ref{"Pod", "shop", "web-6c-a", "web-6c-a"}, Owner: Ref{"ReplicaSet", "shop", "web-6c", "rs"}, Strategy: Swap, State: Surging,
+		Node: "vk", Hidden: "pod-template-hash", Workload: Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}, Surge: Ref{UID: "surge"}}
+	v := &swapView{old: f.Pods[0], owner: f.ReplicaSets["rs"], controlled: f.Pods, readyFor: time.Second}
+	v.surge = SurgePod(v.owner, x, ToECI, "op", f.Virtual)
+	v.surge.UID, v.surge.Spec.NodeName, v.surge.CreationTimestamp = "surge", "vk", metav1.NewTime(noon)
+	v.surge.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+	return x, v
+}
+
+// another is a pod that the ReplicaSet has made for the old one.
+func another(v *swapView, phase corev1.PodPhase, node string) *corev1.Pod {
+	p := v.controlled[1].DeepCopy()
+	p.Name, p.UID, p.Spec.NodeName, p.CreationTimestamp = "web-6c-r", "r", node, metav1.NewTime(noon.Add(5*time.Second))
+	p.Status = corev1.PodStatus{Phase: phase}
+	return p
+}
+
+func TestDecideSwap(t *testing.T) {
+	gone := func(v *swapView) { v.old, v.controlled = nil, v.controlled[1:] }
+	unready := func(p *corev1.Pod) { p.Status.Conditions = nil }
+	for _, c := range []struct {
+		name   string
+		change func(*Item, *swapView)
+		want   verb
+		state  State
+		why    string
+	}{
+		{"it serves", nil, evict, "", ""},
+		{"no surge pod yet", func(x *Item, v *swapView) { v.surge, x.Surge, x.State = nil, Ref{}, Planned }, create, "", ""},
+		{"not Ready", func(_ *Item, v *swapView) { unready(v.surge) }, wait, "", "not Ready yet"},
+		{"not Ready for too long", func(_ *Item, v *swapView) { unready(v.surge); v.spent = 11 * time.Minute }, remove, "", "given up"},
+		{"not an endpoint", func(_ *Item, v *swapView) { v.unserved = "web" }, wait, "", "Service web"},
+		{"behind a load balancer", func(x *Item, _ *swapView) { x.Settle = 15 }, wait, "", "15 s"},
+		{"refused by the budget", func(x *Item, v *swapView) { x.State, v.refused = Evicting, "needs 3 healthy pods" }, evict, "", ""},
+		{"refused by the budget for too long", func(x *Item, v *swapView) {
+			x.State, v.refused, v.spent = Evicting, "needs 3 healthy pods", 11*time.Minute
+		}, remove, "", "needs 3"},
+		{"an image that isn't there", func(_ *Item, v *swapView) {
+			unready(v.surge)
+			v.surge.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}}
+		}, remove, "", "ImagePullBackOff"},
+		{"no stock", func(_ *Item, v *swapView) {
+			unready(v.surge)
+			v.surge.Status.Conditions = []corev1.PodCondition{{Type: conditionCreated, Status: corev1.ConditionFalse, Reason: "NoStock"}}
+		}, remove, "", "NoStock"},
+		{"failed fast", func(_ *Item, v *swapView) {
+			v.surge.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "ProviderFailed"}
+		}, remove, "", "ProviderFailed"},
+		{"a rollout began", func(_ *Item, v *swapView) { v.changed = "a rollout has begun" }, remove, "", "rollout"},
+		{"aborted", func(_ *Item, v *swapView) { v.aborting = true }, remove, "", "aborted"},
+		{"being removed", func(x *Item, _ *swapView) { x.State, x.Reason = Removing, "why" }, remove, "", "why"},
+		{"removed", func(x *Item, v *swapView) { x.State, x.Reason, v.surge = Removing, "why", nil }, end, Aborted, "why"},
+		{"the surge pod was deleted by somebody", func(_ *Item, v *swapView) { v.surge = nil }, end, Aborted, "somebody has deleted"},
+		{"evicted, and the surge pod is gone", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Evicting, nil }, end, Aborted, "by itself"},
+		{"a sibling waits for a node", func(_ *Item, v *swapView) { v.controlled[1].Status.Phase = corev1.PodPending }, wait, "", "Pending"},
+		{"the ReplicaSet is gone", func(_ *Item, v *swapView) { v.owner = nil }, remove, "", "gone"},
+
+		{"the old pod has gone", func(x *Item, v *swapView) { gone(v); x.State = Evicting }, adopt, "", ""},
+		{"it is ending", func(x *Item, v *swapView) {
+			x.State, v.old = Evicting, v.old.DeepCopy()
+			v.old.DeletionTimestamp, v.controlled = ptr(metav1.NewTime(noon)), v.controlled[1:]
+		}, adopt, "", ""},
+		{"aborted beyond the point of no return", func(x *Item, v *swapView) { gone(v); x.State, v.aborting = Evicting, true }, adopt, "", ""},
+		{"a replacement is pending", func(x *Item, v *swapView) {
+			gone(v)
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, adopt, "", ""},
+		{"the replacement was Ready first", func(x *Item, v *swapView) {
+			gone(v)
+			r := another(v, corev1.PodRunning, "ecs-1")
+			r.Status = v.controlled[0].Status
+			v.controlled = append(v.controlled, r)
+		}, remove, "", "Ready first"},
+		{"gone before the surge pod was Ready", func(_ *Item, v *swapView) { gone(v); unready(v.surge) }, remove, "", "by itself"},
+		{"a bystander would go instead of the replacement", func(x *Item, v *swapView) {
+			gone(v)
+			v.controlled[0].Status, v.controlled[0].Spec.NodeName = corev1.PodStatus{Phase: corev1.PodPending}, ""
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, wait, "", "web-6c-b"},
+		{"an unhealthy sibling that runs goes after the replacement", func(x *Item, v *swapView) {
+			gone(v)
+			unready(v.controlled[0])
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, adopt, "", ""},
+		{"labelled", func(x *Item, v *swapView) { gone(v); v.surge.Labels["pod-template-hash"] = "6c" }, wait, "", "adopts"},
+		{"adopted", func(x *Item, v *swapView) {
+			gone(v)
+			x.State = Adopting
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+			v.controlled = append(v.controlled, v.surge)
+		}, end, Done, "web-6c-"},
+		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {
+			gone(v)
+			x.State = Adopting
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+			v.controlled = append(v.controlled, v.surge, another(v, corev1.PodPending, "ecs-1"))
+		}, wait, "", "deletes the replacement"},
+		{"scaled to nothing after the eviction", func(x *Item, v *swapView) { gone(v); v.owner.Spec.Replicas, v.controlled = ptr(int32(0)), nil }, remove, "", "Ready first"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x, v := serving()
+			if c.change != nil {
+				c.change(x, v)
+			}
+			a := decideSwap(x, *v)
+			if a.verb != c.want || a.state != c.state || !strings.Contains(a.reason, c.why) {
+				t.Errorf("got %d %s %q, want %d %s %q", a.verb, a.state, a.reason, c.want, c.state, c.why)
+			}
+		})
+	}
+}
+
+func TestNext(t *testing.T) {
+	operation := func(states ...State) *Operation {
+		o := &Operation{State: Running, Plan: Plan{To: ToECI, Soak: 60, Parallel: map[string]int{}}}
+		for i, s := range states {
+			x := Item{ID: strconv.Itoa(i + 1), Strategy: Swap, State: s, Workload: Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}, Surge: Ref{Name: "s"}}
+			if s != Planned {
+				x.Began, x.Ended = noon.Add(-3*time.Minute), noon.Add(time.Duration(i-120)*time.Second)
+			}
+			o.Plan.Items = append(o.Plan.Items, x)
+		}
+		return o
+	}
+	well := map[string]Health{"Deployment/shop/web": {Ready: true}}
+	for _, c := range []struct {
+		name   string
+		o      *Operation
+		change func(*Operation)
+		health map[string]Health
+		start  []int
+		give   []int
+	}{
+		{"the canary alone", operation(Planned, Planned, Planned), nil, nil, []int{0}, nil},
+		{"while the canary is on its way", operation(Surging, Planned), nil, nil, nil, nil},
+		{"the canary soaks", operation(Done, Planned), func(o *Operation) { o.Plan.Items[0].Ended = noon.Add(-time.Second) }, well, nil, nil},
+		{"nothing is known of the canary", operation(Done, Planned), nil, nil, nil, nil},
+		{"the canary is well", operation(Done, Planned, Planned, Planned, Planned), nil, well, []int{1, 2, 3}, nil},
+		{"as many as a workload may", operation(Done, Surging, Surging, Planned, Planned), nil, well, []int{3}, nil},
+		{"as many as quotas let", operation(Done, Planned, Planned), func(o *Operation) { o.Plan.Parallel["Deployment/shop/web"] = 1 }, well, []int{1}, nil},
+		{"the canary restarts", operation(Done, Planned), nil, map[string]Health{"Deployment/shop/web": {Ready: true, Restarts: 1}}, nil, []int{1}},
+		{"the canary is not Ready any more", operation(Done, Planned), nil, map[string]Health{"Deployment/shop/web": {}}, nil, []int{1}},
+		{"the canary failed", operation(Aborted, Planned), nil, nil, nil, []int{1}},
+		{"one failed after others", operation(Done, Aborted, Planned), nil, well, []int{2}, nil},
+		{"two failed in a row", operation(Done, Aborted, Failed, Planned), nil, well, nil, []int{3}},
+		{"one failed in a drain", operation(Done, Aborted, Planned), func(o *Operation) { o.Plan.Drain = &Drained{} }, well, nil, []int{2}},
+		{"aborted", operation(Done, Surging, Planned), func(o *Operation) { o.State = Aborting }, well, nil, []int{2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.change != nil {
+				c.change(c.o)
+			}
+			start, give := Next(c.o, c.health, noon)
+			if !slices.Equal(start, c.start) || !slices.Equal(slices.Sorted(maps.Keys(give)), c.give) {
+				t.Errorf("start %v, give up %v", start, give)
+			}
+		})
+	}
+	t.Run("never more than ten", func(t *testing.T) {
+		o := operation(slices.Repeat([]State{Planned}, 30)...)
+		for i := range o.Plan.Items {
+			o.Plan.Items[i].Workload.Name = fmt.Sprint(i)
+		}
+		if start, _ := Next(o, nil, noon); len(start) != 10 {
+			t.Errorf("%d start", len(start))
+		}
+	})
+}
+
+func TestDecidePlace(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Item, *placeView)
+		want   verb
+		state  State
+	}{
+		{"it does not tolerate the virtual node", nil, admit, ""},
+		{"it tolerates it since a moment", func(x *Item, v *placeView) {
+			open(&v.pod.Spec, v.node)
+			x.Steps = []Step{{}}
+		}, wait, ""},
+		{"the scheduler does not take it", func(x *Item, v *placeView) {
+			open(&v.pod.Spec, v.node)
+			x.Steps, v.waited = []Step{{}}, time.Minute
+		}, bind, ""},
+		{"its node selector does not take it", func(_ *Item, v *placeView) { v.pod.Spec.NodeSelector = map[string]string{"a": "b"} }, bind, ""},
+		{"its claim waits", func(_ *Item, v *placeView) {
+			v.pod.Spec.NodeSelector, v.keeps = map[string]string{"a": "b"}, "claim"
+		}, end, Aborted},
+		{"it has a node", func(_ *Item, v *placeView) { v.pod.Spec.NodeName = "vk" }, end, Done},
+		{"it is gone", func(_ *Item, v *placeView) { v.pod = nil }, end, Aborted},
+		{"gated", func(_ *Item, v *placeView) { v.pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "g"}} }, end, Aborted},
+		{"aborted", func(_ *Item, v *placeView) { v.aborting = true }, end, Aborted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy()
+			x, v := &Item{Node: "vk", State: Placing}, placeView{pod: f.Pods[0], node: f.Virtual[0]}
+			v.pod.Spec.NodeName, v.pod.Status = "", corev1.PodStatus{Phase: corev1.PodPending}
+			if c.change != nil {
+				c.change(x, &v)
+			}
+			if a := decidePlace(x, v); a.verb != c.want || a.state != c.state {
+				t.Errorf("got %d %s %q", a.verb, a.state, a.reason)
+			}
+		})
+	}
+}
+
+func TestFirstToGoIsWhomTheControllerTakes(t *testing.T) {
+	pod := func(name string, change func(*corev1.Pod)) *corev1.Pod {
+		p := healthy().Pods[0]
+		p.Name, p.UID, p.CreationTimestamp = name, types.UID(name), metav1.NewTime(noon)
+		change(p)
+		return p
+	}
+	nobody := pod("without a node", func(p *corev1.Pod) { p.Spec.NodeName = "" })
+	pending := pod("pending", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} })
+	sick := pod("not ready", func(p *corev1.Pod) { p.Status.Conditions = nil })
+	cheap := pod("cheap", func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.PodDeletionCost: "-1000"} })
+	young := pod("young", func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(noon.Add(time.Hour)) })
+	old := pod("old", func(*corev1.Pod) {})
+	all := []*corev1.Pod{old, young, cheap, sick, pending, nobody}
+	for len(all) > 0 {
+		if first := firstToGo(all); first != all[len(all)-1] {
+			t.Errorf("%s goes before %s", first.Name, all[len(all)-1].Name)
+		}
+		all = all[:len(all)-1]
+	}
+}

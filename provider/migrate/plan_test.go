@@ -1,0 +1,231 @@
+package migrate
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// healthy is a fleet in which a Deployment of three pods on a real node can be swapped.
+func healthy() *Facts {
+	set := map[string]string{"app": "web", "pod-template-hash": "6c"}
+	three := int32(3)
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: set}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1",
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("4Gi")}}}}}}
+	rs := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-6c", UID: "rs", Annotations: map[string]string{revision: "1"}},
+		Spec: appsv1.ReplicaSetSpec{Replicas: &three, Selector: &metav1.LabelSelector{MatchLabels: set}, Template: template}}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "d", Annotations: map[string]string{revision: "1"}},
+		Status: appsv1.DeploymentStatus{Replicas: 3, UpdatedReplicas: 3}}
+	f := &Facts{Now: noon, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{"rs": rs}, Deployments: map[string]*appsv1.Deployment{"shop/web": d},
+		Filtered: map[string]string{}, Skipped: map[string]string{},
+		Namespaces: map[string]*Space{"shop": {Object: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, Claims: map[string]*corev1.PersistentVolumeClaim{},
+			Services: []*corev1.Service{{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}}},
+			Budgets: []*policyv1.PodDisruptionBudget{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "b"},
+				Spec:   policyv1.PodDisruptionBudgetSpec{MaxUnavailable: ptr(intstr.FromInt32(0)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+				Status: policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 3, DesiredHealthy: 3}}}}},
+		Virtual: []*corev1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "vk", UID: "n-vk", Labels: map[string]string{placement.NodeTypeLabel: placement.NodeType, corev1.LabelTopologyRegion: "cn-hangzhou"}},
+			Spec: corev1.NodeSpec{Taints: placement.Taints()}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+				Allocatable: corev1.ResourceList{"cpu": resource.MustParse("100"), "memory": resource.MustParse("400Gi"), "pods": resource.MustParse("100")}}}}}
+	for _, name := range []string{"web-6c-a", "web-6c-b", "web-6c-c"} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name), Labels: set,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}}, Spec: *template.Spec.DeepCopy(),
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
+		pod.Spec.NodeName = "ecs-1"
+		f.Pods = append(f.Pods, pod)
+		f.Siblings["rs"] = append(f.Siblings["rs"], pod)
+	}
+	return f
+}
+
+func TestMake(t *testing.T) {
+	web := func(f *Facts) *corev1.Pod { return f.Pods[0] }
+	template := func(f *Facts) *corev1.PodSpec { return &f.ReplicaSets["rs"].Spec.Template.Spec }
+	owner := func(f *Facts, kind string) {
+		for _, p := range f.Pods {
+			p.OwnerReferences[0].Kind, p.OwnerReferences[0].Name, p.OwnerReferences[0].UID = kind, "other", "other"
+		}
+	}
+	onECI := func(f *Facts) {
+		for _, p := range f.Pods {
+			p.Spec.NodeName = "vk"
+		}
+	}
+	node := func(f *Facts) {
+		f.Drained = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1", UID: "n-1"}}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Facts)
+		to     Destination
+		want   Strategy
+		why    string // in the first item's words or checks
+	}{
+		{"a healthy one is swapped", nil, ToECI, Swap, "surge pod"},
+		{"home", onECI, ToECS, Swap, "surge pod"},
+		{"on ECI already", onECI, ToECI, Stay, "on ECI already"},
+		{"on a real node already", nil, ToECS, Stay, "real node already"},
+		{"without a node", func(f *Facts) { web(f).Spec.NodeName = ""; web(f).Status.Phase = corev1.PodPending }, ToECI, Place, "has no node"},
+		{"without a node, to real ones", func(f *Facts) { web(f).Spec.NodeName = "" }, ToECS, Stay, "scheduler"},
+		{"being deleted", func(f *Facts) { web(f).DeletionTimestamp = ptr(metav1.NewTime(noon)) }, ToECI, Stay, "deleted"},
+		{"ended", func(f *Facts) { web(f).Status.Phase = corev1.PodSucceeded }, ToECI, Stay, "ended"},
+		{"of a DaemonSet", func(f *Facts) { owner(f, "DaemonSet") }, ToECI, Stay, "DaemonSet"},
+		{"static", func(f *Facts) { web(f).Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }, ToECI, Stay, "static"},
+		{"of a StatefulSet", func(f *Facts) { owner(f, "StatefulSet") }, ToECI, Stay, "identity"},
+		{"of a Job", func(f *Facts) { owner(f, "Job") }, ToECI, Stay, "anew"},
+		{"of an operator", func(f *Facts) { owner(f, "Database") }, ToECI, Stay, "operator"},
+		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
+		{"a surge pod of another operation", func(f *Facts) {
+			web(f).OwnerReferences = nil
+			web(f).Labels = map[string]string{placement.LabelOperation: "x"}
+		}, ToECI, Stay, "ops show x"},
+		{"hostPath", func(f *Facts) {
+			template(f).Volumes = []corev1.Volume{{Name: "h", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+		}, ToECI, Stay, "hostPath"},
+		{"a claim of one node", func(f *Facts) {
+			template(f).Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}}}
+			f.Namespaces["shop"].Claims["c"] = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "c"}, Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}}}
+		}, ToECI, Stay, "one node at a time"},
+		{"Recreate", func(f *Facts) { f.Deployments["shop/web"].Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, ToECI, Stay, "Recreate"},
+		{"a rollout has begun", func(f *Facts) { f.Deployments["shop/web"].Annotations[revision] = "2" }, ToECI, Stay, "rollout"},
+		{"a rollout is under way", func(f *Facts) { f.Deployments["shop/web"].Status.Replicas = 4 }, ToECI, Stay, "under way"},
+		{"its Deployment is gone", func(f *Facts) { clear(f.Deployments) }, ToECI, Stay, "gone"},
+		{"two budgets", func(f *Facts) {
+			s := f.Namespaces["shop"]
+			s.Budgets = append(s.Budgets, s.Budgets[0])
+		}, ToECI, Stay, "both select it"},
+		{"a sick budget", func(f *Facts) { f.Namespaces["shop"].Budgets[0].Status.CurrentHealthy = 2 }, ToECI, Swap, "evictions wait"},
+		{"a Service by the hash", func(f *Facts) {
+			f.Namespaces["shop"].Services[0].Spec.Selector = map[string]string{"pod-template-hash": "6c", "app": "web"}
+		}, ToECI, Stay, "Service"},
+		{"the cluster's network is not reached", func(f *Facts) {
+			f.Virtual[0].Status.Conditions = append(f.Virtual[0].Status.Conditions, corev1.NodeCondition{Type: "ClusterNetworkReachable", Status: corev1.ConditionFalse})
+		}, ToECI, Stay, "would not reach"},
+		{"the virtual node is cordoned", func(f *Facts) { f.Virtual[0].Spec.Unschedulable = true }, ToECI, Stay, "cordoned"},
+		{"no virtual node", func(f *Facts) { f.Virtual = nil }, ToECI, Stay, "no virtual node"},
+		{"its node selector wants disks", func(f *Facts) { template(f).NodeSelector = map[string]string{"disk": "ssd"} }, ToECI, Stay, "node selector"},
+		{"denied by default", func(f *Facts) {
+			f.Namespaces["shop"].Policies = []*networkingv1.NetworkPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "deny"}, Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}}}
+		}, ToECI, Stay, "security groups"},
+		{"belongs on ECI only", func(f *Facts) {
+			onECI(f)
+			web(f).Labels = map[string]string{"alibabacloud.com/eci": "true", "pod-template-hash": "6c"}
+		}, ToECS, Stay, "ECI only"},
+		{"a full quota", func(f *Facts) {
+			f.Namespaces["shop"].Quotas = []*corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{
+				Hard: corev1.ResourceList{"pods": resource.MustParse("3")}, Used: corev1.ResourceList{"pods": resource.MustParse("3")}}}}
+		}, ToECI, Stay, "ResourceQuota q has 3 of 3 pods"},
+		{"local data", func(f *Facts) {
+			web(f).Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+		}, ToECI, Swap, "scratch is lost"},
+		{"drained, of a StatefulSet", func(f *Facts) { node(f); owner(f, "StatefulSet") }, Anywhere, Evict, "comes back under its name"},
+		{"drained, Recreate", func(f *Facts) {
+			node(f)
+			f.Deployments["shop/web"].Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
+		}, Anywhere, Evict, "Recreate"},
+		{"drained, filtered", func(f *Facts) { node(f); f.Filtered["shop/web-6c-a"] = "kubectl drain would not delete it" }, Anywhere, Stay, "kubectl"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy()
+			if c.change != nil {
+				c.change(f)
+			}
+			p := Make(f, Request{To: c.to, Targets: []Ref{{Kind: "Deployment", Namespace: "shop", Name: "web"}}, Soak: time.Minute})
+			var x *Item
+			for i := range p.Items {
+				if p.Items[i].Pod.UID == f.Pods[0].UID {
+					x = &p.Items[i]
+				}
+			}
+			text := x.Why
+			for _, k := range x.Checks {
+				text += "\n" + k.Reason
+			}
+			if x.Strategy != c.want || !strings.Contains(text, c.why) {
+				t.Errorf("%s: %s", x.Strategy, text)
+			}
+			if x.Strategy == Stay && (x.State != Stays || p.Moves() == 3) {
+				t.Errorf("it stays, and is %s; %d move", x.State, p.Moves())
+			}
+		})
+	}
+}
+
+func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
+	p := Make(healthy(), Request{To: ToECI, Soak: time.Minute})
+	// 2 vCPU and 4 GiB: 2 × 0.1764 + 4 × 0.022068, three times.
+	if len(p.After) != 1 || p.After[0].MicrosPerHour != 3*441_072 || len(p.Before) != 0 || p.Unpriced != 0 {
+		t.Errorf("before %v, after %v, %d unpriced", p.Before, p.After, p.Unpriced)
+	}
+	if p.Parallel["Deployment/shop/web"] != 1 || p.ETA != 60+60+2*60 {
+		t.Errorf("%v at a time, %d s", p.Parallel, p.ETA)
+	}
+	if len(p.Locks) != 1 || p.Locks[0].Name != "web" || p.Home != "shop" {
+		t.Errorf("locks %v at %s", p.Locks, p.Home)
+	}
+}
+
+func TestRightsThatAreMissingBlockAPlan(t *testing.T) {
+	f := healthy()
+	f.Denied = []string{"create pods/eviction in namespace shop", "create configmaps in namespace shop" + optional}
+	p := Make(f, Request{To: ToECI})
+	if why := p.Blocked(); !strings.Contains(why, "create pods/eviction") {
+		t.Errorf("blocked: %q", why)
+	}
+	warned := false
+	for _, c := range p.Checks {
+		warned = warned || c.Level == Warn && strings.Contains(c.Reason, "this machine only")
+	}
+	if !warned {
+		t.Errorf("checks %+v", p.Checks)
+	}
+}
+
+func TestASurgePodIsSeenByServicesAndNotByItsReplicaSet(t *testing.T) {
+	f := healthy()
+	rs := f.ReplicaSets["rs"]
+	rs.Spec.Template.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "a", Operator: corev1.NodeSelectorOpDoesNotExist}}}, {}}}}}
+	before := rs.DeepCopy()
+	x := &Item{ID: "1", Node: "vk", Hidden: "pod-template-hash", Owner: Ref{Name: "web-6c"}}
+	pod := SurgePod(rs, x, ToECI, "op", f.Virtual)
+	if _, has := pod.Labels["pod-template-hash"]; has || pod.Labels["app"] != "web" || pod.Labels[placement.LabelOperation] != "op" {
+		t.Errorf("labels %v", pod.Labels)
+	}
+	if o := pod.OwnerReferences; len(o) != 1 || o[0].UID != "rs" || o[0].Controller != nil {
+		t.Errorf("owners %+v", o)
+	}
+	if pod.Annotations[annotationFailStrategy] != "fail-fast" || pod.Annotations[annotationMaxPending] != "10" {
+		t.Errorf("annotations %v", pod.Annotations)
+	}
+	if !selected(pod, f.Virtual[0]) || selected(pod, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1"}}) {
+		t.Error("it is not pinned to the virtual node in every term")
+	}
+	for i := range f.Virtual[0].Spec.Taints {
+		if taint := &f.Virtual[0].Spec.Taints[i]; taint.Effect == corev1.TaintEffectNoSchedule && !toleratesTaint(pod.Spec.Tolerations, taint) {
+			t.Errorf("it does not tolerate %v", taint)
+		}
+	}
+	if pod.Name != surgeName("web-6c", "op", x) || pod.Name == surgeName("web-6c", "op", &Item{ID: "2"}) {
+		t.Errorf("name %s", pod.Name)
+	}
+	if rs.Spec.Template.Labels["pod-template-hash"] != before.Spec.Template.Labels["pod-template-hash"] || len(rs.Spec.Template.Spec.Tolerations) != 0 {
+		t.Error("the ReplicaSet was changed")
+	}
+	home := SurgePod(rs, &Item{ID: "1", Hidden: "pod-template-hash", Owner: Ref{Name: "web-6c"}}, ToECS, "op", f.Virtual)
+	if selected(home, f.Virtual[0]) || !selected(home, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1"}}) {
+		t.Error("on its way home it may go to the virtual node")
+	}
+}
