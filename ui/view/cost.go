@@ -292,7 +292,7 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 					return quietly(r.Cost, func(cur money.Currency) (int64, string) { return of(r.Cost, cur, now) })
 				}
 				if r.Key == fleet.KeyIdle && title == "ACCRUED" {
-					return format.Unknown // what nobody asks for accrues to nobody
+					return format.Unknown // when it began is not known
 				}
 				return format.Sum(r.Cost, c.s.Currency(), unknown(r), func(cur money.Currency) string {
 					_, text := of(r.Cost, cur, now)
