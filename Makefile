@@ -61,7 +61,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 .PHONY: golden
 golden: ## rewrite the golden files from what the code does now
-	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./cmd -update
+	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./collectors ./cmd -update
 	$(GO) test ./cmd/ecideck -run Get -update
 
 .PHONY: lint

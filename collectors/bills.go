@@ -16,7 +16,7 @@ const billsEvery = time.Hour
 
 // Bills reads the daily bills of this month so far, each day until it is final. The newest
 // is of yesterday: a bill is written a day late.
-func Bills(client billing.Caller, site billing.Site) Collector {
+func Bills(client billing.Caller, site func() billing.Site) Collector {
 	final := map[time.Time]fleet.BillDay{}
 	return Poll(billsEvery, func(ctx context.Context) (fleet.Part, error) {
 		now := time.Now()
@@ -28,7 +28,7 @@ func Bills(client billing.Caller, site billing.Site) Collector {
 				part.Days = append(part.Days, done)
 				continue
 			}
-			bill, err := billing.Bills(ctx, client, billing.Query{Site: site, Day: day}, now)
+			bill, err := billing.Bills(ctx, client, billing.Query{Site: site(), Day: day}, now)
 			if err != nil {
 				return nil, explainCloud("reading the bills", err)
 			}

@@ -29,10 +29,17 @@ type groupMeter interface {
 // reads some of them in turn, and what is older than ten minutes is dropped.
 func GroupMetrics(client groupMeter, latest func() *fleet.Snapshot) Collector {
 	known := map[string]fleet.Usage{}
+	var ids []string
 	next := 0
-	return Poll(groupMetricsEvery, func(ctx context.Context) (fleet.Part, error) {
+	every := func() time.Duration {
+		if len(ids) == 0 {
+			return pricesEvery // nothing to ask for yet
+		}
+		return groupMetricsEvery
+	}
+	return poll{every: every, fetch: func(ctx context.Context) (fleet.Part, error) {
 		s := latest()
-		var ids []string
+		ids = nil
 		for _, p := range s.Placements {
 			if p.Group == nil || p.Group.Status != eci.Running {
 				continue
@@ -44,7 +51,7 @@ func GroupMetrics(client groupMeter, latest func() *fleet.Snapshot) Collector {
 		part := fleet.PodUsage{Source: "group-metrics", ByID: map[string]fleet.Usage{}}
 		if len(ids) > 0 {
 			next %= len(ids)
-			ids = append(ids[next:], ids[:next]...)
+			ids = append(ids[next:len(ids):len(ids)], ids[:next]...)
 			ids = ids[:min(len(ids), groupMetricsPerRound*groupMetricsPerCall)]
 			next += len(ids)
 			found, err := client.LatestMetrics(ctx, ids)
@@ -64,7 +71,7 @@ func GroupMetrics(client groupMeter, latest func() *fleet.Snapshot) Collector {
 			part.ByID[id] = u
 		}
 		return part, nil
-	})
+	}}
 }
 
 func explainGroupMetrics(err error) error {

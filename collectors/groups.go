@@ -80,7 +80,7 @@ func (c *groupSweep) sweep(ctx context.Context) (fleet.Part, error) {
 		}
 	}
 	if len(listed) == 0 && len(named) > 0 {
-		return nil, fmt.Errorf("ECI lists no container group in this region, but %d pods name theirs: check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
+		return nil, fmt.Errorf("ECI lists no container group in this region, but pods name theirs (%d): check the region, and that the RAM identity may call eci:DescribeContainerGroups (ECI answers with an empty list when it may not)", len(named))
 	}
 	part := c.part(listed)
 	if part.Gone, err = c.confirmGone(ctx, named, snapshot, part.Items); err != nil {

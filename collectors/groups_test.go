@@ -68,7 +68,7 @@ func TestAnEmptyFirstListWaitsForThePods(t *testing.T) {
 			return s
 		}
 		c := &groupSweep{client: barren{}, latest: latest}
-		if part, err := c.sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "1 pods name theirs") {
+		if part, err := c.sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "pods name theirs (1)") {
 			t.Errorf("got %v, %v", part, err)
 		}
 	})

@@ -64,13 +64,24 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place = fleet.PlaceECI
+		r.Place, r.By = fleet.PlaceECI, runBy(n)
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:
 		r.Place = fleet.PlaceOther
 	}
 	return r
+}
+
+// runBy says who runs a virtual node: the VNode product, ACK, or us, whose groups are ours.
+func runBy(n *corev1.Node) string {
+	switch {
+	case n.Labels[labelVNode] == "true":
+		return "vnode"
+	case n.Labels["alibabacloud.com/virtual-node"] == "true", strings.Contains(n.Status.NodeInfo.KubeletVersion, "-aliyun"):
+		return "ack"
+	}
+	return ""
 }
 
 func firstOf(a, b string) string {

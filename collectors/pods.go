@@ -75,6 +75,11 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 	r.Status, r.ReadyContainers, r.TotalContainers, r.Restarts = intern(s.status), s.ready, s.total, s.restarts
 	r.Reason = podReason(p)
 	r.Changed = lastChange(&p.Status)
+	for i := range p.Status.Conditions {
+		if c := &p.Status.Conditions[i]; c.Type == corev1.PodReady && c.Status == corev1.ConditionFalse {
+			r.Unready = c.LastTransitionTime.Time
+		}
+	}
 	return r
 }
 

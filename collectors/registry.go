@@ -1,7 +1,6 @@
 package collectors
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -49,8 +48,9 @@ type Sources struct {
 	NoECI error
 	// Cloud is read for usage, prices, quota, addresses, stock and bills; nil: none of them is.
 	Cloud Cloud
-	// Site is where the account was opened; "": the China site.
-	Site billing.Site
+	// Book reads what the config file says about prices; it is called now and then, so that a
+	// changed file is seen. nil: there is none.
+	Book func() (fleet.PriceBook, error)
 	// State is the folder in which the history is kept; "": it lasts as long as the process.
 	State string
 	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
@@ -81,6 +81,9 @@ func All(s Sources) []Named {
 		{"endpoints", live, true, Endpoints(k, scope, probe)},
 		{"node-groups", absentEvery, true, NodeGroups(k)},
 	}
+	if s.Book != nil {
+		all = append(all, Named{"price-book", bookEvery, true, Poll(bookEvery, func(context.Context) (fleet.Part, error) { return s.book() })})
+	}
 	if s.State != "" {
 		all = append(all, Named{"history", historyEvery, true, History(s.State, s.Latest)})
 	}
@@ -103,9 +106,31 @@ func All(s Sources) []Named {
 			Named{"account", accountEvery, true, Account(s.Cloud)},
 			Named{"subnets", accountEvery, true, Subnets(s.Cloud, s.Latest)},
 			Named{"zones", zonesEvery, true, Zones(s.Cloud)},
-			Named{"bills", billsEvery, true, Bills(s.Cloud, cmp.Or(s.Site, billing.ChinaSite))})
+			Named{"bills", billsEvery, true, Bills(s.Cloud, s.site)})
 	}
 	return all
+}
+
+// bookEvery is how often the config file's prices are read: who changes them wants to see it.
+const bookEvery = 10 * time.Second
+
+// book is the price book as a part.
+func (s Sources) book() (fleet.Part, error) {
+	book, err := s.Book()
+	if err != nil {
+		return nil, err
+	}
+	return book, nil
+}
+
+// site is where the account was opened: the China site where the config file says nothing.
+func (s Sources) site() billing.Site {
+	if s.Book != nil {
+		if book, err := s.Book(); err == nil && book.Site != "" {
+			return billing.Site(book.Site)
+		}
+	}
+	return billing.ChinaSite
 }
 
 func (s Sources) groups() Collector {

@@ -23,6 +23,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	utilexec "k8s.io/utils/exec"
@@ -110,17 +111,54 @@ func TestAStartTouchesNoGroupOfOthersAndCollectsAnOrphanOnlyAtTheSecondSight(t *
 	})
 }
 
-func TestAPodThatNobodyChangedIsNotUpdated(t *testing.T) {
+// A blunt cloud answers with every group of the account, whatever is asked for.
+type blunt struct{ Cloud }
+
+func (c blunt) Groups(ctx context.Context, q eci.GroupQuery) ([]eci.Group, error) {
+	q.Tags = nil
+	return c.Cloud.Groups(ctx, q)
+}
+
+func TestGroupsOfOthersAreLeftAloneAlsoInAnAnswerThatIsNotNarrowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.wrap = func(c Cloud) Cloud { return blunt{c} }
+		for _, id := range []eci.Identity{
+			{ManagedBy: eci.ManagedBy, ClusterID: "c-other", NodeName: testNode, Namespace: "default", PodName: "gone", PodUID: "gone-uid", Attempt: 1},
+			{ManagedBy: eci.ManagedBy, ClusterID: testCluster, NodeName: "other-node", Namespace: "default", PodName: "gone", PodUID: "gone-uid", Attempt: 1},
+		} {
+			if _, err := b.cloud.Seed(ecitest.SeedGroup{Tags: id.Tags()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.start()
+		defer func() { b.stop() }()
+		pod := b.untilReady(b.create(healthyPod("web")))
+		time.Sleep(10 * time.Minute)
+		if len(b.live()) != 3 || b.cloud.Calls("DeleteContainerGroup") != 0 || !ready(b.get(pod)) {
+			t.Errorf("%d deletes, groups %+v", b.cloud.Calls("DeleteContainerGroup"), b.live())
+		}
+	})
+}
+
+func TestASyncOfAPodWhoseGroupNeedNotChangeIsNoUpdate(t *testing.T) {
 	inBed(t, func(b *bed) {
-		b.untilReady(b.create(healthyPod("web")))
+		pod := b.untilReady(b.create(healthyPod("web")))
 		time.Sleep(time.Minute)
 		before := b.logged.count("Updated pod in provider")
-		time.Sleep(10 * time.Minute) // ten resyncs
-		if n := b.logged.count("Updated pod in provider") - before; n != 0 {
-			t.Errorf("the library handed over %d updates of a pod that nobody changed", n)
-		}
 		if before > 3 {
 			t.Errorf("%d updates while the pod started: its annotations are ours", before)
+		}
+		for i := range 10 { // each is a sync
+			changed := b.get(pod).DeepCopy()
+			changed.Labels["n"] = fmt.Sprint(i)
+			if _, err := b.client.CoreV1().Pods("default").Update(b.ctx, changed, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if n := b.logged.count("Updated pod in provider") - before; n != 0 {
+			t.Errorf("the library handed over %d updates for ten labels", n)
 		}
 	})
 }
@@ -205,6 +243,35 @@ func TestAPodWithoutAGroupKeepsItsConditionsAndHasAStartTime(t *testing.T) {
 	}
 }
 
+// Where the pod before has no annotations of ours yet, the library sees no difference between
+// the two, and only their UIDs tell.
+func TestAPodReplacedByItsEqualWhileTheWatchWasClosedRuns(t *testing.T) {
+	inBed(t, func(b *bed) {
+		waits := func(uid string) *corev1.Pod {
+			return healthyPod("db-0", func(p *corev1.Pod) {
+				p.UID = types.UID(uid)
+				p.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "late"}}}}
+			})
+		}
+		old := b.create(waits("uid-old"))
+		b.until("it waits", time.Minute, func() bool { return b.events.count("db-0 MandatorySecretNotFound") == 1 })
+		fresh := waits("uid-new")
+		fresh.Status = b.get(old).Status
+		if err := b.client.Tracker().Update(corev1.SchemeGroupVersion.WithResource("pods"), fresh, "default"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "late", Namespace: "default"}, Data: map[string][]byte{"A": []byte("b")}}
+		if _, err := b.client.CoreV1().Secrets("default").Create(b.ctx, secret, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.untilReady(fresh)
+		if len(b.cloud.Groups()) != 1 || b.live()[0].Tags[eci.TagPodUID] != "uid-new" {
+			t.Errorf("groups %+v", b.cloud.Groups())
+		}
+	})
+}
+
 func TestAFinishedPodIsNotRunByAStart(t *testing.T) {
 	inBed(t, func(b *bed) {
 		other := b.untilReady(b.create(healthyPod("other")))
@@ -256,6 +323,22 @@ func TestALogThatCannotBeReadIsAnErrorAndNotAnEmptyLog(t *testing.T) {
 	})
 }
 
+// ECI gives a mebibyte at most, which may be few lines, the first of them cut.
+func TestAGapIsSeenAlsoWhereLinesAreLong(t *testing.T) {
+	var m logMark
+	if _, gap := m.fresh("2026-01-01T00:00:00Z first\n"); gap {
+		t.Error("a gap before the first line")
+	}
+	text := "rest of a line that was cut\n"
+	for i := range 16 {
+		text += fmt.Sprintf("2026-01-01T00:01:%02dZ %s\n", i, strings.Repeat("x", 64<<10))
+	}
+	lines, gap := m.fresh(text)
+	if !gap || len(lines) != 16 || !strings.HasPrefix(lines[0], "2026-01-01T00:01:00Z x") {
+		t.Errorf("gap %v, %d lines, the first is %.40q", gap, len(lines), lines[0])
+	}
+}
+
 // A full log has as many lines as ECI gives at most, and each second as many new ones.
 type torrent struct{ Cloud }
 
@@ -269,7 +352,7 @@ func (torrent) Log(_ context.Context, r eci.LogRequest) (string, error) {
 	return text.String(), nil
 }
 
-func TestAFollowerIsToldWhereLinesMayBeMissing(t *testing.T) {
+func TestAReaderIsToldWhereLinesMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t)
 		b.wrap = func(c Cloud) Cloud { return torrent{c} }
@@ -283,8 +366,21 @@ func TestAFollowerIsToldWhereLinesMayBeMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(r)
-		if err != nil || strings.Count(string(text), missingLines) != 2 || strings.HasPrefix(string(text), missingLines) {
-			t.Errorf("two looks after the first each missed lines; it is said %d times, %v", strings.Count(string(text), missingLines), err)
+		if err != nil || strings.Count(string(text), missingLines) != 3 || !strings.HasPrefix(string(text), missingLines) {
+			t.Errorf("three looks each missed lines; it is said %d times, %v", strings.Count(string(text), missingLines), err)
+		}
+		for _, c := range []struct {
+			tail int
+			said bool
+		}{{0, true}, {5000, true}, {2000, false}, {10, false}} {
+			r, err := b.node.Provider.GetContainerLogs(b.ctx, "default", "web", "main", api.ContainerLogOpts{Tail: c.tail})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil || strings.HasPrefix(string(text), missingLines) != c.said {
+				t.Errorf("--tail=%d begins with %.80q, %v", c.tail, text, err)
+			}
 		}
 	})
 }

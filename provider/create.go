@@ -200,6 +200,19 @@ func (p *Provider) order(e *entry, pod *corev1.Pod, where Placement, attempt int
 	return ordered, attempt
 }
 
+// OutOfStock says what ECI lacks for the pod at this moment in every vSwitch that it may go to
+// (stock, addresses, quota, balance), as far as this process has found out; "" when nothing is
+// known to be lacking. It makes no call.
+func (p *Provider) OutOfStock(pod *corev1.Pod) string {
+	settings := placement.ReadSettings(pod)
+	size, _ := placement.SizeOf(pod, p.Placement.Region) // without a size it is refused elsewhere
+	vswitches := p.Placement.VSwitchIDs
+	if ids := settings.Request.VSwitchId; ids != "" {
+		vswitches = strings.Split(ids, ",")
+	}
+	return p.stock.lacking(specOf(size.Spec(), &settings.Request), vswitches)
+}
+
 // hold lets the pod wait for stock, until the next try is due or another pod was served.
 func (p *Provider) hold(e *entry, short *shortage) {
 	p.mu.Lock()

@@ -327,9 +327,10 @@ func (r *resolver) token(ctx context.Context, pod *corev1.Pod, t tokenRequest) (
 		fixed: t.audience != "" || t.seconds != defaultTokenSeconds,
 	}
 	// The answer tells when the token is due for renewal, the token itself when it ends:
-	// they are the same where the API server's extension is switched off.
+	// they are the same where it is not extended, or the API server's extension is off. A
+	// token that names the API server's own audience is extended as well.
 	if ends, ok := tokenEnd(out.value); ok {
-		out.fixed = out.fixed || ends.Sub(out.expires) < time.Minute
+		out.fixed = ends.Sub(out.expires) < time.Minute
 		out.expires = ends
 	}
 	return out, nil

@@ -31,6 +31,9 @@ func TestATokenThatEndsWithoutRenewalIsKnown(t *testing.T) {
 		{"the extension is switched off", tokenRequest{seconds: defaultTokenSeconds}, jwt(hour), true, hour},
 		{"another audience", tokenRequest{seconds: defaultTokenSeconds, audience: "vault"}, jwt(hour), true, hour},
 		{"another lifetime", tokenRequest{seconds: 7200}, jwt(hour), true, hour},
+		{"the API server's audience by its name", tokenRequest{seconds: defaultTokenSeconds, audience: "https://kubernetes.default.svc"}, jwt(year), false, year},
+		{"another audience of a token that is no JWT", tokenRequest{seconds: defaultTokenSeconds, audience: "vault"}, "opaque", true, hour},
+		{"another lifetime of a token that is no JWT", tokenRequest{seconds: 7200}, "opaque", true, hour},
 		{"no JWT tells nothing", tokenRequest{seconds: defaultTokenSeconds}, "opaque", false, hour},
 		{"nor does a broken one", tokenRequest{seconds: defaultTokenSeconds}, "a.%.c", false, hour},
 	} {

@@ -246,16 +246,6 @@ func TestAPodReplacedWhileTheWatchWasClosedRuns(t *testing.T) {
 	})
 }
 
-func TestOwnAnnotationsCauseNoUpdates(t *testing.T) {
-	inBed(t, func(b *bed) {
-		b.untilReady(b.create(healthyPod("web")))
-		time.Sleep(5 * time.Minute)
-		if n := b.events.count("ProviderUpdate"); n != 0 {
-			t.Errorf("%d update events for a pod that nobody changed", n)
-		}
-	})
-}
-
 func TestATransientFailureNeverFailsAJobsPod(t *testing.T) {
 	for _, fault := range []ecitest.Fault{
 		{Kind: ecitest.FaultNoStock}, {Kind: ecitest.FaultNoStock, Async: true}, {Kind: ecitest.FaultThrottling, Action: "CreateContainerGroup"},

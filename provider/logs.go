@@ -16,9 +16,19 @@ import (
 // What DescribeContainerLog gives at most: the last lines, no offset and no stream.
 const (
 	maxLogLines  = 2000
+	maxLogBytes  = 1 << 20
 	followEvery  = time.Second
-	missingLines = "[ecideck-node: lines may be missing here; ECI gives at most the last 2000]\n"
+	missingLines = "[ecideck-node: lines may be missing here; ECI gives at most the last 2000, or 1 MB]\n"
 )
+
+// full tells that a log may have had more lines before the ones that ECI gave. Where ECI
+// cuts within a mebibyte is documented nowhere, so a little less counts as full too.
+func full(text string) bool {
+	return len(text) > maxLogBytes-64<<10 || strings.Count(text, "\n") >= maxLogLines
+}
+
+// wantsAll tells that a reader asked for more than ECI gives at most.
+func wantsAll(o api.ContainerLogOpts) bool { return o.Tail == 0 || o.Tail > maxLogLines }
 
 // tailZero marks a request for --tail=0, which Virtual Kubelet's options can't tell from
 // no --tail at all.
@@ -52,6 +62,9 @@ func (p *Provider) GetContainerLogs(ctx context.Context, namespace, name, contai
 			}
 			return nil, logError(err)
 		}
+		if wantsAll(o) && full(text) {
+			text = missingLines + text
+		}
 		return io.NopCloser(strings.NewReader(limitBytes(text, o.LimitBytes))), nil
 	}
 	request.Timestamps = true // they tell which lines are new
@@ -69,7 +82,7 @@ func (p *Provider) GetContainerLogs(ctx context.Context, namespace, name, contai
 		return nil, logError(err)
 	}
 	reader, writer := io.Pipe()
-	f := &follower{p: p, request: request, out: writer, timestamps: o.Timestamps, left: o.LimitBytes, namespace: namespace, pod: name}
+	f := &follower{p: p, request: request, out: writer, timestamps: o.Timestamps, left: o.LimitBytes, all: wantsAll(o), namespace: namespace, pod: name}
 	go func() { writer.CloseWithError(f.run(ctx, text, none)) }()
 	return reader, nil
 }
@@ -150,6 +163,7 @@ type follower struct {
 	out            io.Writer
 	timestamps     bool // wanted by the reader
 	left           int  // bytes; 0: no limit
+	all            bool // wanted, from the first line on
 	namespace, pod string
 	mark           logMark
 }
@@ -159,7 +173,7 @@ func (f *follower) run(ctx context.Context, text string, skipFirst bool) error {
 	limited := f.left > 0
 	for first, last := true, false; ; first = false {
 		lines, gap := f.mark.fresh(text)
-		if gap && !first {
+		if gap && !first || first && f.all && full(text) {
 			lines = append([]string{missingLines}, lines...)
 		}
 		if first && skipFirst {
@@ -241,6 +255,10 @@ func (m *logMark) fresh(text string) (lines []string, gap bool) {
 		total++
 		stamp, _, _ := strings.Cut(line, " ")
 		at, err := time.Parse(time.RFC3339Nano, strings.TrimSuffix(stamp, "\n"))
+		if err != nil && total == 1 && full(text) {
+			total = 0 // the end of a line that was cut
+			continue
+		}
 		if err != nil {
 			at = previous
 			line = previous.UTC().Format(time.RFC3339Nano) + " " + line
@@ -259,5 +277,5 @@ func (m *logMark) fresh(text string) (lines []string, gap bool) {
 		lines = append(lines, line)
 		m.at, m.count = at, same
 	}
-	return lines, gap && total >= maxLogLines
+	return lines, gap && full(text)
 }

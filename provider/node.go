@@ -120,7 +120,8 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	if w := v.Provider.Network; w != nil {
 		wait = w.recall(ctx, &status.network, v.client.CoreV1().Nodes(), v.spec.Name)
 	}
-	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
+	status.first = status.node()
+	nodes, err := node.NewNodeController(status, status.first.DeepCopy(), v.client.CoreV1().Nodes(),
 		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
 		node.WithNodeStatusUpdateInterval(30*time.Second),
 		node.WithNodeStatusUpdateErrorHandler(status.recreate(v.client.CoreV1().Nodes())))

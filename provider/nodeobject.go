@@ -137,6 +137,7 @@ type nodeStatus struct {
 	quota    *quotaWatch
 	network  network
 	started  time.Time
+	first    *corev1.Node // what the node was registered as
 }
 
 // Ping never fails: a failing one stops the lease, and Kubernetes then evicts every pod.
@@ -147,7 +148,8 @@ func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Nod
 	go func() {
 		ticker := time.NewTicker(5 * time.Second)
 		defer ticker.Stop()
-		told := n.node()
+		// Not what is so by now: what changed since the registration has to be told too.
+		told := n.first
 		for {
 			select {
 			case <-ctx.Done():

@@ -111,6 +111,31 @@ func (s *stock) admit(uid types.UID, spec string, vswitches []string) (*order, *
 	return o, nil
 }
 
+// lacking says what keeps a size back in every one of some vSwitches now, without asking for
+// it, or "".
+func (s *stock) lacking(spec string, vswitches []string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(vswitches) == 0 {
+		vswitches = []string{byDefault}
+	}
+	now, short := time.Now(), &shortage{spec: spec}
+	for _, vswitch := range vswitches {
+		open := true
+		for _, on := range shelvesOf(vswitch, spec) {
+			if l := s.lacks[on]; l != nil && now.Before(l.until) {
+				open = false
+				short.Note = l.why
+			}
+		}
+		if open {
+			return ""
+		}
+		short.where = append(short.where, s.named(vswitch))
+	}
+	return short.Reason + ": " + short.what() + ": " + short.Message
+}
+
 // next is when the pod may ask.
 func (l *lack) next(uid types.UID, now time.Time) time.Time {
 	if now.Before(l.until) {

@@ -221,3 +221,29 @@ func (b *bed) untilReadyIn(pod *corev1.Pod, limit time.Duration) {
 	b.t.Helper()
 	b.until("pod "+pod.Name+" ready", limit, func() bool { return ready(b.get(pod)) })
 }
+
+func TestWhatIsLackingIsKnownWithoutAskingForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStock()
+		one, _ := s.admit("a", "1-2Gi", []string{"vsw-h", "vsw-i"})
+		if why := s.lacking("1-2Gi", []string{"vsw-h", "vsw-i"}); why != "" {
+			t.Error(why)
+		}
+		s.refused(one, Note{ReasonNoStock, "create ECI failed"})
+		if why := s.lacking("1-2Gi", []string{"vsw-h", "vsw-i"}); why != "NoStock: 1-2Gi was refused in vsw-h, vsw-i: create ECI failed" {
+			t.Errorf("%q", why)
+		}
+		for _, other := range []struct {
+			spec      string
+			vswitches []string
+		}{{"2-4Gi", []string{"vsw-h"}}, {"1-2Gi", []string{"vsw-h", "vsw-j"}}, {"1-2Gi", nil}} {
+			if why := s.lacking(other.spec, other.vswitches); why != "" {
+				t.Errorf("%v: %s", other, why)
+			}
+		}
+		time.Sleep(firstLack)
+		if why := s.lacking("1-2Gi", []string{"vsw-h"}); why != "" {
+			t.Errorf("after the pause: %s", why)
+		}
+	})
+}

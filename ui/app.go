@@ -34,12 +34,17 @@ type LogRequest = view.LogRequest
 // Logs opens a container's log. The caller closes it; cancelling ctx ends it too.
 type Logs = view.Logs
 
+// An Adviser knows more of an object than a snapshot does, for the key w.
+type Adviser = view.Adviser
+
 // Options are what the console needs to run.
 type Options struct {
 	Store   Store
 	Objects Objects
 	Logs    Logs
-	Title   string // the kubeconfig context
+	Adviser Adviser // nil: nobody knows more
+	Title   string  // the kubeconfig context
+	View    string  // the main view that is opened first, as commands name it; "": overview
 	// Namespace is the only one whose pods and events the Store has; "": all.
 	Namespace string
 	ASCII     bool             // no line-drawing or other non-ASCII characters

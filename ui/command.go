@@ -24,6 +24,14 @@ func canonical(name string) string {
 		return "nodes"
 	case "ev", "event":
 		return "events"
+	case "ov", "home":
+		return "overview"
+	case "wl", "workload", "deploy", "deployments", "sts", "statefulsets", "jobs":
+		return "workloads"
+	case "hpa", "hpas", "scale":
+		return "scaling"
+	case "costs", "money", "$":
+		return "cost"
 	case "gr", "group", "eci", "cg":
 		return "groups"
 	case "q", "q!", "exit":
@@ -55,7 +63,7 @@ func complete(line string, commands, namespaces []string) string {
 	name, argument, spaced := strings.Cut(line, " ")
 	candidates, word := commands, name
 	if spaced {
-		if canonical(name) != "pods" || strings.ContainsAny(argument, " /") {
+		if !namespaced(canonical(name)) || strings.ContainsAny(argument, " /") {
 			return ""
 		}
 		candidates, word = append([]string{"all"}, namespaces...), argument
@@ -71,8 +79,17 @@ func complete(line string, commands, namespaces []string) string {
 	return ""
 }
 
-// command runs what was typed after ":": a view's name, for pods a namespace ("all" for
-// none), then a filter that starts with "/".
+// namespaced reports whether a view's command takes a namespace.
+func namespaced(name string) bool {
+	switch name {
+	case "pods", "groups", "workloads", "scaling", "cost":
+		return true
+	}
+	return false
+}
+
+// command runs what was typed after ":": a view's name, where its rows have one a namespace
+// ("all" for none), then a filter that starts with "/".
 func (c *console) command(line string) error {
 	name, rest, _ := strings.Cut(line, " ")
 	rest = strings.TrimSpace(rest)
@@ -117,7 +134,9 @@ func commandFilter(name, rest string) (string, error) {
 		return filter, nil
 	}
 	switch name {
-	case "pods":
+	case "cost":
+		return strings.TrimSpace(namespace + " " + filter), nil // its rows have a namespace in their names
+	case "pods", "workloads", "scaling":
 		return strings.TrimSpace("namespace:=" + namespace + " " + filter), nil
 	case "groups":
 		return strings.TrimSpace("pod:" + namespace + "/ " + filter), nil

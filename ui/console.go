@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,9 +51,34 @@ type console struct {
 
 // A main is a view that a digit opens.
 type main struct {
-	key  string
-	name string // in commands: "pods"
-	view view.View
+	key   string
+	name  string // in commands: "pods"
+	label string // on the second line and over its keys: "Pods"
+	short string // the same where there is little room
+	view  view.View
+}
+
+// mains are the main views in the order of their digits.
+func mains(env *view.Env) []main {
+	return []main{
+		{"1", "overview", "Overview", "Over", view.NewOverview(env)},
+		{"2", "pods", "Pods", "Pods", view.NewPods(env)},
+		{"3", "groups", "Groups", "Group", view.NewGroups(env)},
+		{"4", "nodes", "Nodes", "Node", view.NewNodes(env)},
+		{"5", "workloads", "Workloads", "Work", view.NewWorkloads(env)},
+		{"6", "scaling", "Scaling", "Scale", view.NewScaling(env)},
+		{"7", "events", "Events", "Event", view.NewTimeline(env)},
+		{"8", "cost", "Cost", "Cost", view.NewCost(env)},
+	}
+}
+
+// Views are the names of the main views, as Options.View and commands take them.
+func Views() []string {
+	var names []string
+	for _, m := range newConsole(Options{Store: nothing{}}).mains {
+		names = append(names, m.name)
+	}
+	return names
 }
 
 // messagesKept bounds the log of messages.
@@ -67,14 +93,14 @@ func newConsole(o Options) *console {
 		wake: make(chan struct{}, 1), failing: map[string]string{}, suspend: suspendProcess,
 		ctx: context.Background(), quit: func(error) {},
 	}
-	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Shell: c}
-	c.mains = []main{
-		{"2", "pods", view.NewPods(c.env, "")},
-		{"3", "groups", view.NewGroups(c.env)},
-		{"4", "nodes", view.NewNodes(c.env)},
-		{"7", "events", view.NewEvents(c.env, keymap.Object{}, "")},
-	}
+	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Adviser: o.Adviser, Shell: c}
+	c.mains = mains(c.env)
 	c.stack = []view.View{c.mains[0].view}
+	for _, m := range c.mains {
+		if m.name == o.View {
+			c.stack[0] = m.view
+		}
+	}
 	return c
 }
 
@@ -265,6 +291,10 @@ func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 		c.quit(nil)
 	case c.prompt != nil:
 		c.edit(name, ev)
+	case strings.HasPrefix(name, "Alt-"):
+		// Over a slow line Esc and the next key arrive together, which reads as Alt.
+		c.press("Esc")
+		c.press(strings.TrimPrefix(name, "Alt-"))
 	default:
 		c.press(name)
 	}

@@ -127,7 +127,7 @@ func open(t testing.TB, width, height int, s *fleet.Snapshot, change func(*Optio
 	t.Helper()
 	d := &desk{store: newMemory(s), screen: uitest.Screen(t, width, height), clock: &atomic.Int64{}, done: make(chan error, 1)}
 	o := Options{
-		Store: d.store, Objects: library{}, Title: "prod-hz",
+		Store: d.store, Objects: library{}, Title: "prod-hz", View: "pods",
 		Logs: &journal{lines: "started CONTAINER\nready\nGET /healthz 200\n\x1b[31mERROR\x1b[0m no route to host\nGET /orders 200\n"},
 		Now:  func() time.Time { return sampleNow().Add(time.Duration(d.clock.Load()) * time.Second) },
 	}
@@ -176,6 +176,19 @@ func TestGoldenScreens(t *testing.T) {
 		snapshot func() *fleet.Snapshot
 		do       func(*desk)
 	}{
+		{"overview", sample, func(d *desk) { d.Press("1") }},
+		{"overview-well", wellSample, func(d *desk) { d.Press("1") }},
+		{"overview-stale", staleSample, func(d *desk) { d.Press("1") }},
+		{"workloads", sample, func(d *desk) { d.Press("5") }},
+		{"scaling", sample, func(d *desk) { d.Press("6") }},
+		{"cost", sample, func(d *desk) { d.Press("8") }},
+		{"cost-workload", sample, func(d *desk) { d.Press("8", "Tab") }},
+		{"cost-node", sample, func(d *desk) { d.Press("8", "Shift-Tab", "Shift-Tab") }},
+		{"cost-spec", sample, func(d *desk) { d.Press("8", "Shift-Tab") }},
+		{"cost-stale", staleSample, func(d *desk) { d.Press("8") }},
+		{"why", sample, func(d *desk) { d.Press("5", "/"); d.Type("checkout"); d.Press("Enter", "w") }},
+		{"why-pod", sample, func(d *desk) { d.Press("/"); d.Type("p8vmz"); d.Press("Enter", "w") }},
+		{"cost-of", sample, func(d *desk) { d.Press("/"); d.Type("checkout"); d.Press("Enter", "Space", "Space", "$") }},
 		{"pods", sample, func(d *desk) { d.See("ledger-2") }},
 		{"nodes", sample, func(d *desk) { d.Press("4") }},
 		{"node-pods", sample, func(d *desk) { d.Press("4", "j", "Enter") }},
@@ -186,7 +199,7 @@ func TestGoldenScreens(t *testing.T) {
 		{"filter-error", sample, func(d *desk) { d.Press("/"); d.Type("zone:h") }},
 		{"sorted-marked", sample, func(d *desk) { d.Press("j", "Space", "Shift-A") }},
 		{"columns-right", sample, func(d *desk) { d.Press("Right", "Right", "Right", "Right") }},
-		{"describe", sample, func(d *desk) { d.Press("j", "j", "d"); d.See("ContainerGroupId"); d.See("Line 05") }},
+		{"describe", sample, func(d *desk) { d.Press("j", "j", "j", "d"); d.See("ContainerGroupId"); d.See("Line 05") }},
 		{"yaml", sample, func(d *desk) { d.Press("y"); d.See("apiVersion") }},
 		{"logs", sample, func(d *desk) { d.Press("/"); d.Type("search"); d.Press("Enter", "l"); d.See("GET /orders") }},
 		{"logs-search", sample, func(d *desk) {
@@ -238,7 +251,7 @@ func TestTroubleHasColourOnlyWhereColourIsWanted(t *testing.T) {
 
 func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
-	d.Press("j", "j", "Space") // marks ledger-2, the cursor moves to ledger-0
+	d.Press("j", "j", "Space") // marks ledger-0, the cursor moves to ledger-2
 	s := sample()
 	first := *s.Placements[0]
 	pod := *first.Pod
@@ -249,11 +262,11 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	d.See("aaa-new")
 	d.Do(func() {
 		selection := d.c.selection()
-		if selection.Cursor.Name != "ledger-0" {
-			t.Errorf("the cursor is on %s, want ledger-0", selection.Cursor.Name)
+		if selection.Cursor.Name != "ledger-2" {
+			t.Errorf("the cursor is on %s, want ledger-2", selection.Cursor.Name)
 		}
-		if len(selection.Marked) != 1 || selection.Marked[0].Name != "ledger-2" {
-			t.Errorf("marked are %v, want ledger-2", selection.Marked)
+		if len(selection.Marked) != 1 || selection.Marked[0].Name != "ledger-0" {
+			t.Errorf("marked are %v, want ledger-0", selection.Marked)
 		}
 	})
 	// A pod of the same name that replaces a marked one is another object.
@@ -276,9 +289,9 @@ func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
 	s := sample()
 	s.Placements[0].Reason = "OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h, choose another zone or another instance type"
 	d := open(t, 80, 24, s, nil)
-	d.See("OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h,\n choose another zone or another instance type\n l logs")
+	d.See("\n batch/report-28491-4kx2l: OperationDenied.NoStock: the resource is out of\n stock in zone cn-hangzhou-h, choose another zone or another instance type\n l logs")
 	d.Resize(80, 12) // rows are worth more there
-	d.See("zone cn-hangzhou-h, …\n l logs")
+	d.See("the resource is out of sto…\n l logs")
 }
 
 func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
@@ -288,17 +301,17 @@ func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
 		p.Place, p.Pod.NodeName, p.Pod.Name = fleet.PlaceECS, "a-node-with-a-long-name", "the-same-name-in-two-namespaces-0"
 	}
 	d := open(t, 80, 24, s, nil)
-	d.See("\n batch/the-same-name-in-two-namespaces-0: group eci-bp1fe")
+	d.See("\n batch/the-same-name-in-two-namespaces-0: its container group")
 	d.Resize(160, 24)
-	d.See("\n group eci-bp1fe0040000e004 is gone")
+	d.See("\n its container group eci-bp1fe0040000e004 does not exist any more")
 }
 
 func TestTroubleIsOneKeyAway(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("j")
-	d.See("5 rows need a look: Shift-S brings them to the top")
+	d.See("batch/report-by-hand-9qqwz · 5 rows need a look (Shift-S)\n")
 	d.Press("g", "Shift-S")
-	d.See("AGE\n ✗ batch     report-28491-4kx2l         0/1 Lost")
+	d.See("AGE\n ✗ report-28491-4kx2l         0/1 Lost")
 	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
 		t.Errorf("the orphan stands below what is fine:\n%s", text)
 	}
@@ -306,10 +319,11 @@ func TestTroubleIsOneKeyAway(t *testing.T) {
 
 func TestWhatWasNeverReadIsNotZero(t *testing.T) {
 	s := sample()
-	s.Placements, s.Sources[0].Read, s.Sources[0].Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
+	pods := sourceOf(s, "pods")
+	s.Placements, pods.Read, pods.Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
 	d := open(t, 80, 24, s, nil)
 	d.See("pods ECS ? ECI ?")
-	d.See("[2 Pods]  3 Groups  4 Nodes  7 Events\n")
+	d.See("[2 Pods] 3 Group 4 Node 5 Work 6 Scale 7 Event 8 Cost\n")
 	d.See("LASTWORD\n\n")
 }
 
@@ -330,7 +344,7 @@ func TestEscClearsTheFilterThenGoesBack(t *testing.T) {
 	d.See("Nodes › Pods on ecs-07")
 	d.Miss("1 of 3")
 	d.Press("Esc")
-	d.See("[4 Nodes]")
+	d.See("[4 Node]")
 }
 
 func TestEscInTheFilterBringsBackTheFilterBefore(t *testing.T) {
@@ -352,11 +366,11 @@ func TestCommandGoesToANamespace(t *testing.T) {
 	d.See("/namespace:=shop")
 	d.See("7 of 11")
 	d.Press(":")
-	d.Type("deployments")
+	d.Type("secrets")
 	d.Press("Enter")
-	d.See(`no command "deployments"`)
+	d.See(`no command "secrets"`)
 	d.Press("Esc", "-")
-	d.See("[4 Nodes]")
+	d.See("[4 Node]")
 	d.Press("-")
 	d.See("/namespace:=shop")
 }
@@ -455,7 +469,7 @@ func TestLogsChangeContainerRunAndTimestamps(t *testing.T) {
 func TestSourceErrorStaysUntilRead(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	bad := sample()
-	bad.Sources[3].Error = "throttled"
+	sourceOf(bad, "groups").Error = "throttled"
 	d.store.put(bad)
 	d.See("groups STALE 3s")
 	d.See("groups shown as of 3s ago: throttled")
@@ -483,21 +497,21 @@ func TestCopyNamesTheMarked(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("Space", "Space", "c")
 	d.See("sent 2 names")
-	if got, want := string(d.screen.GetClipboardData()), "report-28491-4kx2l\nreport-28490-9qqwz"; got != want {
+	if got, want := string(d.screen.GetClipboardData()), "report-28491-4kx2l\nreport-by-hand-9qqwz"; got != want {
 		t.Errorf("the clipboard holds %q, want %q", got, want)
 	}
 }
 
 func TestResizeChoosesOtherColumns(t *testing.T) {
 	d := open(t, 120, 40, sample(), nil)
-	d.See("GROUP")
+	d.See("BILLED")
 	d.Resize(60, 20)
-	d.Miss("GROUP")
+	d.Miss("BILLED")
 	d.See("STATUS")
 	d.Resize(10, 3)
 	d.See("terminal")
 	d.Resize(120, 40)
-	d.See("GROUP")
+	d.See("BILLED")
 }
 
 func TestQuitEndsTheConsole(t *testing.T) {
@@ -577,5 +591,135 @@ func TestWhatHappenedToAGroupAndIsToldOnItsPodIsShownOnce(t *testing.T) {
 	d.See("Started container app")
 	if n := strings.Count(d.Text(), "Started container app"); n != 1 {
 		t.Errorf("shown %d times, want once:\n%s", n, d.Text())
+	}
+}
+
+func TestEveryNeedIsOneEnterAwayFromItsCause(t *testing.T) {
+	s := sample()
+	for i, a := range s.Attention {
+		d := open(t, 120, 40, s, func(o *Options) { o.View = "overview" })
+		for range i {
+			d.Press("j")
+		}
+		d.Press("Enter")
+		d.Do(func() {
+			if title := d.c.top().Title(); title == "Overview" {
+				t.Errorf("Enter on %q opens nothing", a.Subject)
+			}
+		})
+		if a.Topic == fleet.TopicOrphans {
+			d.See("/relation:=orphan")
+			continue
+		}
+		d.Miss("the console does not read it")
+		d.Press("Esc")
+		d.See("[1 Overview]")
+	}
+}
+
+func TestLinesOfTheTimelineOpenToSingleEvents(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "events" })
+	d.Press("/")
+	d.Type("started")
+	d.Press("Enter", "e")
+	d.See("Events › Started of deployment shop/checkout (3)")
+	d.See("pod shop/checkout-7d9f8b6c5-m0d3l")
+	if n := strings.Count(d.Text(), "eci  Normal Started"); n != 3 {
+		t.Errorf("%d single events are shown, want 3:\n%s", n, d.Text())
+	}
+	d.Press("Esc", "5", "/")
+	d.Type("checkout")
+	d.Press("Enter", "v") // the workload's own and its pods'
+	d.See("Events of deployment checkout")
+	d.See("NoStock")
+	d.See("Started container app")
+}
+
+func TestCostTurnsAndOpensWhatIsBehindARow(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "cost" })
+	for _, by := range []string{"NAMESPACE", "WORKLOAD", "NODE ", "SPEC"} {
+		d.See("   " + by)
+		d.Press("Tab")
+	}
+	d.See("   NAMESPACE")
+	d.Press("Enter")
+	d.See("Cost by namespace › Pods in shop")
+	d.Press("Esc", "j") // what nodes have free
+	d.See("(Enter open)")
+	d.Press("Tab", "/")
+	d.Type("orphans")
+	d.Press("Enter", "Enter")
+	d.See("Groups")
+	d.See("/relation:=orphan")
+	d.Press("Esc", "Esc", "Esc", "Tab", "Tab", "j", "Enter")
+	d.See("Cost by spec › Pods")
+	d.See(`/billed:="2c 4Gi"`)
+	d.See("3 of 11")
+}
+
+func TestACostWithoutPriceIsSaidAndNeverZero(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "nodes" })
+	d.See("✗ ecs-09          NotReady       ecs      ecs.r7.2xlarge    0     0/8   0%     0/32   0%    –    –      –      –")
+	d.See("ECS ≥¥1.92/h")
+	d.Press("8", "w")
+	d.See("1 cost has no known price")
+	d.See("1 × nodes of type ecs.r7.2xlarge")
+}
+
+func TestAdviceIsAppendedToWhy(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.Adviser = counsel{} })
+	d.Press("w")
+	d.See("What helps:")
+	d.See("Burst to ECI: not marked")
+	d.See("more can't be read: forbidden")
+}
+
+// counsel is an Adviser that knows a little.
+type counsel struct{}
+
+func (counsel) Advise(context.Context, fleet.Ref) (string, error) {
+	return "Burst to ECI: not marked\n", errors.New("forbidden")
+}
+
+func TestWhyFollowsTheSnapshot(t *testing.T) {
+	d := open(t, 120, 40, sample(), nil)
+	d.Press("/")
+	d.Type("p8vmz")
+	d.Press("Enter", "w")
+	d.See("is NoStock, since 6m")
+	d.clock.Store(60)
+	d.store.put(sample())
+	d.See("is NoStock, since 7m")
+	w := sampleWorld()
+	w.pods = slices.DeleteFunc(w.pods, func(p *fleet.Pod) bool { return strings.HasSuffix(p.Name, "p8vmz") })
+	d.store.put(w.build())
+	d.See("or it is gone")
+}
+
+func TestEscAndAKeyInOnePacketAreTwoKeys(t *testing.T) {
+	d := open(t, 80, 24, sample(), nil)
+	d.Press("w")
+	d.Do(func() { d.c.key(tcell.NewEventKey(tcell.KeyRune, '4', tcell.ModAlt)) })
+	d.See("[4 Node]")
+}
+
+func TestMainViewsHaveDigitsAndNames(t *testing.T) {
+	d := open(t, 120, 40, sample(), nil)
+	for i, name := range Views() {
+		d.Press(fmt.Sprint(i + 1))
+		var label string
+		d.Do(func() { label = d.c.mains[i].label })
+		d.See(fmt.Sprintf("[%d %s]", i+1, label))
+		d.Press(":")
+		d.Type(name)
+		d.Press("Enter")
+		d.See(fmt.Sprintf("[%d %s]", i+1, label))
+	}
+	for _, command := range []string{"workloads shop", "scaling shop", "cost shop", "pods shop"} {
+		d.Press(":")
+		d.Type(command)
+		d.Press("Enter")
+		d.See("shop ")
+		d.Miss("no column")
 	}
 }

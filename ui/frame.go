@@ -127,8 +127,15 @@ func (c *console) titleLine(screen tcell.Screen, y, w int) {
 	filter := c.filter()
 	room := w - 2
 	x := 1
-	if tabs := c.tabs(); len(c.stack) == 1 && width(tabs)+2+theme.Width(filter)+3+theme.Width(summary) <= room {
-		x = c.segments(screen, x, y, w, tabs) + 2
+	tabs, gap := c.tabs(false), 2
+	if width(tabs)+2+theme.Width(filter)+3+theme.Width(summary) > room {
+		tabs, gap = c.tabs(true), 1
+	}
+	if need := width(tabs) - (2-gap)*(len(tabs)-1); len(c.stack) == 1 && need+2+theme.Width(filter)+3*min(1, len(filter))+theme.Width(summary) <= room {
+		for _, tab := range tabs {
+			x += c.theme.Print(screen, x, y, w-x, tab.text, c.theme.Style(tab.role)) + gap
+		}
+		x += 2 - gap
 	} else {
 		keep := 0
 		if summary != "" {
@@ -152,11 +159,15 @@ func (c *console) titleLine(screen tcell.Screen, y, w int) {
 	}
 }
 
-// tabs are the main views with their keys.
-func (c *console) tabs() []segment {
+// tabs are the main views with their keys, short where there is little room.
+func (c *console) tabs(short bool) []segment {
 	var tabs []segment
 	for _, m := range c.mains {
-		tab := segment{m.key + " " + m.view.Title(), theme.Plain}
+		name := m.label
+		if short {
+			name = m.short
+		}
+		tab := segment{m.key + " " + name, theme.Plain}
 		if m.view == c.stack[0] {
 			tab = segment{"[" + tab.text + "]", theme.Accent}
 		}

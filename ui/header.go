@@ -50,16 +50,33 @@ func text(segments []segment) string {
 	return b.String()
 }
 
-// A census counts a snapshot's pods that have not ended by place, and what is wrong.
+// A census is what the first line says of a snapshot: pods that have not ended by place,
+// what is wrong, what is paid now, and how old the prices and the bill are.
 type census struct {
 	ecs, eci, acs, other, unbound, broken, degraded int
 	unread                                          bool // the pods were never read: nothing is known
+	rates                                           []segment
+	prices, billed                                  time.Time // zero: none are known
 }
 
 func count(s *fleet.Snapshot) census {
 	var c census
 	for _, source := range s.Sources {
 		c.unread = c.unread || source.Name == "pods" && source.Read.IsZero()
+	}
+	for _, p := range s.Places {
+		switch p.Place {
+		case fleet.PlaceECS:
+			c.ecs = p.Pods
+		case fleet.PlaceECI:
+			c.eci = p.Pods
+		case fleet.PlaceACS:
+			c.acs = p.Pods
+		case fleet.PlaceOther:
+			c.other = p.Pods
+		default:
+			c.unbound += p.Pods
+		}
 	}
 	for _, p := range s.Placements {
 		switch p.Trouble {
@@ -68,20 +85,20 @@ func count(s *fleet.Snapshot) census {
 		case fleet.Degraded:
 			c.degraded++
 		}
-		if p.Pod == nil || p.Pod.Phase == "Succeeded" || p.Pod.Phase == "Failed" {
-			continue
+		if q := p.Cost.Quote; q != nil && q.From == fleet.PriceAPI && (c.prices.IsZero() || q.Read.Before(c.prices)) {
+			c.prices = q.Read
 		}
-		switch p.Place {
-		case fleet.PlaceECS:
-			c.ecs++
-		case fleet.PlaceECI:
-			c.eci++
-		case fleet.PlaceACS:
-			c.acs++
-		case fleet.PlaceOther:
-			c.other++
-		default:
-			c.unbound++
+	}
+	c.billed = s.Bill.Through
+	main := s.Currency()
+	for _, place := range []struct {
+		place fleet.Place
+		name  string
+	}{{fleet.PlaceECI, "ECI"}, {fleet.PlaceECS, "ECS"}, {fleet.PlaceOther, "other"}} {
+		for _, p := range s.Places {
+			if p.Place == place.place && !c.unread {
+				c.rates = append(c.rates, segment{place.name + " " + format.SumRate(p.Cost, main) + "/h", theme.Strong})
+			}
 		}
 	}
 	return c
@@ -99,12 +116,47 @@ func (c census) segments() []segment {
 	if c.unread {
 		return append(out, segment{"pods ECS ? ECI ?", theme.Plain})
 	}
+	out = append(out, c.rates...)
 	out = append(out, segment{fmt.Sprintf("pods ECS %d ECI %d", c.ecs, c.eci), theme.Plain})
 	add(c.degraded, "degraded", theme.Degraded)
 	add(c.unbound, "unbound", theme.Degraded)
 	add(c.acs, "ACS", theme.Plain)
 	add(c.other, "elsewhere", theme.Plain)
 	return out
+}
+
+// together says once that all of Kubernetes is stale, which one dead API server makes it.
+func together(troubled []segment, sources []source, now time.Time) []segment {
+	all, stale, oldest := 0, 0, time.Time{}
+	for _, s := range sources {
+		if family(s.Name) != "k8s" {
+			continue
+		}
+		if all++; s.Stale(now) && !s.Read.IsZero() {
+			stale++
+			if oldest.IsZero() || s.Read.Before(oldest) {
+				oldest = s.Read
+			}
+		}
+	}
+	if all < 2 || stale < all {
+		return troubled
+	}
+	rest := slices.DeleteFunc(troubled, func(s segment) bool { return family(strings.Fields(s.text)[0]) == "k8s" })
+	return append([]segment{{"k8s STALE " + format.Age(oldest, now), theme.Broken}}, rest...)
+}
+
+// family is the word that the first line has for a source; "": it is only counted.
+func family(name string) string {
+	switch name {
+	case "pods", "nodes", "events":
+		return "k8s"
+	case "groups":
+		return "eci"
+	case "pod-metrics", "node-metrics", "group-metrics":
+		return "metrics"
+	}
+	return ""
 }
 
 // freshness says how old a source's part is.
@@ -122,42 +174,61 @@ func freshness(s source, now time.Time) segment {
 
 // headline is the first line: where am I, how fresh is each source, how much is there. left
 // and right together fit into room cells. First the less important counts give way, then
-// the ages of fresh sources; what is stale or broken is the last to go.
+// the ages of what changes seldom, then those of fresh sources; what is stale or broken is
+// the last to go.
 func headline(name []segment, sources []source, c census, now time.Time, room int) (left, right []segment) {
-	all := make([]segment, 0, len(sources))
-	var short []segment // fresh sources in one word
+	var ages, troubled []segment
 	fresh, failing := 0, 0
+	oldest := map[string]time.Time{} // family -> when the oldest of its fresh sources was read
 	for _, s := range sources {
-		f := freshness(s, now)
-		if s.Quiet { // too many for one line: those in trouble are counted
-			if s.Stale(now) && (s.Error != "" || !s.Read.IsZero()) {
-				failing++
+		f, of := freshness(s, now), family(s.Name)
+		switch {
+		case s.Absent:
+		case f.role == theme.Dim && of != "":
+			if !s.Quiet {
+				fresh++
 			}
-			continue
+			if at := oldest[of]; at.IsZero() || s.Read.Before(at) {
+				oldest[of] = s.Read
+			}
+		case f.role == theme.Dim:
+		case !s.Quiet:
+			troubled = append(troubled, f)
+		case s.Error != "" || !s.Read.IsZero(): // too many for one line: those in trouble are counted
+			failing++
 		}
-		all = append(all, f)
-		if f.role == theme.Dim {
-			fresh++
-		} else {
-			short = append(short, f)
+	}
+	troubled = together(troubled, sources, now)
+	for _, of := range []string{"k8s", "metrics", "eci"} {
+		if at := oldest[of]; !at.IsZero() {
+			ages = append(ages, segment{of + " " + format.Age(at, now), theme.Dim})
 		}
+	}
+	few := ages // without what changes once a day
+	least := slices.DeleteFunc(slices.Clone(ages), func(s segment) bool { return strings.HasPrefix(s.text, "metrics ") })
+	if !c.prices.IsZero() {
+		ages = append(ages, segment{"price " + format.Age(c.prices, now), theme.Dim})
+	}
+	if !c.billed.IsZero() {
+		ages = append(ages, segment{"bill " + format.Age(c.billed, now), theme.Dim})
 	}
 	if failing > 0 {
-		f := segment{fmt.Sprintf("+%d failing", failing), theme.Broken}
-		all, short = append(all, f), append(short, f)
+		troubled = append(troubled, segment{fmt.Sprintf("+%d failing", failing), theme.Broken})
 	}
+	short := troubled
 	if fresh > 0 {
-		short = append(short, segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})
+		short = append(troubled[:len(troubled):len(troubled)], segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})
 	}
+	all, some, two := slices.Concat(troubled, ages), slices.Concat(troubled, few), slices.Concat(troubled, least)
 	right = c.segments()
-	needed := min(len(right), 1)
+	needed := min(len(right), max(1, len(c.rates)))
 	if c.broken > 0 {
-		needed = 2
+		needed = min(len(right), needed+1)
 	}
 	for _, try := range []struct {
 		sources []segment
 		least   int
-	}{{all, needed}, {short, 0}} {
+	}{{all, len(right)}, {all, needed}, {some, needed}, {two, needed}, {short, 0}} {
 		left = append(append([]segment{}, name...), try.sources...)
 		for keep := len(right); keep >= try.least; keep-- {
 			if width(left)+2+width(right[:keep]) <= room {
@@ -206,7 +277,11 @@ func troubles(sources []source, now time.Time) []string {
 		if !t.read.IsZero() {
 			as = " shown as of " + format.Age(t.read, now) + " ago: "
 		}
-		out = append(out, strings.Join(t.names, ", ")+as+t.why)
+		names := strings.Join(t.names, ", ")
+		if len(t.names) > 4 {
+			names = fmt.Sprintf("%s and %d more", strings.Join(t.names[:3], ", "), len(t.names)-3)
+		}
+		out = append(out, names+as+t.why)
 	}
 	return out
 }

@@ -31,7 +31,7 @@ func TestHeadlineKeepsWhatIsStaleWhateverTheWidth(t *testing.T) {
 		}
 	}
 	left, right := headline(name[:0], sources, c, now, 118)
-	if want := "pods 1s  nodes 1s  events 1s  groups STALE 23s  3 broken  pods ECS 412 ECI 96  2 degraded  18 unbound  "; text(left)+text(right) != want {
+	if want := "groups STALE 23s  k8s 1s  3 broken  pods ECS 412 ECI 96  2 degraded  18 unbound  "; text(left)+text(right) != want {
 		t.Errorf("the headline is\n%q, want\n%q", text(left)+text(right), want)
 	}
 }
@@ -73,10 +73,11 @@ func TestTroublesNameTheSourceItsAgeAndTheError(t *testing.T) {
 	}
 }
 
-func TestCensusCountsPodsThatHaveNotEnded(t *testing.T) {
-	want := census{ecs: 2, eci: 6, unbound: 1, broken: 3, degraded: 2}
-	if got := count(sample()); got != want {
-		t.Errorf("the census is %+v, want %+v", got, want)
+func TestCensusCountsPodsThatHaveNotEndedAndWhatIsPaid(t *testing.T) {
+	c := count(sample())
+	want := "3 broken  ECI ¥2.31/h  ECS ≥¥1.92/h  pods ECS 2 ECI 6  1 degraded  1 unbound  "
+	if got := text(c.segments()); got != want {
+		t.Errorf("the census says\n%q, want\n%q", got, want)
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *console) actions() []keymap.Action {
 		{Keys: []string{"/"}, Name: "filter", Bar: true, Disabled: searches,
 			Help: "Filter the table on every keystroke (word, column:value, column:=exact, column:>5, !word, /regex/), or search in a text.",
 			Run:  func(keymap.Selection) { c.openFilter() }},
-		{Keys: []string{":"}, Name: "command", Bar: true, Help: "Go to a view by name: pods, nodes, groups, events, with a namespace and a /filter behind it; Tab completes.",
+		{Keys: []string{":"}, Name: "command", Bar: true, Help: "Go to a view by name (overview, pods, groups, nodes, workloads, scaling, events, cost), with a namespace and a /filter behind it; Tab completes.",
 			Run: func(keymap.Selection) { c.openCommand() }},
 		{Keys: []string{"Esc"}, Name: "back", Help: "Clear the filter, then go back to the view before.", Run: func(keymap.Selection) { c.escape() }},
 		{Keys: []string{"c"}, Name: "copy name", Help: "Copy the names of the marked objects, or of the one under the cursor, to the terminal's clipboard (OSC 52, through SSH, tmux and screen).",
@@ -56,7 +56,7 @@ func (c *console) actions() []keymap.Action {
 	}
 	for _, m := range c.mains {
 		actions = append(actions, keymap.Action{
-			Keys: []string{m.key}, Name: m.name, Help: "Open the view " + m.view.Title() + ".",
+			Keys: []string{m.key}, Name: m.name, Help: "Open the view " + m.label + ".",
 			Run: func(keymap.Selection) { c.main(m.view) },
 		})
 	}
@@ -147,9 +147,13 @@ func KeyTable() string {
 	}
 	for _, m := range c.mains {
 		own := slices.DeleteFunc(m.view.Actions(), shared)
-		sections = append(sections, keymap.Section{Title: m.view.Title(), Actions: own})
+		sections = append(sections, keymap.Section{Title: m.label, Actions: own})
 	}
 	sections = append(sections,
+		keymap.Section{Title: "Why, and cost of the selection", Actions: slices.DeleteFunc(view.Why(c.env, keymap.Object{}).Actions(), func(a keymap.Action) bool {
+			_, paging := keymap.Find(a.Keys[0], text.Actions())
+			return paging
+		})},
 		keymap.Section{Title: "Descriptions and YAML", Actions: text.Actions()},
 		keymap.Section{Title: "Logs", Actions: view.NewLogs(c.env, pod, false).Actions()},
 	)

@@ -77,7 +77,8 @@ With --state FILE the account survives a restart, a killed process included.`
 const faultHelp = `nostock, notonsale, noips (by zone); arrears, quota (of creates);
 throttling, error500, unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept, code
 (of calls, by action; code refuses with any code, such as Forbidden.RiskControl); spotreclaim,
-restart, maintenance (of groups); cachefails (of image caches).`
+restart, maintenance (of groups); cachefails (of image caches); silentexec (exec's socket tells
+no exit codes).`
 
 func eciCommand(l *lab) *cobra.Command {
 	var listen, scheme, caFile, config, state string
@@ -110,7 +111,7 @@ func eciCommand(l *lab) *cobra.Command {
 				return usageError{fmt.Errorf("--speed %g: want more than 0; 60 makes a minute of a second", speed)}
 			}
 			emulator := ecitest.New(ecitest.Options{
-				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret,
+				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret, PlayedBy: cloud.PlayedBy,
 				VSwitches: cloud.VSwitches, Latency: cloud.Latency, Speed: speed,
 				InstanceTypes: account.InstanceTypes, SecurityGroups: account.SecurityGroups, IPv6VSwitches: account.IPv6VSwitches,
 				ServiceCIDR: account.ServiceCIDR,

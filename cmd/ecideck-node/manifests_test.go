@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -114,11 +115,44 @@ func TestTheLabsNodeHasTheRightsOfTheManifests(t *testing.T) {
 	}
 }
 
+// The policies are printed by default, the webhook with its rights and its flag when asked for.
+func TestTheManifestsDecideAtAdmission(t *testing.T) {
+	count := func(args ...string) (policies, webhooks int, container corev1.Container) {
+		all := objects(t, printed(t, args...))
+		for _, o := range all {
+			switch o.(type) {
+			case *admissionregistrationv1.MutatingAdmissionPolicy, *admissionregistrationv1.MutatingAdmissionPolicyBinding:
+				policies++
+			case *admissionregistrationv1.MutatingWebhookConfiguration:
+				webhooks++
+			}
+		}
+		return policies, webhooks, first(t, all, func(*appsv1.Deployment) bool { return true }).Spec.Template.Spec.Containers[0]
+	}
+	for _, c := range []struct {
+		args               []string
+		policies, webhooks int
+	}{{nil, 4, 0}, {[]string{"--admission=webhook"}, 0, 1}, {[]string{"--admission=none"}, 0, 0}} {
+		policies, webhooks, container := count(c.args...)
+		if policies != c.policies || webhooks != c.webhooks || slices.Contains(container.Args, "--webhook-listen=:9443") != (webhooks > 0) {
+			t.Errorf("%v: %d policies, %d webhooks, %v", c.args, policies, webhooks, container.Args)
+		}
+	}
+	webhook := first(t, objects(t, printed(t, "--admission=webhook", "--namespace=ops")), func(*admissionregistrationv1.MutatingWebhookConfiguration) bool { return true })
+	if webhook.Name != webhookName || webhook.Webhooks[0].ClientConfig.Service.Namespace != "ops" || *webhook.Webhooks[0].FailurePolicy != admissionregistrationv1.Ignore {
+		t.Errorf("%+v", webhook.Webhooks[0])
+	}
+	first(t, objects(t, printed(t, "--admission=webhook")), func(r *rbacv1.Role) bool { return r.Name == "ecideck-node-webhook" })
+}
+
 func TestManifestsSayWhatIsMissing(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"manifests", "--image"},
 		{"manifests --image=x", "--region"},
 		{"manifests --image=x --region=r --vswitch-ids=v --security-group-id=s --namespace=A_B", "--namespace"},
+		{"manifests --image=x --region=r --vswitch-ids=v --security-group-id=s --admission=yes", "--admission"},
+		{"manifests --image=x --region=r --vswitch-ids=v --security-group-id=s --burst=some", "--burst"},
+		{"manifests --image=x --region=r --vswitch-ids=v --security-group-id=s --burst-max-rate=cheap", "--burst-max-rate"},
 		{"manifests --image=x --region=r --vswitch-ids=v --security-group-id=s --node-name=A_B", "--node-name"},
 	} {
 		c1 := command()

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestOneProcessServesSeveralNodes(t *testing.T) {
@@ -45,6 +47,19 @@ func TestNodesThatCantBeAreRefused(t *testing.T) {
 		c.change(f)
 		if _, err := f.each(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
+}
+
+// lacks is a stock that lacks something.
+type lacks string
+
+func (l lacks) OutOfStock(*corev1.Pod) string { return string(l) }
+
+func TestAPodLacksStockWhereEveryNodeLacksIt(t *testing.T) {
+	for want, s := range map[string]stocks{"": {lacks("zone h has none"), lacks("")}, "zone h has none; zone i has none": {lacks("zone h has none"), lacks("zone i has none")}, "both": {lacks("both"), lacks("both")}} {
+		if got := s.OutOfStock(nil); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

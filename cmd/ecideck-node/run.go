@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -151,6 +152,7 @@ func serveTerm(ctx context.Context, f *flags, ca []byte, nodes []*served) error 
 	defer cancel()
 	settings, _ := f.bursts() // complete has refused what can't be
 	first := nodes[0].config
+	var lacks stocks
 	spill := burst.Config{Client: first.Client, Recorder: first.Recorder, Region: f.region, Settings: settings, Groups: first.Client.Discovery(), Logger: first.Logger}
 	for _, n := range nodes {
 		v := provider.NewVirtualNode(n.config, n.nodeSpec(n.kubelet.Addr()))
@@ -161,6 +163,7 @@ func serveTerm(ctx context.Context, f *flags, ca []byte, nodes []*served) error 
 				return err
 			}
 		}
+		lacks = append(lacks, v.Provider)
 		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
 		defer n.ready.Store(false)
 		n.port.handler.Store(&handler)
@@ -176,8 +179,27 @@ func serveTerm(ctx context.Context, f *flags, ca []byte, nodes []*served) error 
 		}()
 		group.Go(func() error { defer cancel(); return v.Run(ctx) })
 	}
+	spill.Stock = lacks
 	group.Go(func() error { return burst.New(spill).Run(ctx) })
 	return group.Wait()
+}
+
+// stocks are those of several nodes: a pod lacks something when every one of them lacks it.
+type stocks []burst.Stock
+
+// OutOfStock implements burst.Stock.
+func (s stocks) OutOfStock(pod *corev1.Pod) string {
+	var all []string
+	for _, one := range s {
+		why := one.OutOfStock(pod)
+		if why == "" {
+			return ""
+		}
+		if !slices.Contains(all, why) {
+			all = append(all, why)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // standby is the kubelet port of a process that may not lead.

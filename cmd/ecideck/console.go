@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/collectors"
+	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/ui"
 	"github.com/gdamore/tcell/v2"
 	"github.com/spf13/cobra"
@@ -18,17 +21,22 @@ import (
 type consoleOptions struct {
 	ascii    bool
 	readOnly bool
+	view     string
 }
 
 func (c *consoleOptions) addFlags(root *cobra.Command) {
 	root.Flags().BoolVar(&c.ascii, "ascii", false, "draw with ASCII characters only")
 	root.Flags().BoolVar(&c.readOnly, "read-only", false, "change nothing")
+	root.Flags().StringVar(&c.view, "view", "overview", "the view to begin with: "+strings.Join(ui.Views(), ", "))
 }
 
 // runConsole shows the console until it is quit. What cannot be shown there is printed.
 func runConsole(ctx context.Context, o *options, c consoleOptions) error {
+	if !slices.Contains(ui.Views(), c.view) {
+		return setup.Exit(setup.ExitUsage, fmt.Errorf("--view %s: choose one of %s", c.view, strings.Join(ui.Views(), ", ")))
+	}
 	if why := noScreen(o); why != "" {
-		g := &getOptions{options: o, output: "table", all: true, timeout: 15 * time.Second}
+		g := &getOptions{options: o, output: "table", all: true, timeout: 15 * time.Second, by: string(fleet.ByNamespace)}
 		same := "ecideck get pods -A"
 		if n := o.kube.Namespace; n != nil && *n != "" {
 			g.all, same = false, "ecideck get pods -n "+*n
@@ -59,6 +67,9 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	}
 	sources := o.sources(kube, scope)
 	sources.State = setup.StateDir("history")
+	if scope == "" {
+		sources.Fallback = kube.Namespace // asked for all, but not by name: some is better than nothing
+	}
 	store := collectors.NewStore()
 	sources.Latest = store.Latest
 	all := collectors.All(sources)
@@ -77,7 +88,7 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	}
 	return ui.Run(ctx, ui.Options{
 		Store: store, Objects: read, Logs: podLogs{kube.Client},
-		Title: kube.Context, Namespace: scope, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
+		Adviser: burstAdviser{kube.Client}, View: c.view, Title: kube.Context, Namespace: scope, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
 	})
 }
 

@@ -40,17 +40,23 @@ func relationOrder(r fleet.Relation) int {
 	return slices.Index([]fleet.Relation{fleet.Orphan, fleet.Unjoined, fleet.Joined, fleet.Foreign}, r)
 }
 
-func groupTable(s *fleet.Snapshot, namespace string, now time.Time) table {
+func groupTable(s *fleet.Snapshot, o listOptions) table {
 	t := table{columns: []column{
-		{"ID", false}, {"STATUS", false}, {"RELATION", false}, {"POD", false}, {"VCPU", false}, {"MEMORY-GIB", false}, {"ZONE", false}, {"AGE", false},
-		{"NAME", true}, {"CLUSTER", true}, {"IP", true}, {"TYPE", true}, {"SPOT", true}, {"REASON", true}, {"MESSAGE", true},
+		{"ID", false}, {"STATUS", false}, {"RELATION", false}, {"POD", false}, {"VCPU", false}, {"MEMORY-GIB", false}, {"ZONE", false}, {"COST/H", false}, {"AGE", false},
+		{"NAME", true}, {"CLUSTER", true}, {"IP", true}, {"TYPE", true}, {"SPOT", true}, {"ACCRUED", true}, {"CURRENCY", true}, {"REASON", true}, {"MESSAGE", true},
 	}}
+	placed := make(map[*fleet.Group]*fleet.Placement, len(s.Groups))
+	for _, p := range s.Placements {
+		if p.Group != nil {
+			placed[p.Group] = p
+		}
+	}
 	// What is paid for nothing stands first, what is not ours last.
 	groups := slices.Clone(s.Groups)
 	slices.SortStableFunc(groups, func(a, b *fleet.Group) int { return relationOrder(a.Relation) - relationOrder(b.Relation) })
 	for _, g := range groups {
 		id := g.Identity
-		if namespace != "" && id.Namespace != namespace {
+		if o.namespace != "" && id.Namespace != o.namespace {
 			continue
 		}
 		restarts := g.Restarts
@@ -60,15 +66,23 @@ func groupTable(s *fleet.Snapshot, namespace string, now time.Time) table {
 			Cluster: known(id.ClusterID), Restarts: &restarts, Billed: specItem{known(g.CPU), known(g.Memory)},
 			CreatedAt: knownTime(g.Created), EndedAt: knownTime(g.Ended),
 		}
+		cost := fleet.Cost{} // of a group that is no pod's it is not ours to know
+		if p := placed[g]; p != nil {
+			cost = p.Cost
+			item.Cost = newCostItem(cost, o.now)
+			if u, ok := s.Usage(p); ok {
+				item.Usage = newUsageItem(u)
+			}
+		}
 		pod := ""
 		if id.PodName != "" {
 			item.Pod = &podRef{known(id.Namespace), known(id.PodName), known(id.PodUID)}
 			pod = id.Namespace + "/" + id.PodName
 		}
 		t.rows = append(t.rows, row{item: item, cells: []string{
-			g.ID, string(g.Status), string(g.Relation), pod, number(item.Billed.VCPU), number(item.Billed.MemoryGiB), g.Zone, age(g.Created, now),
-			g.Name, id.ClusterID, g.IP, g.InstanceType, g.Spot, g.Reason, g.Message,
-		}})
+			g.ID, string(g.Status), string(g.Relation), pod, number(item.Billed.VCPU), number(item.Billed.MemoryGiB), g.Zone, rateCell(cost.Rate()), age(g.Created, o.now),
+			g.Name, id.ClusterID, g.IP, g.InstanceType, g.Spot, amountCell(cost.Accrued(o.now)), text(item.Cost.Currency), g.Reason, g.Message,
+		}, exact: map[int]string{7: number(item.Cost.PerHour), 14: number(item.Cost.Accrued)}})
 	}
 	return t
 }

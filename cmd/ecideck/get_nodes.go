@@ -5,33 +5,36 @@ import (
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
 )
 
 // A nodeItem is one node as programs read it; null as in podItem.
 type nodeItem struct {
-	Name         string     `json:"name"`
-	UID          string     `json:"uid"`
-	Virtual      bool       `json:"virtual"`
-	Place        *string    `json:"place"` // ecs, eci, other
-	Zone         *string    `json:"zone"`
-	InstanceType *string    `json:"instanceType"`
-	Status       *string    `json:"status"`
-	Schedulable  bool       `json:"schedulable"`
-	Version      *string    `json:"version"`
-	Pods         *int       `json:"pods"` // that have not ended
-	Allocatable  specItem   `json:"allocatable"`
-	Requested    specItem   `json:"requested"`
-	Usage        specItem   `json:"usage"`
-	Cost         costItem   `json:"cost"`
-	CreatedAt    *time.Time `json:"createdAt"`
+	Name         string   `json:"name"`
+	UID          string   `json:"uid"`
+	Virtual      bool     `json:"virtual"`
+	Place        *string  `json:"place"` // ecs, eci, other
+	Zone         *string  `json:"zone"`
+	InstanceType *string  `json:"instanceType"`
+	Status       *string  `json:"status"`
+	Schedulable  bool     `json:"schedulable"`
+	Version      *string  `json:"version"`
+	Pods         *int     `json:"pods"` // that have not ended
+	Allocatable  specItem `json:"allocatable"`
+	Requested    specItem `json:"requested"`
+	Usage        specItem `json:"usage"`
+	// Cost is a real node's own price an hour, and what the pods of a virtual one cost.
+	Cost        costItem   `json:"cost"`
+	IdlePerHour *float64   `json:"idlePerHour"` // of a real one, in its cost's currency
+	CreatedAt   *time.Time `json:"createdAt"`
 }
 
 const gib = 1 << 30
 
-func nodeTable(s *fleet.Snapshot, _ string, now time.Time) table {
+func nodeTable(s *fleet.Snapshot, o listOptions) table {
 	t := table{columns: []column{
-		{"NAME", false}, {"STATUS", false}, {"PLACE", false}, {"PODS", false}, {"VCPU-REQ", false}, {"VCPU", false}, {"MEM-REQ-GIB", false}, {"MEM-GIB", false}, {"AGE", false},
-		{"ZONE", true}, {"TYPE", true}, {"VERSION", true},
+		{"NAME", false}, {"STATUS", false}, {"PLACE", false}, {"PODS", false}, {"VCPU-REQ", false}, {"VCPU", false}, {"MEM-REQ-GIB", false}, {"MEM-GIB", false}, {"COST/H", false}, {"AGE", false},
+		{"IDLE/H", true}, {"CPU-USE", true}, {"MEM-USE-GIB", true}, {"ZONE", true}, {"TYPE", true}, {"VERSION", true},
 	}}
 	podsRead := false
 	for _, source := range s.Sources {
@@ -44,6 +47,22 @@ func nodeTable(s *fleet.Snapshot, _ string, now time.Time) table {
 			Allocatable: specItem{known(float64(n.AllocatableCPU) / 1000), known(float64(n.AllocatableMemory) / gib)},
 			CreatedAt:   knownTime(n.Created),
 		}
+		if u, ok := s.NodeUsage(n); ok && !n.Virtual {
+			item.Usage = newUsageItem(u)
+		}
+		cost := rateCell(n.Cost.Rate())
+		if n.Virtual { // costs nothing itself: what its pods cost
+			main := s.Currency()
+			cost = format.SumRate(n.Shares, main)
+			if r := n.Shares.Rate(main); main != "" && n.Shares.Unknown == 0 {
+				item.Cost.Currency, item.Cost.PerHour = known(string(main)), micros(r.MicrosPerHour)
+			}
+		} else if r := n.Cost.Rate(); r.Known() {
+			item.Cost.Currency, item.Cost.PerHour = known(string(r.Currency)), micros(r.MicrosPerHour)
+		}
+		if idle := n.Idle(); idle.Known() {
+			item.IdlePerHour = micros(idle.MicrosPerHour)
+		}
 		pods := ""
 		if podsRead { // a node without pods has 0 of them; one whose pods were not read has null
 			count, cpu, memory := n.Pods, float64(n.RequestCPU)/1000, float64(n.RequestMemory)/gib
@@ -52,9 +71,9 @@ func nodeTable(s *fleet.Snapshot, _ string, now time.Time) table {
 		}
 		t.rows = append(t.rows, row{item: item, cells: []string{
 			n.Name, n.Status, string(n.Place), pods, rounded(item.Requested.VCPU), rounded(item.Allocatable.VCPU),
-			rounded(item.Requested.MemoryGiB), rounded(item.Allocatable.MemoryGiB), age(n.Created, now),
-			n.Zone, n.InstanceType, n.KubeletVersion,
-		}})
+			rounded(item.Requested.MemoryGiB), rounded(item.Allocatable.MemoryGiB), cost, age(n.Created, o.now),
+			rateCell(n.Idle()), rounded(item.Usage.VCPU), rounded(item.Usage.MemoryGiB), n.Zone, n.InstanceType, n.KubeletVersion,
+		}, exact: map[int]string{7: number(item.Cost.PerHour), 9: number(item.IdlePerHour)}})
 	}
 	return t
 }

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // A lab is an API server that knows three kinds, and ECI's emulator.
 type lab struct {
-	lists  map[string]string // path → the list's JSON
+	lists  map[string]string // path → the list's JSON; a kind that is in none is an empty list
 	denied map[string]bool   // paths that this user may not read
 	cloud  *ecitest.Emulator
 	kube   string // path of the kubeconfig
@@ -72,6 +72,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", l.kube)
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("ECIDECK_REGION", "cn-hangzhou")
 	t.Setenv("ECIDECK_ECI_ENDPOINT", l.eci)
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", ecitest.DefaultAccessKeyID)
@@ -85,7 +86,11 @@ func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(code)
 		fmt.Fprint(w, body)
 	}
-	switch list := l.lists[r.URL.Path]; {
+	list := l.lists[r.URL.Path]
+	if list == "" {
+		list = emptyList(r.URL.Path)
+	}
+	switch {
 	case l.denied[r.URL.Path]:
 		answer(http.StatusForbidden, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden: User \"eve\" cannot list it"}`)
 	case r.URL.Path == "/readyz":
@@ -105,6 +110,22 @@ func (l *lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// emptyList is what an API server says of a kind of which there is nothing; "" of one that
+// it does not know.
+func emptyList(path string) string {
+	for suffix, list := range map[string][2]string{
+		"/deployments": {"DeploymentList", "apps/v1"}, "/replicasets": {"ReplicaSetList", "apps/v1"}, "/statefulsets": {"StatefulSetList", "apps/v1"},
+		"/daemonsets": {"DaemonSetList", "apps/v1"}, "/jobs": {"JobList", "batch/v1"}, "/cronjobs": {"CronJobList", "batch/v1"},
+		"/horizontalpodautoscalers": {"HorizontalPodAutoscalerList", "autoscaling/v2"}, "/poddisruptionbudgets": {"PodDisruptionBudgetList", "policy/v1"},
+		"/events": {"EventList", "v1"},
+	} {
+		if strings.HasSuffix(path, suffix) {
+			return fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"7"},"items":[]}`, list[0], list[1])
+		}
+	}
+	return ""
+}
+
 // ecideck runs the program.
 func ecideck(t *testing.T, args ...string) (code int, out, errors string) {
 	t.Helper()
@@ -113,22 +134,18 @@ func ecideck(t *testing.T, args ...string) (code int, out, errors string) {
 	return code, o.String(), e.String()
 }
 
-var moving = regexp.MustCompile(`"(ageSeconds|createdAt)": [^n,\n]+`)
+// moving is what the clocks of this machine and of the emulator decide.
+var moving = regexp.MustCompile(`"(ageSeconds|createdAt|accrued|since|from|last|overSpotPerHour)": [^n,\n][^,\n]*`)
 
 func TestGetJSON(t *testing.T) {
-	for _, kind := range []string{"pods", "nodes", "groups"} {
+	for _, kind := range []string{"overview", "pods", "groups", "nodes", "workloads", "scaling", "events", "cost"} {
 		t.Run(kind, func(t *testing.T) {
 			newLab(t)
 			code, out, errors := ecideck(t, "get", kind, "-A", "-o", "json")
 			if code != 0 || errors != "" && kind != "pods" {
 				t.Errorf("exit code %d: %s", code, errors)
 			}
-			if kind == "groups" { // the emulator's clock
-				out = moving.ReplaceAllString(out, `"$1": "MOVING"`)
-			} else {
-				out = regexp.MustCompile(`"ageSeconds": [^n,\n]+`).ReplaceAllString(out, `"ageSeconds": "MOVING"`)
-			}
-			golden(t, "get-"+kind+".json", out)
+			golden(t, "get-"+kind+".json", moving.ReplaceAllString(out, `"$1": "MOVING"`))
 		})
 	}
 }
@@ -153,7 +170,7 @@ func golden(t *testing.T, name, got string) {
 // TestPodNames holds the names that UX.md releases, in their order.
 func TestPodNames(t *testing.T) {
 	data, err := json.Marshal(podItem{
-		Workload: &workloadItem{}, Group: &groupRef{},
+		Workload: &workloadRef{}, Group: &groupRef{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +180,35 @@ func TestPodNames(t *testing.T) {
 		`"cost":{"currency":null,"perHour":null,"accrued":null},"startedAt":null}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestNames holds the names of what the goldens have only as null or not at all: they stay
+// once released.
+func TestNames(t *testing.T) {
+	sums := `[{"currency":"","perHour":null,"perMonth":null,"accrued":null,"wastePerHour":null,"askedPerHour":null,"overEcsPerHour":null,"overSpotPerHour":null}]`
+	scaling := `"state":"","by":null,"layer":null,"line":null,"reason":null,"remedy":null,"since":null`
+	for _, c := range []struct {
+		item any
+		want string
+	}{
+		{workloadItem{Rollout: &rolloutItem{}, Autoscaler: &autoscalerItem{}, Budget: &budgetItem{}, Costs: []sumItem{{}}},
+			`{"namespace":"","kind":"","name":"","uid":null,"desired":null,"ready":0,"pods":{"ecs":0,"eci":0,"acs":0,"other":0,"none":0,"unknown":0},"ended":0,` +
+				`"rollout":{"state":"","message":null},"autoscaler":{"kind":"","name":"","min":null,"max":null,"current":0,"desired":0,"metrics":null},` +
+				`"budget":{"name":"","allowed":0,"healthy":0,"needed":0,"of":0},"usage":{"vcpu":null,"memoryGiB":null,"missing":0},"costs":` + sums + `,"unpriced":0,"scaling":{` + scaling + `}}`},
+		{scalingItem{}, `{"namespace":"","workload":{"kind":"","name":""},"desired":null,"ready":0,` + scaling + `}`},
+		{eventItem{}, `{"last":"0001-01-01T00:00:00Z","first":null,"count":0,"objects":0,"source":"","type":null,"reason":null,"message":null,` +
+			`"object":{"kind":null,"namespace":null,"name":null,"uid":null},"subject":{"kind":"","name":""}}`},
+		{costRow{Costs: []sumItem{{}}, Billed: []moneyRow{{}}}, `{"key":"","kind":null,"namespace":null,"name":null,"pods":0,"costs":` + sums + `,"unpriced":0,"billed":[{"currency":"","amount":0}]}`},
+		{attentionItem{}, `{"topic":"","severity":"","subject":"","text":"","remedy":null,"target":{"kind":null,"namespace":null,"name":null,"uid":null},"count":0,"since":null,"due":null,"waste":null}`},
+	} {
+		data, err := json.Marshal(c.item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, string(data)); diff != "" {
+			t.Errorf("%T: %s", c.item, diff)
+		}
 	}
 }
 

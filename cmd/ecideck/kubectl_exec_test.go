@@ -93,7 +93,7 @@ func typesInATerminal(x *tenant) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	defer terminal.Close()
+	defer func() { _ = terminal.Close() }()
 	screen := &transcript{}
 	read := make(chan struct{})
 	go func() {
@@ -142,7 +142,7 @@ func typesInATerminal(x *tenant) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 9 {
 		x.t.Errorf("kubectl ended with %v, want exit code 9:\n%s", err, screen.String())
 	}
-	terminal.Close()
+	_ = terminal.Close() // its other end is closed already
 	<-read
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // podChecks are about what a pod can be and what is seen of it.
@@ -119,4 +121,55 @@ spec:
 	}
 	x.contains(x.do("logs", name, "-c", "first"), "done, exit code 0")
 	x.contains(x.do("logs", name, "-c", "helper", "--tail=1"), "done, exit code 0")
+}
+
+// survivesTheAPIServer needs the lab for itself.
+func survivesTheAPIServer(x *tenant) {
+	x.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {ECI, containers: [{name: web, image: lab/serve}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: job, namespace: NAMESPACE}
+spec: {ECI, restartPolicy: Never, containers: [{name: main, image: lab/job, env: [{name: SECONDS, value: "4"}]}]}
+`)
+	x.do("rollout", "status", "deployment/web", fmt.Sprintf("--timeout=%ds", 60*slack))
+	before := map[string]string{}
+	for _, pod := range x.list("app=web") {
+		before[pod.Name] = pod.Annotations[eci.AnnotationInstanceID]
+	}
+	if err := x.lab.Kill("apiserver"); err != nil {
+		x.t.Fatal(err)
+	}
+	// While nobody can be told, the job ends.
+	x.eventually(30*slack*time.Second, "the job's group ends", func() (bool, string) {
+		return len(x.groups()) == 3, fmt.Sprint(len(x.groups()))
+	})
+	if err := x.lab.StartPart("apiserver"); err != nil {
+		x.t.Fatal(err)
+	}
+	x.eventually(60*slack*time.Second, "the API server answers", func() (bool, string) {
+		out, code := x.try("get", "--raw=/readyz")
+		return code == 0, out
+	})
+	x.until("job", "succeeded", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
+	x.do("scale", "deployment/web", "--replicas=4")
+	x.do("rollout", "status", "deployment/web", fmt.Sprintf("--timeout=%ds", 60*slack))
+	for _, pod := range x.list("app=web") {
+		if group, old := before[pod.Name]; old && pod.Annotations[eci.AnnotationInstanceID] != group {
+			x.t.Errorf("pod %s had the group %s and has %s", pod.Name, group, pod.Annotations[eci.AnnotationInstanceID])
+		}
+		delete(before, pod.Name)
+	}
+	if len(before) > 0 || len(x.groups()) != 4 {
+		x.t.Errorf("pods %v are gone, %d groups run", before, len(x.groups()))
+	}
 }

@@ -70,6 +70,9 @@ func TestKubectlFindsAKubelet(t *testing.T) {
 	t.Run("drain respects a disruption budget, and uncordon opens the node", func(t *testing.T) {
 		drainsTheNode(newTenant(t, c.lab, client, node))
 	})
+	t.Run("an API server that is killed and started again changes no pod", func(t *testing.T) {
+		survivesTheAPIServer(newTenant(t, c.lab, client, node))
+	})
 }
 
 // A check is one promise and the test that holds it.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,6 +28,15 @@ type table struct {
 	namespaces bool // more than one namespace is in it: a column says which
 	columns    []column
 	rows       []row
+	none       string   // what a table without rows says; "": No resources found.
+	extra      []field  // further fields of the object, after sources
+	footer     []string // lines below a table that people read
+}
+
+// A field is one field of a JSON object.
+type field struct {
+	name  string
+	value any
 }
 
 // A column is in wide and csv always, in table unless it is wide.
@@ -37,6 +49,8 @@ type row struct {
 	item      any      // the JSON object
 	namespace string   // "": the kind has none
 	cells     []string // one a column; "" is unknown or none
+	// exact are the cells that csv has instead, by column: a person reads "¥0.441".
+	exact map[int]string
 }
 
 // A sourceItem is how fresh one source is. An age that is null was never read.
@@ -100,28 +114,36 @@ func (t *table) write(w io.Writer, format string, known bool) error {
 }
 
 func (t *table) writeObject(w io.Writer, format string, known bool) error {
-	list := struct {
-		Kind    string       `json:"kind"`
-		Items   []any        `json:"items"`
-		Sources []sourceItem `json:"sources"`
-	}{Kind: t.kind, Sources: t.sources}
+	var items []any
 	if known {
-		list.Items = make([]any, len(t.rows))
+		items = make([]any, len(t.rows))
 	}
 	for i, r := range t.rows {
-		list.Items[i] = r.item
+		items[i] = r.item
 	}
-	data, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
+	fields := append([]field{{"kind", t.kind}, {"items", items}, {"sources", t.sources}}, t.extra...)
+	var b bytes.Buffer
+	b.WriteString("{\n")
+	for i, f := range fields {
+		value, err := json.MarshalIndent(f.value, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "  %q: %s", f.name, value)
+		if i < len(fields)-1 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
 	}
-	data = append(data, '\n')
+	b.WriteString("}\n")
+	data := b.Bytes()
 	if format == "yaml" {
+		var err error
 		if data, err = yaml.JSONToYAML(data); err != nil {
 			return err
 		}
 	}
-	_, err = w.Write(data)
+	_, err := w.Write(data)
 	return err
 }
 
@@ -138,7 +160,10 @@ func (t *table) writeCSV(w io.Writer) error {
 		return err
 	}
 	for _, r := range t.rows {
-		cells := r.cells
+		cells := slices.Clone(r.cells)
+		for i, text := range r.exact {
+			cells[i] = text
+		}
 		if t.namespaced {
 			cells = append([]string{r.namespace}, cells...)
 		}
@@ -165,10 +190,10 @@ func (t *table) writeTable(w io.Writer, wide bool) error {
 		fmt.Fprintln(out, strings.Join(cells, "\t"))
 	}
 	if len(t.rows) == 0 {
-		_, err := fmt.Fprintln(w, "No resources found.")
-		return err
+		fmt.Fprintln(out, cmp.Or(t.none, "No resources found."))
+	} else {
+		line("NAMESPACE", func(i int) string { return t.columns[i].title })
 	}
-	line("NAMESPACE", func(i int) string { return t.columns[i].title })
 	for _, r := range t.rows {
 		line(r.namespace, func(i int) string {
 			if r.cells[i] == "" {
@@ -177,7 +202,15 @@ func (t *table) writeTable(w io.Writer, wide bool) error {
 			return printable(r.cells[i])
 		})
 	}
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	for _, text := range t.footer {
+		if _, err := fmt.Fprintln(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printable keeps a message from moving the cursor or breaking a line: it may hold whatever

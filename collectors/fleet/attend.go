@@ -66,9 +66,9 @@ func (b *builder) attendGroups() []Attention {
 	for _, maker := range makers {
 		a := byMaker[maker]
 		a.Subject = plural(a.Count, "orphan group")
-		a.Text = fmt.Sprintf("%s for nothing: the pod is gone", a.Waste)
+		a.Text = "paid for nothing: its pod is gone"
 		if a.Count > 1 {
-			a.Text = fmt.Sprintf("%s for nothing: their pods are gone", a.Waste)
+			a.Text = "paid for nothing: their pods are gone"
 		}
 		_, there := b.s.built.nodes[maker]
 		switch {
@@ -77,7 +77,7 @@ func (b *builder) attendGroups() []Attention {
 		case there:
 			a.Remedy = fmt.Sprintf("the virtual node %s should remove them: look at its log", maker)
 		default:
-			a.Text += fmt.Sprintf(", and so is the node %s that made them", maker)
+			a.Text += ", and so is the node that made it, " + maker
 			a.Remedy = "make sure that nothing needs them, then delete them in ECI"
 		}
 		out = append(out, *a)
@@ -117,7 +117,7 @@ func (b *builder) attendGroups() []Attention {
 // attendWorkload: why it is stuck, pods that are lost or that the two sides disagree about,
 // an autoscaler at its maximum, a budget that blocks.
 func (b *builder) attendWorkload(w *Workload) []Attention {
-	if w.Trouble == Fine && w.Scaling.State != ScalingStuck && w.Scaling.State != ScalingLimited && w.Rollout.State != RolloutStuck {
+	if w.Trouble == Fine && w.Scaling.State != ScalingStuck && !w.limited() && w.Rollout.State != RolloutStuck {
 		if w.Budget == nil || w.Budget.Allowed > 0 {
 			return nil
 		}
@@ -151,7 +151,7 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 		}
 		a.Text = fmt.Sprintf("%s %s: %s", plural(len(list), "pod"), what, list[0].Reason)
 		for _, p := range list {
-			if t := p.Pod.Changed; !t.IsZero() && (a.Since.IsZero() || t.Before(a.Since)) {
+			if t := firstTime(p.Pod.Unready, p.Pod.Changed); !t.IsZero() && (a.Since.IsZero() || t.Before(a.Since)) {
 				a.Since = t
 			}
 			if p.Cost.Waste {
@@ -164,7 +164,7 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 	add(TopicDisagree, Broken, apart, "of which Kubernetes and ECI say different things", "look whether the virtual node runs: it brings the two together")
 	// A Job that failed is not tried again: after a day it is history.
 	old := (w.Kind == "Job" || w.Kind == kindPod) && b.now.Sub(w.Scaling.Since) > 24*time.Hour && w.Pods.All() == 0
-	if w.Scaling.State == ScalingStuck && !old {
+	if said := len(lost) > 0 && w.Scaling.Reason == lost[0].Reason; w.Scaling.State == ScalingStuck && !old && !said {
 		a := Attention{Topic: TopicStuck, Severity: Broken, Subject: subject, Remedy: w.Scaling.Remedy, Target: self, Since: w.Scaling.Since}
 		a.Text = w.Scaling.Reason
 		if w.needsReplicas() && w.Desired >= 0 {
@@ -182,9 +182,10 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 		add(TopicDisagree, Degraded, paid, "paid for without running", "delete what is not needed")
 	}
 	switch {
-	case w.Scaling.State == ScalingLimited:
-		out = append(out, Attention{Topic: TopicMaximum, Severity: Degraded, Subject: subject, Text: w.Scaling.Reason, Remedy: w.Scaling.Remedy,
-			Target: Ref{w.Autoscaler.Kind, w.Autoscaler.Namespace, w.Autoscaler.Name, w.Autoscaler.UID}, Count: 1, Since: w.Scaling.Since})
+	case w.limited():
+		reason, remedy := w.atMaximum()
+		out = append(out, Attention{Topic: TopicMaximum, Severity: Degraded, Subject: subject, Text: reason, Remedy: remedy,
+			Target: Ref{w.Autoscaler.Kind, w.Autoscaler.Namespace, w.Autoscaler.Name, w.Autoscaler.UID}, Count: 1, Since: w.Autoscaler.Limited.Since})
 	case w.Rollout.State == RolloutStuck && w.Scaling.State != ScalingStuck:
 		out = append(out, Attention{Topic: TopicRollout, Severity: Degraded, Subject: subject, Text: w.Rollout.Message,
 			Remedy: "kubectl rollout undo goes back; w says what is wrong with the new pods", Target: self, Count: 1, Since: w.Rollout.Since})
@@ -277,15 +278,29 @@ func (b *builder) attendSources() []Attention {
 		failed[why] = len(out)
 		out = append(out, Attention{Topic: TopicSource, Severity: severity, Subject: s.Name, Text: why, Count: 1, Since: s.Read,
 			Remedy: "what depends on it is as old as its age says", Target: Ref{Kind: KindSource, Name: s.Name}})
+		if s.Read.IsZero() {
+			out[len(out)-1].Remedy = "nothing that it would say is known until then"
+		}
 	}
 	if n := b.s.Cost.Unknown; n > 0 && b.priced() {
-		out = append(out, Attention{Topic: TopicPrice, Severity: Fine, Subject: plural(n, "cost"), Count: n, Target: Ref{Kind: KindAccount, Name: "prices"},
-			Text: "no price is known: they are in no sum", Remedy: "prices of nodes elsewhere come from the config file (prices.nodes)"})
+		out = append(out, Attention{Topic: TopicPrice, Severity: Fine, Subject: plural(n, "unknown price"), Count: n, Target: Ref{Kind: KindAccount, Name: "prices"},
+			Text: "what costs it is in no sum", Remedy: "prices of nodes that ECS does not price come from the config file (prices.nodes)"})
 	}
 	return out
 }
 
 // priced reports whether prices have been asked for, so that their lack says something.
 func (b *builder) priced() bool {
-	return slices.ContainsFunc(b.s.Sources, func(s Source) bool { return s.Name == "prices" && (!s.Read.IsZero() || s.Error != "") })
+	asked := false
+	for _, s := range b.s.Sources {
+		switch s.Name {
+		case "prices":
+			asked = !s.Read.IsZero()
+		case "groups", "nodes":
+			if s.Error != "" {
+				return false // that is why, and it is said
+			}
+		}
+	}
+	return asked
 }

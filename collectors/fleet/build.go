@@ -50,6 +50,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.remember()
 	b.account()
 	b.attend()
+	b.s.built.prices.frozen = true
 	return b.s
 }
 
@@ -59,12 +60,14 @@ type builder struct {
 	old *Snapshot // never nil
 	s   *Snapshot
 
-	whole     bool // every pod is looked at again
-	sameUsage bool
-	before    []*Placement // per pod of in: its placement in old, also when the pod changed
-	todo      []int        // the pods to look at, by position, in order
-	left      []*Placement // placements of old whose pod is gone
-	joins     []join       // parallel to todo
+	whole      bool // every pod is looked at again
+	sameAround bool // nothing beside their own objects changed that says why workloads scale
+	sameUsage  bool
+	sameOwners bool         // no pod came, went or changed its owner
+	before     []*Placement // per pod of in: its placement in old, also when the pod changed
+	todo       []int        // the pods to look at, by position, in order
+	left       []*Placement // placements of old whose pod is gone
+	joins      []join       // parallel to todo
 }
 
 func same[T any](a, b []T) bool {

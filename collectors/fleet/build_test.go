@@ -534,6 +534,7 @@ func FuzzBuild(f *testing.F) {
 			if r.IntN(2) == 0 {
 				p.InstanceID = fmt.Sprint("eci-p", r.IntN(12))
 			}
+			p.Workload = pick(r, Owner{}, Owner{"Deployment", "web"}, Owner{"ReplicaSet", "web-1"}, Owner{"Job", "j"})
 			w.pods = append(w.pods, p)
 		}
 		for i := range min(max(groups, 0), 40) {
@@ -563,7 +564,16 @@ func FuzzBuild(f *testing.F) {
 					t.Fatalf("group %s is %s and is in %d placements", g.ID, g.Relation, used[g.ID])
 				}
 			}
+			owned := map[string]int{}
+			for _, workload := range s.Workloads {
+				for _, p := range workload.Members() {
+					owned[p.Pod.UID]++
+				}
+			}
 			for _, p := range w.pods {
+				if owned[p.UID] != 1 {
+					t.Fatalf("pod %s is in %d workloads", p.UID, owned[p.UID])
+				}
 				if uids[p.UID] != 1 {
 					t.Fatalf("pod %s is there %d times", p.UID, uids[p.UID])
 				}
@@ -581,14 +591,14 @@ func FuzzBuild(f *testing.F) {
 }
 
 func BenchmarkBuildWhole(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	for b.Loop() {
 		Build(in, noon, nil)
 	}
 }
 
 func BenchmarkBuildOnePodChanged(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		p := *in.Pods.Items[50_000]
@@ -600,7 +610,7 @@ func BenchmarkBuildOnePodChanged(b *testing.B) {
 }
 
 func BenchmarkBuildOneGroupChanged(b *testing.B) {
-	in := bigWorld(100_000).priced(1)
+	in := whole(100_000)
 	s := Build(in, noon, nil)
 	for b.Loop() {
 		g := *in.Groups.Items[10_000]

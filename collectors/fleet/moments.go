@@ -15,7 +15,7 @@ type momentKey struct {
 // workload are one line; so are a group's, which is its pod's.
 func (b *builder) groupEvents() {
 	k, old := &b.s.built, &b.old.built
-	if same(b.s.Events, b.old.Events) && same(b.in.Pods.Items, old.in.Pods.Items) && k.groups == old.groups && b.old.Timeline != nil {
+	if same(b.s.Events, b.old.Events) && k.groups == old.groups && b.sameOwners && b.old.Timeline != nil {
 		b.s.Timeline = b.old.Timeline
 		return
 	}

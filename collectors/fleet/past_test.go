@@ -15,8 +15,8 @@ func point(at time.Time) Point {
 
 func TestHistory(t *testing.T) {
 	var h History
-	for i := range 24 * 60 * 40 { // forty days of minutes
-		h = h.with(point(noon.Add(time.Duration(i) * time.Minute)))
+	for i := range 24 * 12 * 40 { // forty days
+		h = h.with(point(noon.Add(time.Duration(i) * maxGap)))
 	}
 	if len(h.Minutes) != minutesKept || len(h.Hours) != hoursKept {
 		t.Fatalf("%d minutes and %d hours", len(h.Minutes), len(h.Hours))

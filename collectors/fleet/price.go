@@ -36,6 +36,7 @@ type pricer struct {
 	in     *Inputs
 	quotes map[quoteKey]*Quote
 	shared bool // quotes is an older snapshot's
+	frozen bool // Build is over: readers share quotes
 	nodes  map[nodeKey]*Quote
 	equal  map[Quote]*Quote // nodes' quotes, each once: nodes of a type share theirs
 	unit   money.Rate       // of one GiB, or an eighth of a vCPU, on the cheapest ECS node; unknown: none
@@ -92,6 +93,9 @@ func (p *pricer) quote(key quoteKey, make func(*Quote)) *Quote {
 	make(q)
 	if !q.Rate.Known() {
 		q = nil
+	}
+	if p.frozen {
+		return q
 	}
 	if p.shared {
 		p.quotes, p.shared = maps.Clone(p.quotes), false

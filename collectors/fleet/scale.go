@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +39,16 @@ func (b *builder) scale(w *Workload) {
 	s.By = w.decider()
 	want := w.Desired
 	all := w.blocks()
+	for i := range all {
+		if all[i].layer == LayerSchedule && strings.HasPrefix(all[i].reason, "no node fits") {
+			all[i].reason += b.noNewNodes()
+		}
+	}
+	if cron := b.s.built.conflicts[w.key()]; cron != "" {
+		all = append([]blocked{{block: block{layer: LayerWants, word: "two autoscalers",
+			reason: fmt.Sprintf("CronHPA %s and HPA %s change the same number in turn", cron, w.Autoscaler.Name),
+			remedy: "let the CronHPA target the HorizontalPodAutoscaler instead of the workload"}}}, all...)
+	}
 	if top := w.wants(); top != nil {
 		all = append([]blocked{{block: *top}}, all...)
 	}
@@ -49,11 +61,7 @@ func (b *builder) scale(w *Workload) {
 	}
 	if w.limited() {
 		s.State, s.Layer = ScalingLimited, LayerWants
-		s.Reason = fmt.Sprintf("%s is at its maximum of %d and wants more", w.Autoscaler.Name, w.Autoscaler.Max)
-		if w.Autoscaler.Metrics != "" {
-			s.Reason += " (" + w.Autoscaler.Metrics + ")"
-		}
-		s.Remedy = "raise maxReplicas, or find why the load is so high"
+		s.Reason, s.Remedy = w.atMaximum()
 		s.Since = w.Autoscaler.Limited.Since
 	}
 	moving := want >= 0 && w.needsReplicas() && (w.ReadyPods != want || w.Pods.All() != want)
@@ -84,6 +92,23 @@ func (b *builder) scale(w *Workload) {
 		w.Trouble = max(w.Trouble, Broken)
 	}
 	s.Line = w.line(all)
+}
+
+// noNewNodes says why the cluster autoscaler adds none, as the tail of a sentence.
+func (b *builder) noNewNodes() string {
+	var parts []string
+	for _, g := range b.in.NodeGroups.Items {
+		switch {
+		case g.ScaleUp == "Backoff":
+			parts = append(parts, fmt.Sprintf("node group %s backs off: %s", g.Name, joinSentences(g.Code, g.Message)))
+		case g.Max > 0 && g.Target >= g.Max:
+			parts = append(parts, fmt.Sprintf("node group %s is at its maximum of %d", g.Name, g.Max))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(parts, ", ")
 }
 
 // firstState is the one that a person should rather know of.
@@ -120,6 +145,14 @@ func (w *Workload) needsReplicas() bool {
 func (w *Workload) limited() bool {
 	a := w.Autoscaler
 	return a != nil && a.Max > 0 && a.Limited.Status == "True" && a.Limited.Reason == "TooManyReplicas" && a.Current >= a.Max
+}
+
+func (w *Workload) atMaximum() (reason, remedy string) {
+	reason = fmt.Sprintf("%s is at its maximum of %d and wants more", w.Autoscaler.Name, w.Autoscaler.Max)
+	if w.Autoscaler.Metrics != "" {
+		reason += " (" + w.Autoscaler.Metrics + ")"
+	}
+	return reason, "raise maxReplicas, or find why the load is so high"
 }
 
 // wants is why the autoscaler can't say how many; nil when it can.
@@ -212,7 +245,7 @@ func (w *Workload) refused() *block {
 func (w *Workload) blocks() []blocked {
 	var out []blocked
 	for _, p := range w.members {
-		if p.Pod.ended() || !p.Pod.Deleting.IsZero() || p.Pod.ready() {
+		if p.Pod.ended() || !p.Pod.Deleting.IsZero() || p.serves() {
 			continue
 		}
 		one := blockOf(p)
@@ -244,7 +277,9 @@ func (w *Workload) blocks() []blocked {
 // blockOf says why one pod isn't ready.
 func blockOf(p *Placement) block {
 	pod := p.Pod
-	since := pod.Created
+	// A container that crashes again and again changes all the time: since when the pod isn't
+	// ready is what is asked.
+	since := firstTime(pod.Unready, pod.Created)
 	zone := ""
 	if p.Group != nil && p.Group.Zone != "" {
 		zone = " " + p.Group.Zone
@@ -261,7 +296,7 @@ func blockOf(p *Placement) block {
 		return block{layer: LayerSchedule, word: "not scheduled yet", since: since, wait: true,
 			reason: "the scheduler has not looked at its pods", remedy: "is the scheduler running? the pod may ask for another one (spec.schedulerName)"}
 	case p.Place == PlaceNone:
-		return unschedulable(pod.Reason, since)
+		return unschedulable(pod.Reason, pod.Created)
 	case p.Status == StatusLost:
 		return block{layer: LayerProvider, word: StatusLost, since: pod.Changed, reason: p.Reason,
 			remedy: "delete the pod: its owner makes a new one"}
@@ -277,10 +312,10 @@ func blockOf(p *Placement) block {
 		return block{layer: LayerProvider, word: strings.TrimPrefix(pod.Status, "Init:"), since: since, reason: firstOf(p.Reason, pod.Status),
 			remedy: "check the image's name, its pull secret, and that the registry is reachable from where the pod runs"}
 	case brokenWord(pod.Status):
-		return block{layer: LayerReady, word: strings.TrimPrefix(pod.Status, "Init:"), since: firstTime(pod.Changed, since), reason: firstOf(p.Reason, pod.Status),
+		return block{layer: LayerReady, word: strings.TrimPrefix(pod.Status, "Init:"), since: since, reason: firstOf(p.Reason, pod.Status),
 			remedy: "its log says why (p: of the run before)"}
 	case pod.Phase == "Running":
-		return block{layer: LayerReady, word: "not ready", since: firstTime(pod.Changed, since), wait: true, reason: firstOf(p.Reason, "its readiness probe fails"),
+		return block{layer: LayerReady, word: "not ready", since: since, wait: true, reason: firstOf(p.Reason, "its readiness probe fails"),
 			remedy: "its events and its log say why"}
 	}
 	word := "starting"
@@ -313,32 +348,59 @@ var cloudCauses = []cloudCause{
 var predicate = regexp.MustCompile(`(\d+) ([^,.]+)`)
 
 // unschedulable splits the scheduler's message, "0/24 nodes are available: 21 Insufficient
-// cpu, 3 node(s) were unschedulable. preemption: …", by predicate.
+// cpu, 3 node(s) were unschedulable. preemption: …", by predicate. Taints are last: those of
+// virtual nodes are meant for pods that may not go there.
 func unschedulable(message string, since time.Time) block {
-	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI"}
-	_, list, ok := strings.Cut(message, "nodes are available: ")
+	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (m)"}
+	head, list, ok := strings.Cut(message, " nodes are available: ")
 	if !ok {
 		return b
 	}
 	list, _, _ = strings.Cut(list, "preemption:")
-	most, n := "", 0
-	for _, m := range predicate.FindAllStringSubmatch(list, -1) {
-		var nodes int
-		if _, err := fmt.Sscan(m[1], &nodes); err == nil && nodes > n {
-			most, n = m[2], nodes
-		}
+	type refusal struct {
+		nodes int
+		why   string
 	}
+	var all []refusal
+	for _, m := range predicate.FindAllStringSubmatch(list, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			continue
+		}
+		why := strings.TrimSpace(m[2])
+		for _, lead := range []string{"node(s) had ", "node(s) were ", "node(s) ", "Node(s) "} {
+			why = strings.TrimPrefix(why, lead)
+		}
+		all = append(all, refusal{n, strings.ToLower(why[:1]) + why[1:]})
+	}
+	if len(all) == 0 {
+		return b
+	}
+	tainted := func(r refusal) int {
+		if strings.Contains(r.why, "taint") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b refusal) int { return cmp.Or(tainted(a)-tainted(b), b.nodes-a.nodes) })
+	var parts []string
+	for _, r := range all {
+		parts = append(parts, fmt.Sprintf("%d %s", r.nodes, r.why))
+	}
+	_, nodes, _ := strings.Cut(head, "/")
+	b.reason = fmt.Sprintf("no node fits (%s nodes: %s)", nodes, strings.Join(parts, ", "))
+	most := all[0].why
 	for _, p := range []struct{ found, word, remedy string }{
-		{"Insufficient", "", "add nodes, let it run on ECI (m), or ask for less"},
-		{"untolerated taint", "taint", "the pod tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
+		{"insufficient", most, "add nodes, let it run on ECI (m), or ask for less"},
+		{"taint", "taint", "it tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
 		{"affinity", "affinity", "no node has what its node selector or affinity asks for"},
 		{"topology spread", "spread", "its topology spread allows no node"},
 		{"volume", "volume", "its volume can't be used in the nodes' zones"},
 		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (m)"},
-		{"Too many pods", "too many pods", "the nodes have as many pods as they may: add nodes, or let it run on ECI (m)"},
+		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (m)"},
 	} {
 		if strings.Contains(most, p.found) {
-			b.word, b.remedy = firstOf(p.word, strings.ToLower(most)), p.remedy
+			b.word, b.remedy = p.word, p.remedy
 			break
 		}
 	}
@@ -350,6 +412,8 @@ func (w *Workload) line(all []blocked) string {
 	var parts []string
 	head := ""
 	switch {
+	case w.Kind == kindPod && len(w.members) == 1 && w.members[0].Pod.ended():
+		head = w.members[0].Status
 	case w.Kind == "CronJob" && w.Object != nil:
 		head = "at " + w.Object.Schedule
 		if w.Object.Suspended {
@@ -381,7 +445,7 @@ func (w *Workload) line(all []blocked) string {
 		}
 	}
 	parts = append(parts, head)
-	if w.needsReplicas() || w.Kind == kindPod {
+	if w.needsReplicas() || w.Kind == kindPod && w.Ended == 0 {
 		ready := fmt.Sprintf("%d ready", w.ReadyPods)
 		if waiting := w.Pods.All() - w.ReadyPods; waiting > 0 {
 			ready += fmt.Sprintf(", %d not", waiting)

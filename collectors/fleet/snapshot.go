@@ -125,6 +125,7 @@ type Pod struct {
 	Created              time.Time
 	Started              time.Time // zero: not started
 	Changed              time.Time // when a condition or container last changed; zero: not known
+	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
 }
 
@@ -174,6 +175,7 @@ type Node struct {
 	UID, Name         string
 	ResourceVersion   string
 	Virtual           bool   // label type=virtual-kubelet
+	By                string // who runs a virtual node: ecideck, ack, vnode; "": a real node, or not known
 	Place             Place  // what its pods' place is: ecs, eci, other
 	Zone              string // topology.kubernetes.io/zone
 	InstanceType      string // node.kubernetes.io/instance-type

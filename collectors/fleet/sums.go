@@ -129,7 +129,21 @@ func (s *Snapshot) loose() []*Group {
 	return out
 }
 
-func (s *Snapshot) looseCost(g *Group) Cost { return s.built.prices.groupCost(g, nil) }
+func (s *Snapshot) looseCost(g *Group) Cost {
+	if s.built.prices == nil { // Build did not make this Snapshot
+		return Cost{State: Billed}
+	}
+	return s.built.prices.groupCost(g, nil)
+}
+
+// orphans are the placements without a pod, which are last.
+func (s *Snapshot) orphans() []*Placement {
+	n := len(s.Placements)
+	for n > 0 && s.Placements[n-1].Pod == nil {
+		n--
+	}
+	return s.Placements[n:]
+}
 
 // A Grouping is a way to split up what the cluster costs.
 type Grouping string
@@ -180,7 +194,7 @@ func (s *Snapshot) Costs(by Grouping) []*CostRow {
 		}
 		return r
 	}
-	orphans := s.Placements[min(len(s.built.in.Pods.Items), len(s.Placements)):]
+	orphans := s.orphans()
 	switch by {
 	case ByNamespace, ByWorkload:
 		for _, w := range s.Workloads {

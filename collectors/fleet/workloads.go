@@ -25,6 +25,7 @@ const kindPod = "Pod"
 type workloads struct {
 	budgets    map[string][]budgetOf // by namespace
 	autoscaled map[workloadKey]*Autoscaler
+	conflicts  map[workloadKey]string // the CronHPA that changes the same number as a workload's HPA
 	places     [placesKnown]PlaceSum
 }
 
@@ -78,8 +79,13 @@ func (b *builder) buildWorkloads() {
 	for i := range b.in.Controllers {
 		sameObjects = sameObjects && same(b.in.Controllers[i].Items, old.in.Controllers[i].Items)
 	}
+	b.sameOwners = sameObjects && len(b.left) == 0 && !slices.ContainsFunc(b.todo, func(j int) bool {
+		before := b.before[j]
+		return before == nil || before.Pod.Workload != b.in.Pods.Items[j].Workload
+	})
 	k.workloads = old.workloads
-	around := sameObjects && b.old.built.prices != nil
+	b.sameAround = same(b.in.NodeGroups.Items, old.in.NodeGroups.Items)
+	around := sameObjects && b.old.built.prices != nil && b.sameAround
 	if sameBudgets := same(b.in.Budgets.Items, old.in.Budgets.Items); !sameBudgets || k.budgets == nil {
 		k.budgets, around = indexBudgets(b.in.Budgets.Items), false
 	}
@@ -88,7 +94,9 @@ func (b *builder) buildWorkloads() {
 		sameScalers = sameScalers && same(b.in.Autoscalers[i].Items, old.in.Autoscalers[i].Items)
 	}
 	if !sameScalers || k.autoscaled == nil {
-		k.autoscaled, around = b.in.indexAutoscalers(), false
+		k.autoscaled, k.conflicts = b.in.indexAutoscalers()
+		around = false
+		b.sameAround = b.sameAround && len(k.conflicts) == 0 && len(old.conflicts) == 0
 	}
 	b.s.Autoscalers, b.s.Budgets = b.old.Autoscalers, b.in.Budgets.Items
 	if !sameScalers {
@@ -233,7 +241,7 @@ func (b *builder) allRows(members map[workloadKey][]*Placement, sameObjects bool
 	b.s.Workloads = make([]*Workload, 0, len(keys))
 	for _, key := range keys {
 		was, list := b.old.workload(key), members[key]
-		if was != nil && !b.whole && b.sameUsage && slices.Equal(was.members, list) && was.Object == objects[key] && slices.Equal(was.controls, controls[key]) &&
+		if was != nil && !b.whole && b.sameAround && b.sameUsage && slices.Equal(was.members, list) && was.Object == objects[key] && slices.Equal(was.controls, controls[key]) &&
 			was.Autoscaler == b.s.built.autoscaled[key] && was.Budget == b.budget(key, objects[key]) && (was.recheck.IsZero() || b.now.Before(was.recheck)) {
 			b.s.Workloads = append(b.s.Workloads, was)
 			continue
@@ -253,15 +261,21 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 		w.UID, w.Desired = object.UID, object.Desired
 	case key.kind == kindPod && len(members) == 1:
 		w.UID, w.Desired = members[0].Pod.UID, 1
+		if members[0].Pod.ended() {
+			w.Desired = 0
+		}
 	}
 	for _, p := range members {
 		w.Cost.Add(p.Cost)
 		if p.Pod.ended() {
 			w.Ended++
+			if p.Cost.Waste {
+				w.Trouble = max(w.Trouble, p.Trouble)
+			}
 			continue
 		}
 		w.Pods.Add(p.Place, 1)
-		if p.Pod.ready() {
+		if p.serves() {
 			w.ReadyPods++
 		}
 		w.Trouble = max(w.Trouble, p.Trouble)
@@ -276,6 +290,10 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 func (p *Pod) ready() bool {
 	return p.Phase == "Running" && p.TotalContainers > 0 && p.ReadyContainers == p.TotalContainers && p.Deleting.IsZero()
 }
+
+// serves reports whether a pod is ready by what both sides say: Kubernetes calls one whose
+// group is gone ready for as long as nobody tells it.
+func (p *Placement) serves() bool { return p.Pod.ready() && p.Status != StatusLost }
 
 // Members are the placements of the workload's pods, ended ones included, by name. They
 // must not be changed.
@@ -341,8 +359,8 @@ func labelSet(text string) labels.Set {
 // indexAutoscalers finds each workload's autoscaler. A KEDA object works through a
 // HorizontalPodAutoscaler of its own, whose numbers it takes over; a CronHPA that targets a
 // HorizontalPodAutoscaler changes that one's bounds.
-func (in *Inputs) indexAutoscalers() map[workloadKey]*Autoscaler {
-	out := map[workloadKey]*Autoscaler{}
+func (in *Inputs) indexAutoscalers() (out map[workloadKey]*Autoscaler, conflicts map[workloadKey]string) {
+	out, conflicts = map[workloadKey]*Autoscaler{}, map[workloadKey]string{}
 	for _, kind := range []string{KindHPA, KindCron, KindKEDA} {
 		for i := range in.Autoscalers {
 			if in.Autoscalers[i].Kind != kind {
@@ -353,6 +371,7 @@ func (in *Inputs) indexAutoscalers() map[workloadKey]*Autoscaler {
 				was := out[key]
 				switch {
 				case kind == KindCron && was != nil:
+					conflicts[key] = a.Name
 					continue
 				case kind == KindKEDA && was != nil && was.Kind == KindHPA:
 					merged := *a
@@ -367,7 +386,7 @@ func (in *Inputs) indexAutoscalers() map[workloadKey]*Autoscaler {
 			}
 		}
 	}
-	return out
+	return out, conflicts
 }
 
 // The kinds of autoscalers.

@@ -13,8 +13,9 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
-// WorkloadAnnotations reads the annotations of a pod's workload from the API server. Of a
-// kind that is not Kubernetes' own, and of a workload that is gone, there are none.
+// WorkloadAnnotations reads the annotations of a pod's workload, or of a namespace, from the
+// API server. Of a kind that is not Kubernetes' own, and of a workload that is gone, there
+// are none.
 func WorkloadAnnotations(ctx context.Context, client kubernetes.Interface, w Workload) (map[string]string, error) {
 	get := func(object metav1.Object, err error) (map[string]string, error) {
 		switch {
@@ -26,6 +27,9 @@ func WorkloadAnnotations(ctx context.Context, client kubernetes.Interface, w Wor
 		return object.GetAnnotations(), nil
 	}
 	o := metav1.GetOptions{}
+	if w.Name == "" {
+		return get(client.CoreV1().Namespaces().Get(ctx, w.Namespace, o))
+	}
 	switch w.Kind {
 	case "Deployment":
 		return get(client.AppsV1().Deployments(w.Namespace).Get(ctx, w.Name, o))
@@ -39,9 +43,10 @@ func WorkloadAnnotations(ctx context.Context, client kubernetes.Interface, w Wor
 	return nil, nil
 }
 
-// PodLimits are the guardrails that a pod's burst has to keep, the widest first. What the
+// PodLimits are the guardrails that a pod's burst has to keep, the widest first: the
+// cluster's, those of the annotations of its namespace, and of its workload's. What the
 // workload's own object does not say its pods' template may.
-func PodLimits(wide Limits, namespace *corev1.Namespace, w Workload, workload map[string]string, pod *corev1.Pod) []Limits {
+func PodLimits(wide Limits, namespace map[string]string, w Workload, workload map[string]string, pod *corev1.Pod) []Limits {
 	merged := map[string]string{}
 	for _, from := range []map[string]string{pod.Annotations, workload} {
 		for _, key := range []string{AnnotationMaxPods, AnnotationMaxRate} {
@@ -50,11 +55,7 @@ func PodLimits(wide Limits, namespace *corev1.Namespace, w Workload, workload ma
 			}
 		}
 	}
-	limits := []Limits{wide}
-	if namespace != nil {
-		limits = append(limits, ReadLimits(Workload{Namespace: namespace.Name}, namespace.Annotations))
-	}
-	return append(limits, ReadLimits(w, merged))
+	return []Limits{wide, ReadLimits(Workload{Namespace: w.Namespace}, namespace), ReadLimits(w, merged)}
 }
 
 // Volumes says what of a pod's claims keeps a direct binding away, or "": the scheduler would
@@ -96,7 +97,7 @@ func Volumes(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, 
 	return "", nil
 }
 
-// workloads reads annotations of workloads. Who asks gets what was read after they asked, and
+// workloads reads annotations of workloads and namespaces. Who asks gets what was read after they asked, and
 // those who wait together share one call: of 300 pods of a workload hardly any asks itself,
 // and none decides by an annotation that has been changed.
 type workloads struct {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,20 +34,27 @@ type Node struct {
 	Pods cache.SharedIndexInformer
 }
 
+// A Stock knows what the cloud has refused lately; *provider.Provider is one.
+type Stock interface {
+	// OutOfStock says what is lacking for the pod, or "".
+	OutOfStock(*corev1.Pod) string
+}
+
 // A Groups says which API groups the server has; client-go's discovery client is one.
 type Groups interface {
 	ServerGroups() (*metav1.APIGroupList, error)
 }
 
-// Config is what a Controller needs. Only the last three may be left out.
+// Config is what a Controller needs. Only the last four may be left out.
 type Config struct {
 	Client   kubernetes.Interface
 	Recorder record.EventRecorder
 	Nodes    []Node
 	Region   string
 	Settings Settings
+	Stock    Stock  // nil: nothing is known to be lacking
 	Groups   Groups // where Karpenter is looked for; nil: nowhere
-	Workers  int    // 0: 16
+	Workers  int    // 0: 32
 	Logger   *slog.Logger
 }
 
@@ -111,7 +119,7 @@ type assumed struct {
 // New makes a Controller; it makes no call.
 func New(c Config) *Controller {
 	if c.Workers <= 0 {
-		c.Workers = 16
+		c.Workers = 32
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -191,8 +199,13 @@ func (c *Controller) Run(ctx context.Context) error {
 			},
 		})
 		listen(n.Pods, cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(o any) { c.arrived(o.(*corev1.Pod)) },
-			UpdateFunc: func(_, o any) { c.arrived(o.(*corev1.Pod)) },
+			AddFunc: func(o any) { c.arrived(o.(*corev1.Pod)) },
+			UpdateFunc: func(old, o any) {
+				if was := old.(*corev1.Pod); was.UID != o.(*corev1.Pod).UID {
+					c.ended(was) // another of the same name, while the watch was closed
+				}
+				c.arrived(o.(*corev1.Pod))
+			},
 			DeleteFunc: func(o any) { c.ended(podOf(o)) },
 		})
 	}
@@ -211,8 +224,13 @@ func (c *Controller) Run(ctx context.Context) error {
 	// Last, so that every pod that is seen is decided with all that is known.
 	synced = nil
 	listen(free.Informer(), cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { c.appears(o.(*corev1.Pod)) },
-		UpdateFunc: func(_, o any) { c.waits(o.(*corev1.Pod)) },
+		AddFunc: func(o any) { c.appears(o.(*corev1.Pod)) },
+		UpdateFunc: func(old, o any) {
+			if was := old.(*corev1.Pod); was.UID != o.(*corev1.Pod).UID {
+				c.left(was) // another of the same name, while the watch was closed
+			}
+			c.waits(o.(*corev1.Pod))
+		},
 		DeleteFunc: func(o any) { c.left(podOf(o)) },
 	})
 	if err := errors.Join(failures...); err != nil || !cache.WaitForCacheSync(ctx.Done(), synced...) {
@@ -427,6 +445,12 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) error {
 	s := Situation{Now: now, Pod: pod, Namespace: namespace, Policy: c.Settings.Policy, After: c.Settings.After, Region: c.Region,
 		Nodes: c.virtualNodes(), Switch: c.theSwitch(), Autoscaler: c.hearsay.about(pod.UID, now)}
 	d := Decide(s)
+	if d.Verb == Tolerate || d.Verb == Bind && ReadMarks(pod, namespace).Mode != ECIOnly {
+		// On the virtual node it would wait too, and never get the real node that has room next.
+		if d = outOfStock(d, c.Stock, pod); d.Verb == Hold {
+			c.queue.AddAfter(key, lookAgain)
+		}
+	}
 	switch d.Verb {
 	case Wait:
 		c.queue.AddAfter(key, d.Until.Sub(now)+time.Millisecond)
@@ -436,12 +460,21 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) error {
 	case Hold:
 		c.hold(pod, d)
 	case Tolerate:
-		return c.tolerate(ctx, pod, namespace, d)
+		return c.tolerate(ctx, pod, d)
 	case Bind:
 		return c.bind(ctx, pod, namespace, d)
 	case Leave:
 	}
 	return nil
+}
+
+func outOfStock(d Decision, stock Stock, pod *corev1.Pod) Decision {
+	if stock != nil {
+		if why := stock.OutOfStock(pod); why != "" {
+			return Decision{Verb: Hold, Node: d.Node, Reason: ReasonNoStock, Message: "ECI has nothing for it now, and it waits for a real node or for stock: " + why}
+		}
+	}
+	return d
 }
 
 func (c *Controller) hold(pod *corev1.Pod, d Decision) {
@@ -471,21 +504,31 @@ func (c *Controller) theSwitch() Switch {
 }
 
 // guard asks the guardrails; a pod that passes counts from then on.
-func (c *Controller) guard(ctx context.Context, pod *corev1.Pod, namespace *corev1.Namespace) (string, error) {
+func (c *Controller) guard(ctx context.Context, pod *corev1.Pod) (string, error) {
 	w, now := WorkloadOf(pod), time.Now()
-	annotations, err := c.workloads.annotations(ctx, w)
-	if err != nil {
+	// Not from the watch of namespaces: who sets a limit and then scales up means it.
+	var wide, own map[string]string
+	var reads errgroup.Group // without a context of its own: what is read is shared with other pods
+	reads.Go(func() (err error) {
+		wide, err = c.workloads.annotations(ctx, Workload{Namespace: pod.Namespace})
+		return err
+	})
+	reads.Go(func() (err error) {
+		own, err = c.workloads.annotations(ctx, w)
+		return err
+	})
+	if err := reads.Wait(); err != nil {
 		if apierrors.IsForbidden(err) {
-			return "its workload's limits can't be read, so it waits: apply what `ecideck-node manifests` prints (" + err.Error() + ")", nil
+			return "its limits can't be read, so it waits: apply what `ecideck-node manifests` prints (" + err.Error() + ")", nil
 		}
 		return "", err
 	}
-	limits := PodLimits(c.Settings.Limits(), namespace, w, annotations, pod)
+	limits := PodLimits(c.Settings.Limits(), wide, w, own, pod)
 	return c.ledger.reserve(pod.UID, w, CostOf(pod, c.Region), limits, now), nil
 }
 
-func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, namespace *corev1.Namespace, d Decision) error {
-	why, err := c.guard(ctx, pod, namespace)
+func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) error {
+	why, err := c.guard(ctx, pod)
 	if err != nil {
 		return err
 	}
@@ -543,7 +586,7 @@ func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev
 	reason := ReasonKept
 	if why == "" && !only {
 		reason = ReasonGuard
-		if why, err = c.guard(ctx, pod, namespace); err != nil || why != "" {
+		if why, err = c.guard(ctx, pod); err != nil || why != "" {
 			c.unassume(pod.UID)
 		}
 		if err != nil {

@@ -40,6 +40,13 @@ type bed struct {
 	version int
 	before  func() // a patch is looked at
 	refuse  func(verb string, pod *corev1.Pod) error
+	lacks   string // what ECI lacks
+}
+
+func (b *bed) OutOfStock(*corev1.Pod) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lacks
 }
 
 func inBed(t *testing.T, settings Settings, test func(*bed)) {
@@ -60,7 +67,7 @@ func inBed(t *testing.T, settings Settings, test func(*bed)) {
 func (b *bed) start(settings Settings) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	own := informers.NewSharedInformerFactory(b.client, 0) // the fake has no field selectors
-	c := New(Config{Client: b.client, Recorder: b.events, Nodes: []Node{{"vk", own.Core().V1().Pods().Informer()}}, Region: "cn-hangzhou", Settings: settings})
+	c := New(Config{Client: b.client, Recorder: b.events, Nodes: []Node{{"vk", own.Core().V1().Pods().Informer()}}, Region: "cn-hangzhou", Settings: settings, Stock: b})
 	// The node's own informer shows its own pods; the fake shows all, so they are left out.
 	_ = own.Core().V1().Pods().Informer().SetTransform(func(o any) (any, error) {
 		if pod, ok := o.(*corev1.Pod); ok && pod.Spec.NodeName != "vk" {
@@ -562,6 +569,46 @@ func TestTheNodeSaysWhoBursts(t *testing.T) {
 		e, err := Explain(t.Context(), b.client, nil, b.current("shop", "a"), time.Now())
 		if err != nil || e.Decision.Verb != Wait || !strings.Contains(e.Decision.Message, "--burst-after=1m0s") {
 			t.Errorf("%+v %v", e, err)
+		}
+	})
+}
+
+func TestNobodyBurstsIntoAnEmptyZone(t *testing.T) {
+	inBed(t, anyNumber, func(b *bed) {
+		lack := func(what string) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.lacks = what
+		}
+		lack("NoStock: 1-2Gi was refused in vsw-h")
+		b.pend("a")
+		b.pend("b", overHosts)
+		if _, node := b.letGo("b"); b.tolerated() != 0 || node != "" || b.heard("BurstNoStock") != 2 {
+			t.Errorf("%d burst, bound to %q, %d events", b.tolerated(), node, b.heard("BurstNoStock"))
+		}
+		b.pend("only", eciOnly) // has nowhere else to go
+		if _, node := b.letGo("only"); node != "vk" {
+			t.Error("a pod for ECI only waits elsewhere")
+		}
+		lack("")
+		b.sleep(time.Minute)
+		if _, node := b.letGo("b"); b.tolerated() != 1 || node != "vk" {
+			t.Error("they don't burst when there is stock")
+		}
+	})
+}
+
+// Its watch was closed while a pod was replaced by another of its name.
+func TestAPodOfTheSameNameIsAnotherOne(t *testing.T) {
+	inBed(t, Settings{Policy: Marked, After: -1, MaxPods: 1}, func(b *bed) {
+		b.pend("a")
+		b.change("a", func(p *corev1.Pod) {
+			p.UID, p.Spec.Tolerations = "second", nil
+			delete(p.Annotations, AnnotationSince)
+		})
+		b.sleep(time.Minute)
+		if pod := b.current("shop", "a"); len(pod.Spec.Tolerations) != 1 {
+			t.Error("its predecessor's place in the limit was not given back")
 		}
 	})
 }

@@ -31,6 +31,7 @@ const (
 	ReasonStopped       = "BurstStopped"      // somebody has stopped bursts
 	ReasonNoNode        = "BurstNoNode"       // no virtual node takes pods now
 	ReasonGuard         = "BurstLimitReached" // a guardrail
+	ReasonNoStock       = "BurstNoStock"      // ECI has refused others like it a moment ago
 	ReasonRefused       = "BurstRefused"      // the API server refused it
 	ReasonKept          = "BurstKeptAway"     // its own constraints keep it from the virtual node
 	ReasonContradictory = "ContradictingMarks"

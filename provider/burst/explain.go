@@ -93,7 +93,7 @@ func (e *Explanation) hear(ctx context.Context, client kubernetes.Interface, gro
 	if unread("the pod's events", err) {
 		return
 	}
-	ours := []string{ReasonBurst, ReasonBound, ReasonNotEligible, ReasonWaiting, ReasonStopped, ReasonNoNode, ReasonGuard, ReasonRefused, ReasonKept, ReasonContradictory, ReasonMissed}
+	ours := []string{ReasonBurst, ReasonBound, ReasonNotEligible, ReasonWaiting, ReasonStopped, ReasonNoNode, ReasonGuard, ReasonNoStock, ReasonRefused, ReasonKept, ReasonContradictory, ReasonMissed}
 	for i := range events.Items {
 		event := &events.Items[i]
 		s.Autoscaler.Hear(event)
@@ -140,7 +140,11 @@ func (e *Explanation) further(ctx context.Context, client kubernetes.Interface, 
 		if unread("the limits of "+w.String(), err) {
 			return
 		}
-		for _, limits := range PodLimits(settings.Limits(), s.Namespace, w, annotations, s.Pod) {
+		var namespace map[string]string
+		if s.Namespace != nil {
+			namespace = s.Namespace.Annotations
+		}
+		for _, limits := range PodLimits(settings.Limits(), namespace, w, annotations, s.Pod) {
 			var load Load
 			for _, other := range bursting {
 				if limits.covers(WorkloadOf(other)) {
@@ -152,8 +156,9 @@ func (e *Explanation) further(ctx context.Context, client kubernetes.Interface, 
 			}
 		}
 	}
-	if j := slices.IndexFunc(e.Events, func(event corev1.Event) bool { return event.Reason == ReasonRefused }); j >= 0 {
-		hold(ReasonRefused, e.Events[j].Message)
+	// What the API server refused and what ECI lacks only the controller knows: it has said so.
+	if j := slices.IndexFunc(e.Events, func(event corev1.Event) bool { return event.Reason == ReasonRefused || event.Reason == ReasonNoStock }); j >= 0 {
+		hold(e.Events[j].Reason, e.Events[j].Message)
 		return
 	}
 	e.Decision.Message += "; ecideck-node does that at once: if it has not, see that it runs"

@@ -2,6 +2,7 @@ package burst
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,11 +55,12 @@ func closed(node *corev1.Node, only bool) string {
 // hostname the node is looked at as if it had the label kubernetes.io/hostname.
 func repelled(pod *corev1.Pod, node *corev1.Node, hostname bool) string {
 	if _, has := node.Labels[corev1.LabelHostname]; hostname && !has {
-		node = node.DeepCopy()
-		if node.Labels == nil {
-			node.Labels = map[string]string{}
+		named := *node // the rest is only read
+		if named.Labels = maps.Clone(node.Labels); named.Labels == nil {
+			named.Labels = map[string]string{}
 		}
-		node.Labels[corev1.LabelHostname] = node.Name
+		named.Labels[corev1.LabelHostname] = node.Name
+		node = &named
 	}
 	if ok, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); err != nil {
 		return fmt.Sprintf("its node affinity can't be read: %v", err)

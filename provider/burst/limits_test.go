@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/money"
@@ -114,7 +112,7 @@ func TestAPodOnItsWayCounts(t *testing.T) {
 func TestTheWorkloadsOwnLimitBeatsItsPods(t *testing.T) {
 	p := pendingPod("web-1")
 	p.Annotations[AnnotationMaxPods], p.Annotations[AnnotationMaxRate] = "1", "5"
-	limits := PodLimits(Settings{MaxPods: 9}.Limits(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{AnnotationMaxPods: "7"}}},
+	limits := PodLimits(Settings{MaxPods: 9}.Limits(), map[string]string{AnnotationMaxPods: "7"},
 		WorkloadOf(p), map[string]string{AnnotationMaxPods: "3"}, p)
 	if len(limits) != 3 || limits[0].Pods != 9 || limits[1].Pods != 7 || limits[2].Pods != 3 || limits[2].Rate != money.PerHour(5_000_000, money.CNY) {
 		t.Errorf("%+v", limits)

@@ -70,7 +70,7 @@ func ReadMarks(pod *corev1.Pod, namespace *corev1.Namespace) Marks {
 		inherited, from := m.level(namespace, "the namespace")
 		if own == Unmarked {
 			m.Mode, m.From = inherited, from
-		} else if inherited != Unmarked && inherited != own && !(inherited == ECIOnly && pod.Labels[LabelECI] == "false") {
+		} else if inherited != Unmarked && inherited != own && (inherited != ECIOnly || pod.Labels[LabelECI] != "false") {
 			m.Problems = append(m.Problems, fmt.Sprintf("%s says %s, and %s says %s: the pod's counts; remove one of them",
 				m.From, own.words(), from, inherited.words()))
 		}

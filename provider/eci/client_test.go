@@ -547,3 +547,30 @@ func TestNewRefusesHalfAConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// A latter fails every page of a listing but the first.
+type latter struct{ http.RoundTripper }
+
+func (l latter) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(string(body), "NextToken=") {
+		return nil, errors.New("the line broke")
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return l.RoundTripper.RoundTrip(r)
+}
+
+func TestAPageThatFailsIsNoEndOfAListing(t *testing.T) {
+	e := ecitest.New(ecitest.Options{Instant: true})
+	c := newClient(t, e, func(o *eci.Options) { o.Transport, o.Attempts = latter{e.Transport()}, 1 })
+	for i := range 21 { // a page and one
+		create(t, c, func(r *eci.CreateRequest) { r.ContainerGroupName = fmt.Sprintf("web-%d", i) })
+	}
+	if groups, err := c.Groups(t.Context(), eci.GroupQuery{}); err == nil || groups != nil {
+		t.Errorf("%d groups of 21, %v: who takes them for all loses one", len(groups), err)
+	}
+}

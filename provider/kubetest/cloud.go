@@ -21,6 +21,7 @@ import (
 type Cloud struct {
 	AccessKeyID     string            `json:"accessKeyId"`
 	AccessKeySecret string            `json:"accessKeySecret"`
+	PlayedBy        string            `json:"playedBy,omitempty"` // see ecitest.Options
 	Region          string            `json:"region"`
 	VSwitches       map[string]string `json:"vSwitches"` // id -> zone
 	Scheduling      time.Duration     `json:"scheduling"`
@@ -55,6 +56,9 @@ func cloudOf(s *scenario.Scenario, access Access, apiServer string) Cloud {
 	}
 	for _, reach := range s.Reaches {
 		c.Routes = append(c.Routes, Route{VSwitch: reach.VSwitch, To: strings.ReplaceAll(reach.To, APIServerAddress, apiServer), Reachable: !reach.Not})
+	}
+	if s.Identity != "" {
+		c.PlayedBy = access.player().AccessKeyID
 	}
 	for _, zone := range s.Zones {
 		c.VSwitches[zone.VSwitch] = zone.ID

@@ -153,13 +153,13 @@ func (l *Lab) startParts(ctx context.Context) error {
 	defer cancel()
 	p := l.layout
 	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
-		p.node(l.Scenario, l.Access),
+		p.node(l.Scenario, l.nodeAccess()),
 	} {
 		l.parts[part.name] = part
 	}
 	names := []string{Controllers, Scheduler, Kwok, MetricsServer, Node}
 	if l.Scenario.VirtualNodes[0].Standby {
-		l.parts[Standby] = p.standby(l.Scenario, l.Access)
+		l.parts[Standby] = p.standby(l.Scenario, l.nodeAccess())
 		names = append(names, Standby)
 	}
 	begin := time.Now()
@@ -195,6 +195,9 @@ func (l *Lab) startParts(ctx context.Context) error {
 		return err
 	}
 	if err := l.wait(ctx, "the nodes", l.nodesReady); err != nil {
+		return err
+	}
+	if err := l.dressNodes(ctx); err != nil {
 		return err
 	}
 	l.tell("nodes ready", begin)
@@ -363,4 +366,12 @@ func (l *Lab) halt() {
 	}
 	l.end()
 	l.work.Wait()
+}
+
+// nodeAccess is how the virtual node reaches the cloud.
+func (l *Lab) nodeAccess() Access {
+	if l.Scenario.Identity != "" {
+		return l.Access.player()
+	}
+	return l.Access
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -79,14 +80,16 @@ func (l *Lab) createNode(ctx context.Context, g scenario.NodeGroup, name string)
 				"metrics.k8s.io/resource-metrics-path": "/metrics/nodes/" + name + "/metrics/resource",
 			},
 			Labels: map[string]string{
-				corev1.LabelHostname:           name,
-				corev1.LabelOSStable:           "linux",
-				corev1.LabelArchStable:         "amd64",
-				corev1.LabelTopologyRegion:     l.Scenario.Region,
-				corev1.LabelInstanceTypeStable: g.InstanceType,
+				corev1.LabelHostname:       name,
+				corev1.LabelOSStable:       "linux",
+				corev1.LabelArchStable:     "amd64",
+				corev1.LabelTopologyRegion: l.Scenario.Region,
 			},
 		},
-		Spec: corev1.NodeSpec{ProviderID: l.Scenario.Region + ".i-lab" + strings.ReplaceAll(name, "-", "")},
+	}
+	if g.InstanceType != "" { // else a machine of somebody's own
+		node.Labels[corev1.LabelInstanceTypeStable] = g.InstanceType
+		node.Spec.ProviderID = l.Scenario.Region + ".i-lab" + strings.ReplaceAll(name, "-", "")
 	}
 	if g.Zone != "" {
 		node.Labels[corev1.LabelTopologyZone] = g.Zone
@@ -170,6 +173,20 @@ func (l *Lab) nodesReady(ctx context.Context) error {
 	}
 	for name := range want {
 		return fmt.Errorf("node %s is not Ready", name)
+	}
+	return nil
+}
+
+// dressNodes gives the virtual node that plays the vendor's the labels of his.
+func (l *Lab) dressNodes(ctx context.Context) error {
+	if l.Scenario.Identity == "" {
+		return nil
+	}
+	labels := []byte(`{"metadata":{"labels":{"alibabacloud.com/virtual-node":"true","node-role.kubernetes.io/agent":""}}}`)
+	for _, n := range l.Scenario.VirtualNodes {
+		if _, err := l.client.CoreV1().Nodes().Patch(ctx, n.Name, types.MergePatchType, labels, metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("labelling node %s as the vendor's: %w", n.Name, err)
+		}
 	}
 	return nil
 }

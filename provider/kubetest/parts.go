@@ -259,6 +259,13 @@ type Access struct {
 	AccessKeySecret string `json:"accessKeySecret"`
 }
 
+// player is the access of a virtual node that plays the vendor's: it alone sees the tags by
+// which it works.
+func (a Access) player() Access {
+	a.AccessKeyID += "NODE"
+	return a
+}
+
 // Environment are the variables by which ecideck, ecideck-node and the vendor's SDKs find
 // the emulated cloud.
 func (a Access) Environment() []string {

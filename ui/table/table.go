@@ -17,6 +17,7 @@ type Table[T comparable] struct {
 	theme *theme.Theme
 	role  func(T) theme.Role
 	empty string
+	still bool
 	rows[T]
 
 	offset int   // the first painted row, an index into shown
@@ -41,12 +42,13 @@ type Config[T comparable] struct {
 	Key   func(T) string     // identifies a row for ever: a UID
 	Role  func(T) theme.Role // how the row looks, and its mark
 	Empty string             // what an empty table says
+	Still bool               // it is only read: no cursor is painted
 }
 
 // New returns an empty table in the order in which its rows come.
 func New[T comparable](c Config[T], columns []Column[T]) *Table[T] {
 	return &Table[T]{
-		Box: tview.NewBox(), theme: c.Theme, role: c.Role, empty: c.Empty, reveal: -1,
+		Box: tview.NewBox(), theme: c.Theme, role: c.Role, empty: c.Empty, still: c.Still, reveal: -1,
 		rows: rows[T]{columns: columns, key: c.Key, now: c.Now, sortBy: -1},
 	}
 }
@@ -274,7 +276,7 @@ func (t *Table[T]) Draw(screen tcell.Screen) {
 	now := t.now()
 	t.painted = t.painted[:0]
 	for line, i := range visible {
-		t.painted = append(t.painted, t.paint(screen, x, y+1+line, width, t.all[i], t.offset+line == t.cursor, now))
+		t.painted = append(t.painted, t.paint(screen, x, y+1+line, width, t.all[i], t.offset+line == t.cursor && !t.still, now))
 	}
 }
 

@@ -16,6 +16,28 @@ func asciiFor(r rune) rune {
 		return '~'
 	case '·', '●':
 		return '*'
+	case '×':
+		return 'x'
+	case '¥':
+		return 'Y'
+	case '≥':
+		return '>'
+	case '▁':
+		return '_'
+	case '▂':
+		return '.'
+	case '▃':
+		return '-'
+	case '▄':
+		return '='
+	case '▅':
+		return '+'
+	case '▆':
+		return '*'
+	case '▇':
+		return '%'
+	case '█':
+		return '#'
 	case '→', '›':
 		return '>'
 	case '↑':

@@ -12,20 +12,49 @@ import (
 	"github.com/ecideck/ecideck/ui/theme"
 )
 
-// Events shows what happened, Kubernetes' and ECI's side in one timeline, newest first.
+// Events shows events one by one, newest first: those of an object, or those behind one line
+// of the timeline.
 type Events struct {
 	list[*fleet.Event]
-	of    keymap.Object // only events of this object; zero: all
-	group string        // and of this group, the one behind the pod; "": none
+	title string
+	none  string
+	rows  func(*fleet.Snapshot) []*fleet.Event
 	// pods are the pods of the groups that have one, by the group's id: ECI names groups in
 	// its events, a person looks for the pod.
 	pods map[string]string
 }
 
-// NewEvents shows the events of one object, or all with a zero one. group is the id of the
-// group behind a pod, whose events belong to the pod too.
+// NewEvents shows the events of one object; of a workload those of its pods too. group is
+// the id of the group behind a pod, whose events belong to the pod too; "": none.
 func NewEvents(env *Env, of keymap.Object, group string) *Events {
-	e := &Events{of: of, group: group}
+	title := "Events of " + strings.ToLower(of.Kind) + " " + of.Name
+	return newEvents(env, title, func(s *fleet.Snapshot) []*fleet.Event {
+		concerns := concerning(s, of, group)
+		var rows []*fleet.Event
+		for _, e := range s.Events {
+			if concerns(e) {
+				rows = append(rows, e)
+			}
+		}
+		return rows
+	})
+}
+
+// EventsIn shows the events behind a line of the timeline, as it grows.
+func EventsIn(env *Env, m *fleet.Moment) *Events {
+	key := momentKey(m)
+	return newEvents(env, m.Reason+" of "+momentAbout(m), func(s *fleet.Snapshot) []*fleet.Event {
+		for _, m := range s.Timeline {
+			if momentKey(m) == key {
+				return m.Events
+			}
+		}
+		return nil
+	})
+}
+
+func newEvents(env *Env, title string, rows func(*fleet.Snapshot) []*fleet.Event) *Events {
+	e := &Events{title: title, none: "no events", rows: rows}
 	e.list = list[*fleet.Event]{
 		env: env, object: eventObject, reason: e.sentence,
 		table: table.New(table.Config[*fleet.Event]{
@@ -59,41 +88,38 @@ func (e *Events) sentence(ev *fleet.Event) string {
 	return e.about(ev) + ": " + ev.Message
 }
 
-// Title is "Events", or "Events of" an object.
-func (e *Events) Title() string {
-	if e.of != (keymap.Object{}) {
-		return "Events of " + strings.ToLower(e.of.Kind) + " " + e.of.Name
-	}
-	return "Events"
-}
+// Title says whose events these are.
+func (e *Events) Title() string { return e.title }
 
 // Show takes the events of the snapshot.
 func (e *Events) Show(s *fleet.Snapshot) {
-	e.pods = map[string]string{}
+	e.pods = podsOfGroups(s)
+	told := relayed(s.Events)
+	var rows []*fleet.Event
+	for _, ev := range e.rows(s) {
+		if ev.Kind != KindGroup || !told[[3]string{e.pods[ev.Name], ev.Reason, ev.Message}] {
+			rows = append(rows, ev)
+		}
+	}
+	e.explain(s, "events", e.none)
+	e.table.Set(rows)
+}
+
+// podsOfGroups are the pods of the groups that have one, namespace/name by group id.
+func podsOfGroups(s *fleet.Snapshot) map[string]string {
+	pods := map[string]string{}
 	for _, g := range s.Groups {
 		// Its tags name the pod before the pod itself is known to name the group.
 		if g.Relation == fleet.Unjoined && g.Identity.PodName != "" && !strings.HasPrefix(g.Identity.PodName, "sha256-") {
-			e.pods[g.ID] = g.Identity.Namespace + "/" + g.Identity.PodName
+			pods[g.ID] = g.Identity.Namespace + "/" + g.Identity.PodName
 		}
 	}
 	for _, p := range s.Placements {
 		if p.Pod != nil && p.Group != nil {
-			e.pods[p.Group.ID] = p.Pod.Namespace + "/" + p.Pod.Name
+			pods[p.Group.ID] = p.Pod.Namespace + "/" + p.Pod.Name
 		}
 	}
-	told := relayed(s.Events)
-	var rows []*fleet.Event
-	for i := range s.Events {
-		ev := s.Events[i]
-		if ev.Kind == KindGroup && told[[3]string{e.pods[ev.Name], ev.Reason, ev.Message}] {
-			continue
-		}
-		if e.concerns(ev) {
-			rows = append(rows, s.Events[i])
-		}
-	}
-	e.explain(s, "events", "no events")
-	e.table.Set(rows)
+	return pods
 }
 
 // relayed are the events of pods as Kubernetes has them, by pod, reason and message. A virtual
@@ -108,33 +134,40 @@ func relayed(events []*fleet.Event) map[[3]string]bool {
 	return told
 }
 
-func (e *Events) concerns(ev *fleet.Event) bool {
-	switch {
-	case e.of == (keymap.Object{}):
-		return true
-	case e.group != "" && ev.Kind == KindGroup && ev.Name == e.group:
-		return true
-	case ev.Kind != e.of.Kind || ev.Name != e.of.Name:
-		return false
+// concerning says which events are of an object, of the group behind it, or, where it is a
+// workload, of its pods and their groups.
+func concerning(s *fleet.Snapshot, of keymap.Object, group string) func(*fleet.Event) bool {
+	pods, groups := map[string]bool{}, map[string]bool{}
+	if group != "" {
+		groups[group] = true
 	}
-	// Events of a node carry no namespace and often the node's name as UID.
-	return ev.Namespace == e.of.Namespace || e.of.Kind != KindPod
+	if w := s.Workload(of.Namespace, of.Kind, of.Name); w != nil && of.Kind != KindPod {
+		for _, p := range w.Members() {
+			pods[p.Pod.Name] = true
+			if p.Group != nil {
+				groups[p.Group.ID] = true
+			}
+		}
+	}
+	return func(ev *fleet.Event) bool {
+		switch {
+		case ev.Kind == KindGroup && groups[ev.Name]:
+			return true
+		case ev.Kind == KindPod && ev.Namespace == of.Namespace && pods[ev.Name]:
+			return true
+		case ev.Kind != of.Kind || ev.Name != of.Name:
+			return false
+		}
+		// Events of a node carry no namespace and often the node's name as UID.
+		return ev.Namespace == of.Namespace || of.Kind == KindNode || of.Kind == KindGroup
+	}
 }
 
 // Actions are the keys on events.
 func (e *Events) Actions() []keymap.Action {
 	describe := e.describe()
 	describe.Keys = append(describe.Keys, "Enter")
-	describe.Disabled = func(s keymap.Selection) string {
-		switch s.Cursor.Kind {
-		case KindPod, KindNode, KindGroup:
-			return ""
-		case "":
-			return "nothing is selected"
-		}
-		return "a " + s.Cursor.Kind + " can't be described here"
-	}
-	return append([]keymap.Action{describe}, e.table.Actions()...)
+	return append([]keymap.Action{describe, e.why()}, e.table.Actions()...)
 }
 
 func eventKey(e *fleet.Event) string {

@@ -15,18 +15,27 @@ import (
 // stand on top.
 type Groups struct {
 	list[*fleet.Group]
-	pods map[*fleet.Group]*fleet.Placement // of the groups that have one
+	placed map[*fleet.Group]*fleet.Placement // of the groups that are a pod's, or an orphan
 }
 
 // NewGroups shows all groups of the region.
 func NewGroups(env *Env) *Groups {
-	return &Groups{list: list[*fleet.Group]{
+	g := &Groups{}
+	g.list = list[*fleet.Group]{
 		env: env, object: groupObject, reason: groupReason,
 		table: table.New(table.Config[*fleet.Group]{
 			Theme: env.Theme, Now: env.Now, Key: func(g *fleet.Group) string { return g.ID },
 			Role: groupRole,
-		}, groupColumns()),
-	}}
+		}, g.columns()),
+	}
+	return g
+}
+
+// GroupsThat shows the groups that satisfy a filter, which must be one.
+func GroupsThat(env *Env, filter string) *Groups {
+	g := NewGroups(env)
+	_ = g.SetFilter(filter) // is understood
+	return g
 }
 
 // Title is "Groups".
@@ -34,10 +43,10 @@ func (g *Groups) Title() string { return "Groups" }
 
 // Show takes the groups of the snapshot, orphans first, foreign ones last.
 func (g *Groups) Show(s *fleet.Snapshot) {
-	g.pods = make(map[*fleet.Group]*fleet.Placement, len(s.Groups))
+	g.placed = make(map[*fleet.Group]*fleet.Placement, len(s.Groups))
 	for _, p := range s.Placements {
-		if p.Group != nil && p.Pod != nil {
-			g.pods[p.Group] = p
+		if p.Group != nil {
+			g.placed[p.Group] = p
 		}
 	}
 	sorted := slices.Clone(s.Groups)
@@ -63,7 +72,7 @@ func (g *Groups) Actions() []keymap.Action {
 	describe := g.describe()
 	describe.Keys = append(describe.Keys, "Enter")
 	noPod := func(keymap.Selection) string {
-		if row, ok := g.table.Current(); !ok || g.pods[row] == nil {
+		if row, ok := g.table.Current(); !ok || g.placed[row] == nil || g.placed[row].Pod == nil {
 			return "this group has no pod"
 		}
 		return ""
@@ -72,11 +81,11 @@ func (g *Groups) Actions() []keymap.Action {
 		describe,
 		{Keys: []string{"l"}, Name: "logs", Bar: true, Disabled: noPod, Help: "Follow the log of the group's pod.",
 			Run: g.with(func(row *fleet.Group) {
-				if p := g.pods[row]; p != nil {
+				if p := g.placed[row]; p != nil && p.Pod != nil {
 					g.env.Shell.Open(NewLogs(g.env, p.Pod, false))
 				}
 			})},
-		g.events(nil), g.yaml(),
+		g.why(), g.events(nil), g.yaml(), g.cost(),
 	}, g.table.Actions()...)
 }
 
@@ -120,7 +129,16 @@ func groupReason(g *fleet.Group) string {
 	return reason
 }
 
-func groupColumns() []table.Column[*fleet.Group] {
+// costOf is what a group costs as far as it is a pod's or an orphan: what others cost is
+// theirs to know.
+func (g *Groups) costOf(row *fleet.Group) fleet.Cost {
+	if p := g.placed[row]; p != nil {
+		return p.Cost
+	}
+	return fleet.Cost{}
+}
+
+func (g *Groups) columns() []table.Column[*fleet.Group] {
 	return []table.Column[*fleet.Group]{
 		{
 			Title: "ID", Aliases: []string{"group"}, Sort: 'I', Words: true, Middle: true, Importance: 0, Min: 8, Max: 14, Whole: 4,
@@ -155,6 +173,17 @@ func groupColumns() []table.Column[*fleet.Group] {
 		{
 			Title: "RELATION", Sort: 'R', Words: true, Importance: 1, Min: 8,
 			Cell: func(g *fleet.Group, _ time.Time) string { return known(string(g.Relation)) },
+		},
+		{
+			Title: "COST/H", Aliases: []string{"rate"}, Sort: 'D', Largest: true, Right: true, Importance: 2, Min: 6,
+			Cell:   func(row *fleet.Group, _ time.Time) string { return costCell(g.costOf(row)) },
+			Number: func(row *fleet.Group, _ time.Time) (float64, bool) { return rateNumber(g.costOf(row).Rate()) },
+			Role:   func(row *fleet.Group) theme.Role { return wasteRole(g.costOf(row), groupRole(row)) },
+		},
+		{
+			Title: "ACCRUED", Aliases: []string{"spent"}, Sort: 'E', Largest: true, Right: true, Live: true, Importance: 5, Min: 6,
+			Cell:   func(row *fleet.Group, now time.Time) string { return format.Amount(g.costOf(row).Accrued(now)) },
+			Number: func(row *fleet.Group, now time.Time) (float64, bool) { return amountNumber(g.costOf(row).Accrued(now)) },
 		},
 		{
 			Title: "AGE", Sort: 'A', Right: true, Live: true, Importance: 4, Min: 5,

@@ -117,9 +117,27 @@ func (l *list[T]) yaml() keymap.Action {
 	}
 }
 
+// why is the w key.
+func (l *list[T]) why() keymap.Action {
+	return keymap.Action{
+		Keys: []string{"w"}, Name: "why", Bar: true, Disabled: nothing,
+		Help: "Say why it is as it is: what it waits for, why it does or doesn't scale, what helps.",
+		Run:  l.with(func(row T) { l.env.Shell.Open(Why(l.env, l.object(row))) }),
+	}
+}
+
+// cost is the $ key.
+func (l *list[T]) cost() keymap.Action {
+	return keymap.Action{
+		Keys: []string{"$"}, Name: "cost", Bar: true, Disabled: nothing,
+		Help: "Say what the marked rows, or the one under the cursor, cost, and what they would on ECS, on ECI and as spot.",
+		Run:  func(s keymap.Selection) { l.env.Shell.Open(CostOf(l.env, s.Objects())) },
+	}
+}
+
 // explain says why a table without rows has none: that may be the truth, or nobody read the
-// source yet.
-func (l *list[T]) explain(s *fleet.Snapshot, name, none string) {
+// source yet. It returns what the table says then.
+func (l *list[T]) explain(s *fleet.Snapshot, name, none string) string {
 	l.unread = false
 	for _, source := range s.Sources {
 		if source.Name != name || !source.Read.IsZero() {
@@ -132,6 +150,7 @@ func (l *list[T]) explain(s *fleet.Snapshot, name, none string) {
 		}
 	}
 	l.table.SetEmpty(none)
+	return none
 }
 
 // events is the v key. group is the id of the group behind a row, "" without one.

@@ -13,11 +13,15 @@ import (
 )
 
 // Nodes shows real and virtual nodes side by side.
-type Nodes struct{ list[*fleet.Node] }
+type Nodes struct {
+	list[*fleet.Node]
+	s *fleet.Snapshot // whose usage the cells show
+}
 
 // NewNodes shows all nodes.
 func NewNodes(env *Env) *Nodes {
-	return &Nodes{list[*fleet.Node]{
+	n := &Nodes{s: &fleet.Snapshot{}}
+	n.list = list[*fleet.Node]{
 		env: env, object: nodeObject,
 		reason: func(n *fleet.Node) string {
 			reason := nodeReason(n)
@@ -32,8 +36,9 @@ func NewNodes(env *Env) *Nodes {
 		table: table.New(table.Config[*fleet.Node]{
 			Theme: env.Theme, Now: env.Now, Key: func(n *fleet.Node) string { return n.UID },
 			Role: nodeRole,
-		}, nodeColumns()),
-	}}
+		}, n.columns()),
+	}
+	return n
 }
 
 // Title is "Nodes".
@@ -41,6 +46,7 @@ func (n *Nodes) Title() string { return "Nodes" }
 
 // Show takes the nodes of the snapshot.
 func (n *Nodes) Show(s *fleet.Snapshot) {
+	n.s = s
 	n.explain(s, "nodes", "no nodes")
 	n.table.Set(s.Nodes)
 }
@@ -49,8 +55,8 @@ func (n *Nodes) Show(s *fleet.Snapshot) {
 func (n *Nodes) Actions() []keymap.Action {
 	return append([]keymap.Action{
 		{Keys: []string{"Enter"}, Name: "pods", Bar: true, Disabled: nothing, Help: "Show the pods on the node.",
-			Run: n.with(func(row *fleet.Node) { n.env.Shell.Open(NewPods(n.env, row.Name)) })},
-		n.describe(), n.events(nil), n.yaml(),
+			Run: n.with(func(row *fleet.Node) { n.env.Shell.Open(PodsOn(n.env, row.Name)) })},
+		n.describe(), n.why(), n.events(nil), n.yaml(), n.cost(),
 	}, n.table.Actions()...)
 }
 
@@ -79,15 +85,41 @@ func nodeReason(n *fleet.Node) string {
 	return ""
 }
 
-func nodeColumns() []table.Column[*fleet.Node] {
+// cpu is what a real node uses of what it can give.
+func (n *Nodes) cpu(row *fleet.Node) use {
+	u, known := n.s.NodeUsage(row)
+	return use{used: u.CPU, whole: row.AllocatableCPU, known: known && !row.Virtual, unit: cpuUnit}
+}
+
+// memory is cpu for memory.
+func (n *Nodes) memory(row *fleet.Node) use {
+	u, known := n.s.NodeUsage(row)
+	return use{used: u.Memory, whole: row.AllocatableMemory, known: known && !row.Virtual, unit: memoryUnit}
+}
+
+// rate is what a node costs: a real one its price, a virtual one what its pods cost.
+func (n *Nodes) rate(row *fleet.Node) string {
+	if row.Virtual {
+		return format.SumRate(row.Shares, n.s.Currency())
+	}
+	return format.Rate(row.Cost.Rate())
+}
+
+func (n *Nodes) columns() []table.Column[*fleet.Node] {
 	return []table.Column[*fleet.Node]{
 		{
-			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24,
+			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24, Whole: 3,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Name },
 		},
 		{
 			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 8, Max: 14,
-			Cell: func(n *fleet.Node, _ time.Time) string { return n.Status },
+			// "Ready,cordoned" fits where kubectl's word would be cut.
+			Cell: func(n *fleet.Node, _ time.Time) string {
+				return strings.Replace(n.Status, "SchedulingDisabled", "cordoned", 1)
+			},
+			Match: func(n *fleet.Node) string {
+				return n.Status + " " + strings.Replace(n.Status, "SchedulingDisabled", "cordoned", 1)
+			},
 		},
 		{
 			Title: "PLACE", Sort: 'L', Words: true, Importance: 2, Min: 5, Max: 12,
@@ -105,11 +137,11 @@ func nodeColumns() []table.Column[*fleet.Node] {
 			},
 		},
 		{
-			Title: "ZONE", Sort: 'Z', Words: true, Importance: 6, Max: 16,
+			Title: "ZONE", Sort: 'Z', Words: true, Importance: 9, Max: 16,
 			Cell: func(n *fleet.Node, _ time.Time) string { return known(n.Zone) },
 		},
 		{
-			Title: "TYPE", Sort: 'Y', Words: true, Importance: 7, Max: 18,
+			Title: "TYPE", Sort: 'Y', Words: true, Importance: 8, Max: 18,
 			Cell: func(n *fleet.Node, _ time.Time) string { return known(n.InstanceType) },
 		},
 		{
@@ -120,7 +152,7 @@ func nodeColumns() []table.Column[*fleet.Node] {
 			},
 		},
 		{
-			Title: "CPU REQ", Aliases: []string{"cpu"}, Sort: 'C', Largest: true, Right: true, Importance: 3,
+			Title: "CPU REQ", Aliases: []string{"requests"}, Sort: 'C', Largest: true, Right: true, Importance: 3,
 			Cell: func(n *fleet.Node, _ time.Time) string {
 				return share(format.Cores(n.RequestCPU), format.Cores(n.AllocatableCPU), n.RequestCPU, n.AllocatableCPU)
 			},
@@ -138,14 +170,41 @@ func nodeColumns() []table.Column[*fleet.Node] {
 			},
 		},
 		{
-			Title: "AGE", Sort: 'A', Right: true, Live: true, Importance: 5, Min: 4,
+			Title: "CPU", Aliases: []string{"use"}, Sort: 'U', Largest: true, Right: true, Importance: 5, Min: 4,
+			Cell:   func(row *fleet.Node, _ time.Time) string { return n.cpu(row).cell() },
+			Number: func(row *fleet.Node, _ time.Time) (float64, bool) { return n.cpu(row).percent() },
+		},
+		{
+			Title: "MEM", Sort: 'E', Largest: true, Right: true, Importance: 5, Min: 4,
+			Cell:   func(row *fleet.Node, _ time.Time) string { return n.memory(row).cell() },
+			Number: func(row *fleet.Node, _ time.Time) (float64, bool) { return n.memory(row).percent() },
+		},
+		{
+			Title: "COST/H", Aliases: []string{"rate"}, Sort: 'D', Largest: true, Right: true, Importance: 3, Min: 6,
+			Cell: func(row *fleet.Node, _ time.Time) string { return n.rate(row) },
+			Number: func(row *fleet.Node, _ time.Time) (float64, bool) {
+				if row.Virtual {
+					main := n.s.Currency()
+					return tallyNumber(row.Shares, main, row.Shares.Rate(main).MicrosPerHour)
+				}
+				return rateNumber(row.Cost.Rate())
+			},
+		},
+		{
+			// What no pod asks for; a virtual node has nothing that could be idle.
+			Title: "IDLE/H", Sort: 'I', Largest: true, Right: true, Importance: 6, Min: 6,
+			Cell:   func(row *fleet.Node, _ time.Time) string { return format.Rate(row.Idle()) },
+			Number: func(row *fleet.Node, _ time.Time) (float64, bool) { return rateNumber(row.Idle()) },
+		},
+		{
+			Title: "AGE", Sort: 'A', Right: true, Live: true, Importance: 7, Min: 4,
 			Cell: func(n *fleet.Node, now time.Time) string { return format.Age(n.Created, now) },
 			Number: func(n *fleet.Node, now time.Time) (float64, bool) {
 				return now.Sub(n.Created).Seconds(), !n.Created.IsZero()
 			},
 		},
 		{
-			Title: "VERSION", Sort: 'V', Words: true, Importance: 8, Max: 18,
+			Title: "VERSION", Sort: 'V', Words: true, Importance: 10, Max: 18,
 			Cell: func(n *fleet.Node, _ time.Time) string { return known(n.KubeletVersion) },
 		},
 	}

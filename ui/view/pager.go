@@ -35,6 +35,11 @@ type pager struct {
 	shift  int // without wrap: how many cells are scrolled out to the left
 	widest int // of the lines painted last
 	status string
+
+	// reflow makes the text for a width, of what is to be read as prose; nil: lines are what
+	// they are. It is asked when the width is another one than reflowed.
+	reflow   func(width int) string
+	reflowed int
 }
 
 // searchHelp says how a search is written.
@@ -219,6 +224,12 @@ func (p *pager) Draw(screen tcell.Screen) {
 	x, y, width, height := p.GetRect()
 	if width <= 0 || height <= 0 {
 		return
+	}
+	if p.reflow != nil && p.reflowed != width {
+		at := p.top
+		p.reflowed = width
+		p.set(p.reflow(width))
+		p.top = max(0, min(at, p.count()-1))
 	}
 	if p.count() == 0 {
 		text := p.status

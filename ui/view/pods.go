@@ -15,48 +15,73 @@ import (
 // Pods shows every pod with its place, and groups that should have a pod and have none.
 type Pods struct {
 	list[*fleet.Placement]
-	node     string // only pods bound to this node; "": all
-	troubled int    // rows that are not fine
+	title    string
+	none     string // what it says without a row
+	rows     func(*fleet.Snapshot) []*fleet.Placement
+	s        *fleet.Snapshot // whose usage the cells show
+	troubled int             // rows that are not fine
 }
 
-// NewPods shows the pods bound to a node, or all with node "".
-func NewPods(env *Env, node string) *Pods {
-	p := &Pods{node: node}
+// NewPods shows all pods.
+func NewPods(env *Env) *Pods {
+	return newPods(env, "Pods", "no pods", func(s *fleet.Snapshot) []*fleet.Placement { return s.Placements })
+}
+
+// PodsOn shows the pods bound to a node.
+func PodsOn(env *Env, node string) *Pods {
+	return podsThat(env, "Pods on "+node, "no pods on "+node, func(p *fleet.Pod) bool { return p.NodeName == node })
+}
+
+// PodsIn shows the pods of a namespace.
+func PodsIn(env *Env, namespace string) *Pods {
+	return podsThat(env, "Pods in "+namespace, "no pods in "+namespace, func(p *fleet.Pod) bool { return p.Namespace == namespace })
+}
+
+// PodsOf shows the pods of a workload.
+func PodsOf(env *Env, namespace string, owner fleet.Owner) *Pods {
+	name := strings.ToLower(owner.Kind) + " " + namespace + "/" + owner.Name
+	return newPods(env, "Pods of "+name, name+" has no pods", func(s *fleet.Snapshot) []*fleet.Placement {
+		if w := s.Workload(namespace, owner.Kind, owner.Name); w != nil {
+			return w.Members()
+		}
+		return nil
+	})
+}
+
+func podsThat(env *Env, title, none string, belongs func(*fleet.Pod) bool) *Pods {
+	return newPods(env, title, none, func(s *fleet.Snapshot) []*fleet.Placement {
+		var rows []*fleet.Placement
+		for _, row := range s.Placements {
+			if row.Pod != nil && belongs(row.Pod) {
+				rows = append(rows, row)
+			}
+		}
+		return rows
+	})
+}
+
+func newPods(env *Env, title, none string, rows func(*fleet.Snapshot) []*fleet.Placement) *Pods {
+	p := &Pods{title: title, none: none, rows: rows, s: &fleet.Snapshot{}}
 	p.list = list[*fleet.Placement]{
 		env: env, object: podObject,
-		reason: func(p *fleet.Placement) string { return p.Reason },
 		table: table.New(table.Config[*fleet.Placement]{
 			Theme: env.Theme, Now: env.Now, Key: podKey, Role: podRole,
-		}, podColumns()),
+		}, p.columns()),
 	}
 	return p
 }
 
-// Title is "Pods" or "Pods on a node".
-func (p *Pods) Title() string {
-	if p.node != "" {
-		return "Pods on " + p.node
-	}
-	return "Pods"
-}
+// Title is "Pods", or says whose.
+func (p *Pods) Title() string { return p.title }
 
 // Show takes the placements of the snapshot.
 func (p *Pods) Show(s *fleet.Snapshot) {
-	rows := s.Placements
-	if p.node == "" {
-		p.explain(s, "pods", "no pods")
-	} else {
-		p.explain(s, "pods", "no pods on "+p.node)
-		rows = nil
-		for _, row := range s.Placements {
-			if row.Pod != nil && row.Pod.NodeName == p.node {
-				rows = append(rows, row)
-			}
-		}
-	}
+	p.s = s
+	p.explain(s, "pods", p.none)
+	rows := p.rows(s)
 	p.troubled = 0
 	for _, row := range rows {
-		if row.Trouble != fleet.Fine {
+		if podTrouble(row) != fleet.Fine {
 			p.troubled++
 		}
 	}
@@ -78,14 +103,20 @@ func (p *Pods) Reason() string {
 	switch {
 	case row.Reason != "":
 		parts = append(parts, row.Reason)
+	case noticed(row):
+		parts = append(parts, noticeSentence(row.Group, p.env.Now()))
 	case p.troubled > 0 && p.table.Sorted() != "STATUS":
-		what := "1 row needs a look: Shift-S brings it to the top"
+		what := "1 row needs a look (Shift-S)"
 		if p.troubled > 1 {
-			what = fmt.Sprintf("%d rows need a look: Shift-S brings them to the top", p.troubled)
+			what = fmt.Sprintf("%d rows need a look (Shift-S)", p.troubled)
 		}
 		parts = append(parts, what)
 	}
-	return strings.Join(parts, ": ")
+	sep := ": "
+	if row.Reason == "" && !noticed(row) {
+		sep = " · " // what follows is not about this pod
+	}
+	return strings.Join(parts, sep)
 }
 
 // Actions are the keys on pods.
@@ -115,7 +146,7 @@ func (p *Pods) Actions() []keymap.Action {
 	return append([]keymap.Action{
 		{Keys: []string{"l"}, Name: "logs", Bar: true, Disabled: needsPod, Help: "Follow the pod's log; Tab changes the container.", Run: logs(false)},
 		{Keys: []string{"p"}, Name: "previous", Bar: true, Disabled: needsPod, Help: "Show the log of the containers' previous run.", Run: logs(true)},
-		describe, p.events(group), p.yaml(),
+		describe, p.why(), p.events(group), p.yaml(), p.cost(),
 	}, p.table.Actions()...)
 }
 
@@ -143,13 +174,61 @@ func podObject(p *fleet.Placement) keymap.Object {
 
 // podRole is how a pod's row looks: trouble shows, what has ended steps back.
 func podRole(p *fleet.Placement) theme.Role {
-	if r := severityRole(p.Trouble); r != theme.Plain {
+	if r := severityRole(podTrouble(p)); r != theme.Plain {
 		return r
 	}
 	if p.Pod != nil && (p.Pod.Phase == "Succeeded" || p.Pod.Phase == "Failed") {
 		return theme.Dim
 	}
 	return theme.Plain
+}
+
+// podTrouble is a placement's trouble, and that the cloud will take its group.
+func podTrouble(p *fleet.Placement) fleet.Severity {
+	if p.Trouble == fleet.Fine && noticed(p) {
+		return fleet.Degraded
+	}
+	return p.Trouble
+}
+
+// noticed reports whether the cloud announced that it will take or restart the group.
+func noticed(p *fleet.Placement) bool {
+	return p.Group != nil && p.Group.Notice != "" && !p.Group.Status.Ended()
+}
+
+// statusCell is the one word for a pod. That the cloud will take its group comes first
+// where nothing else is wrong: it is the only thing about it that will not wait.
+func statusCell(p *fleet.Placement, now time.Time) string {
+	if p.Trouble != fleet.Fine || !noticed(p) {
+		return p.Status
+	}
+	word := "Reboot"
+	if strings.HasPrefix(p.Group.Notice, "SpotToBeReleased") {
+		word = "Released"
+	}
+	switch {
+	case p.Group.Due.IsZero() || now.IsZero():
+		return word + " soon"
+	case p.Group.Due.Before(now):
+		return word + " due"
+	}
+	return word + " " + format.Age(now, p.Group.Due)
+}
+
+// noticeWord lets a filter find what the cloud will take.
+func noticeWord(p *fleet.Placement) string {
+	if noticed(p) {
+		return " " + statusCell(&fleet.Placement{Group: p.Group}, time.Time{})
+	}
+	return ""
+}
+
+func noticeSentence(g *fleet.Group, now time.Time) string {
+	text := "ECI announced " + g.Notice + " of group " + g.ID
+	if g.Due.After(now) {
+		text += ", in " + format.Age(now, g.Due)
+	}
+	return text
 }
 
 func severityRole(s fleet.Severity) theme.Role {
@@ -162,9 +241,9 @@ func severityRole(s fleet.Severity) theme.Role {
 	return theme.Plain
 }
 
-// podColumns are the columns of Pods. The order is kubectl's, then where it runs and what
+// columns are the columns of Pods. The order is kubectl's, then where it runs and what
 // that is; names of groups without a pod are taken from the groups' tags.
-func podColumns() []table.Column[*fleet.Placement] {
+func (p *Pods) columns() []table.Column[*fleet.Placement] {
 	return []table.Column[*fleet.Placement]{
 		{
 			Title: "NAMESPACE", Aliases: []string{"ns"}, Sort: 'P', Words: true, Importance: 5, Min: 9, Max: 16,
@@ -191,12 +270,13 @@ func podColumns() []table.Column[*fleet.Placement] {
 		},
 		{
 			// As wide as ContainerCreating from the start: it comes and goes all the time.
-			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 17, Max: 17,
-			Cell: func(p *fleet.Placement, _ time.Time) string { return p.Status },
-			Rank: func(p *fleet.Placement) int { return -int(p.Trouble) },
+			Title: "STATUS", Sort: 'S', Words: true, Importance: 1, Min: 17, Max: 17, Live: true,
+			Cell:  statusCell,
+			Match: func(p *fleet.Placement) string { return p.Status + noticeWord(p) },
+			Rank:  func(p *fleet.Placement) int { return -int(podTrouble(p)) },
 		},
 		{
-			Title: "RST", Aliases: []string{"restarts"}, Sort: 'T', Largest: true, Right: true, Importance: 4,
+			Title: "RST", Aliases: []string{"restarts"}, Sort: 'T', Largest: true, Right: true, Importance: 6,
 			Cell: func(p *fleet.Placement, _ time.Time) string {
 				if p.Pod == nil {
 					return format.Unknown
@@ -210,7 +290,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 				return float64(p.Pod.Restarts), true
 			},
 			Role: func(p *fleet.Placement) theme.Role {
-				if p.Trouble == fleet.Fine && p.Pod != nil && p.Pod.Restarts == 0 {
+				if podTrouble(p) == fleet.Fine && p.Pod != nil && p.Pod.Restarts == 0 {
 					return theme.Dim
 				}
 				return podRole(p)
@@ -222,15 +302,37 @@ func podColumns() []table.Column[*fleet.Placement] {
 			Match: placeMatch,
 		},
 		{
-			Title: "GROUP", Sort: 'U', Words: true, Middle: true, Importance: 7, Min: 5, Max: 14, Whole: 7,
+			Title: "GROUP", Sort: 'U', Words: true, Middle: true, Importance: 9, Min: 5, Max: 14, Whole: 9,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return groupID(p) },
 		},
 		{
-			Title: "BILLED", Sort: 'B', Largest: true, Importance: 6, Min: 6, Max: 16,
+			Title: "BILLED", Sort: 'B', Largest: true, Importance: 8, Min: 6, Max: 16,
 			Cell: func(p *fleet.Placement, _ time.Time) string { return billedCell(p.Group) },
 			Number: func(p *fleet.Placement, _ time.Time) (float64, bool) {
 				return billedNumber(p.Group)
 			},
+		},
+		{
+			// Against what is billed on ECI, against what was asked for elsewhere.
+			Title: "CPU", Sort: 'C', Largest: true, Right: true, Importance: 7, Min: 4,
+			Cell:   func(row *fleet.Placement, _ time.Time) string { return p.cpu(row).cell() },
+			Number: func(row *fleet.Placement, _ time.Time) (float64, bool) { return p.cpu(row).percent() },
+		},
+		{
+			Title: "MEM", Aliases: []string{"memory"}, Sort: 'M', Largest: true, Right: true, Importance: 7, Min: 4,
+			Cell:   func(row *fleet.Placement, _ time.Time) string { return p.memory(row).cell() },
+			Number: func(row *fleet.Placement, _ time.Time) (float64, bool) { return p.memory(row).percent() },
+		},
+		{
+			Title: "COST/H", Aliases: []string{"rate"}, Sort: 'D', Largest: true, Right: true, Importance: 4, Min: 6,
+			Cell:   func(row *fleet.Placement, _ time.Time) string { return costCell(row.Cost) },
+			Number: func(row *fleet.Placement, _ time.Time) (float64, bool) { return rateNumber(row.Cost.Rate()) },
+			Role:   func(row *fleet.Placement) theme.Role { return wasteRole(row.Cost, podRole(row)) },
+		},
+		{
+			Title: "ACCRUED", Aliases: []string{"spent"}, Sort: 'E', Largest: true, Right: true, Live: true, Importance: 8, Min: 6,
+			Cell:   func(row *fleet.Placement, now time.Time) string { return format.Amount(row.Cost.Accrued(now)) },
+			Number: func(row *fleet.Placement, now time.Time) (float64, bool) { return amountNumber(row.Cost.Accrued(now)) },
 		},
 		{
 			Title: "AGE", Sort: 'A', Right: true, Live: true, Importance: 3, Min: 5,
@@ -241,7 +343,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			},
 		},
 		{
-			Title: "NODE", Sort: 'O', Words: true, Middle: true, Importance: 9, Max: 20,
+			Title: "NODE", Sort: 'O', Words: true, Middle: true, Importance: 11, Max: 20,
 			Cell: func(p *fleet.Placement, _ time.Time) string {
 				if p.Pod == nil || p.Pod.NodeName == "" {
 					return format.Unknown
@@ -250,7 +352,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			},
 		},
 		{
-			Title: "IP", Sort: 'I', Words: true, Importance: 8, Max: 15,
+			Title: "IP", Sort: 'I', Words: true, Importance: 10, Max: 15,
 			Cell: func(p *fleet.Placement, _ time.Time) string {
 				switch {
 				case p.Pod != nil && p.Pod.IP != "":
@@ -262,7 +364,7 @@ func podColumns() []table.Column[*fleet.Placement] {
 			},
 		},
 		{
-			Title: "WORKLOAD", Sort: 'W', Words: true, Importance: 10, Max: 24,
+			Title: "WORKLOAD", Sort: 'W', Words: true, Importance: 12, Max: 24,
 			Cell: func(p *fleet.Placement, _ time.Time) string {
 				if p.Pod == nil || p.Pod.Workload.Kind == "" {
 					return format.Unknown

@@ -75,6 +75,7 @@ type Env struct {
 	Now       func() time.Time
 	Objects   Objects
 	Logs      Logs
+	Adviser   Adviser // nil: nobody knows more than the snapshot
 	Shell     Shell
 }
 

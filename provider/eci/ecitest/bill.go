@@ -90,7 +90,7 @@ func (e *Emulator) describeBill(c *call, now time.Time) (any, *refusal) {
 	after = min(after, len(rows))
 	end := min(len(rows), after+most)
 	for _, r := range rows[after:end] {
-		data.Items = append(data.Items, r.wire(e, c.params["BillingDate"]))
+		data.Items = append(data.Items, r.wire(e, c))
 	}
 	if end < len(rows) {
 		data.NextToken = strconv.Itoa(end)
@@ -206,9 +206,9 @@ func (c *charge) spec() string {
 	return fmt.Sprintf("%g-%gGi", c.CPU, c.Memory)
 }
 
-func (r *billRow) wire(e *Emulator, date string) wireBill {
+func (r *billRow) wire(e *Emulator, c *call) wireBill {
 	var tags []string
-	for _, t := range r.of.Tags {
+	for _, t := range e.shownTags(c, r.of.Tags) {
 		tags = append(tags, "key:"+t.Key+" value:"+t.Value)
 	}
 	gross, paid := cents(r.item.gross, 1e6), cents(r.item.paid, 1e6)
@@ -217,7 +217,7 @@ func (r *billRow) wire(e *Emulator, date string) wireBill {
 		PretaxGrossAmount: gross, InvoiceDiscount: cents(gross-paid, 1e6), PretaxAmount: paid, PaymentAmount: paid, CashAmount: paid,
 		DeductedByResourcePackage: "0", Currency: e.tariff().currency, SubscriptionType: "PayAsYouGo", ProductCode: "eci", ProductType: "eci",
 		ProductName: "Elastic Container Instance", ProductDetail: "Elastic Container Instance - Pay-As-You-Go", CommodityCode: "eci", PipCode: "eci",
-		BillingDate: date, BillingType: "Other", Item: "PayAsYouGoBill", OwnerID: accountID, BillAccountID: accountID, AdjustAmount: "0"}
+		BillingDate: c.params["BillingDate"], BillingType: "Other", Item: "PayAsYouGoBill", OwnerID: accountID, BillAccountID: accountID, AdjustAmount: "0"}
 	if r.key.item != "" {
 		w.BillingItem, w.BillingItemCode, w.Usage, w.UsageUnit = r.item.name, r.item.code, amount(r.item.usage), r.item.usageUnit
 		w.ListPrice, w.ListPriceUnit = amount(r.item.price), r.item.priceUnit

@@ -189,7 +189,7 @@ func (e *Emulator) describeGroups(c *call, now time.Time) (any, *refusal) {
 	}
 	answer := groupsAnswer{RequestId: e.requestID(), NextToken: l.next, TotalCount: l.total, ContainerGroups: []wireGroup{}}
 	for _, g := range l.groups {
-		answer.ContainerGroups = append(answer.ContainerGroups, g.wire(g.at(now, e.timing), e.options.Region, c.boolean("WithEvent")))
+		answer.ContainerGroups = append(answer.ContainerGroups, e.shownGroup(c, g.wire(g.at(now, e.timing), e.options.Region, c.boolean("WithEvent"))))
 	}
 	return answer, nil
 }

@@ -22,6 +22,9 @@ import (
 type Options struct {
 	Region                       string // "": cn-hangzhou
 	AccessKeyID, AccessKeySecret string // "": DefaultAccessKeyID and DefaultAccessKeySecret
+	// PlayedBy is a second access key's id, with the same secret: of a virtual node of ours
+	// that plays the vendor's. It sees its groups' own tags, all others those of ACK. "": none.
+	PlayedBy string
 	// VSwitches maps a vSwitch id to its zone. nil: vsw-h and vsw-i, in zones h and i.
 	VSwitches map[string]string
 	// InstanceTypes is the catalogue of ECS types, by name. nil: every type whose name says its

@@ -30,13 +30,19 @@ func newWorld(t *testing.T, change ...func(*ecitest.Options)) *world {
 		f(&o)
 	}
 	w.Emulator = ecitest.New(o)
-	client, err := eci.New(eci.Options{Region: w.Region(), Endpoint: "http://ecitest", AccessKeyID: ecitest.DefaultAccessKeyID,
+	w.client = w.clientOf(ecitest.DefaultAccessKeyID)
+	return w
+}
+
+// clientOf is a client that signs with another access key's id.
+func (w *world) clientOf(accessKeyID string) *eci.Client {
+	w.t.Helper()
+	client, err := eci.New(eci.Options{Region: w.Region(), Endpoint: "http://ecitest", AccessKeyID: accessKeyID,
 		AccessKeySecret: ecitest.DefaultAccessKeySecret, Transport: w.Transport(), Attempts: 1})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	w.client = client
-	return w
+	return client
 }
 
 func (w *world) pass(d time.Duration) {

@@ -19,11 +19,11 @@ import (
 const (
 	maxCalls    = 20_000   // commands
 	maxOutput   = 64 << 20 // bytes written, read words included
-	maxVars     = 1 << 20  // bytes in a shell's variables
+	maxVars     = 64 << 10 // bytes in a shell's variables, which may be arithmetic and are parsed then
 	maxFrames   = 4_000    // of Go, some ten for a function of a shell
 	maxRunning  = 10 * time.Minute
-	maxScript   = 256 << 10 // bytes of a script
-	maxLine     = 4 << 10   // bytes typed in a line
+	maxScript   = 32 << 10 // bytes of a script: the library calls itself for what is nested
+	maxLine     = 4 << 10  // bytes typed in a line
 	killed      = 137
 	interrupted = 130
 )

@@ -184,7 +184,7 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 		size += len(arg) + 1
 	}
 	if !s.budget.spend(1, size) || s.budget.due() && !s.fits(ctx) {
-		return nil, interp.NewExitStatus(killed)
+		return nil, interp.ExitStatus(killed)
 	}
 	hc := interp.HandlerCtx(ctx)
 	for len(args) > 1 && args[0] == "command" && !strings.HasPrefix(args[1], "-") {
@@ -194,7 +194,7 @@ func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	case args[0] == "read" && s.terminal != nil && hc.Stdin == io.Reader(s.in):
 		line, _ := s.terminal.line(ctx)
 		if _, err := io.WriteString(s.feed, line); err != nil {
-			return nil, interp.NewExitStatus(1)
+			return nil, interp.ExitStatus(1)
 		}
 	case (args[0] == "test" || args[0] == "[") && (slices.Contains(args, "-O") || slices.Contains(args, "-G")):
 		return []string{"true"}, nil // everything is root's, who the user is
@@ -233,9 +233,9 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
 	if args[0] == limiter {
 		if !s.fits(ctx) {
-			return interp.NewExitStatus(killed)
+			return interp.ExitStatus(killed)
 		}
-		return interp.NewExitStatus(uint8(hc.LastExitStatus)) // an exit status is a byte
+		return interp.ExitStatus(hc.LastExitStatus) //nolint:gosec // exit codes are bytes
 	}
 	args[0] = strings.TrimPrefix(args[0], otherwise)
 	p := &process{x: s.x, ctx: ctx, dir: hc.Dir, in: hc.Stdin, out: hc.Stdout, errs: hc.Stderr, budget: s.budget}
@@ -258,7 +258,7 @@ func (s *shell) exec(ctx context.Context, args []string) error {
 		code = s.x.start(p, args)
 	}
 	if code != 0 {
-		return interp.NewExitStatus(uint8(code)) //nolint:gosec // exit codes are bytes
+		return interp.ExitStatus(code) //nolint:gosec // exit codes are bytes
 	}
 	return nil
 }
@@ -489,7 +489,7 @@ func (s *shell) run(ctx context.Context, script syntax.Node, errs io.Writer) (co
 // interpret runs a script that is given as a whole.
 func (x *execution) interpret(p *process, name, script string, params []string) int {
 	if len(script) > maxScript {
-		return p.fail(name, 2, "the script is too long for an emulated container")
+		return p.fail("sh", 2, "can't run %s: the script is too long for an emulated container", name)
 	}
 	parsed, err := parser().Parse(strings.NewReader(script), name)
 	if err != nil {

@@ -66,7 +66,7 @@ func (e *Emulator) checkIdentity(version, accessKeyID, timestamp string) *refusa
 	if !isVersion(version) {
 		return badRequest("InvalidVersion", "Specified parameter Version is not valid.")
 	}
-	if accessKeyID != e.options.AccessKeyID {
+	if !e.knownKey(accessKeyID) {
 		return &refusal{http.StatusNotFound, "InvalidAccessKeyId.NotFound", "Specified access key is not found."}
 	}
 	at, err := time.Parse("2006-01-02T15:04:05Z", timestamp)

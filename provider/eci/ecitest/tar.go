@@ -57,7 +57,7 @@ func (p *process) pack(file, base string, names []string, letters map[byte]strin
 	if len(names) == 0 {
 		return errors.New("empty archive")
 	}
-	var to io.Writer = p.out
+	to := p.out
 	if file != "-" {
 		f, err := p.x.files.open(p.path(file), flagCreate, 0o644)
 		if err != nil {

@@ -166,10 +166,7 @@ type keyboard struct {
 
 // listen takes input and sizes until the connection ends, which is told to leave.
 func (x *execution) listen(conn *websocket.Conn, input keyboard, leave func()) {
-	for {
-		if conn.SetReadDeadline(time.Now().Add(idle)) != nil {
-			break
-		}
+	for conn.SetReadDeadline(time.Now().Add(idle)) == nil {
 		_, message, err := conn.ReadMessage()
 		if err != nil {
 			break

@@ -34,7 +34,7 @@ func (t *tty) press(keys []byte) {
 	for _, key := range keys {
 		switch {
 		case t.escape:
-			t.escape = !(key >= '@' && key <= '~' && key != '[' && key != 'O')
+			t.escape = key < '@' || key > '~' || key == '[' || key == 'O'
 		case key == 0x1b:
 			t.escape = true
 		case key == 3 && t.interrupt != nil:

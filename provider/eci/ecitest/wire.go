@@ -14,10 +14,12 @@ import (
 type call struct {
 	action  string
 	version string // of the product's API
-	method  string
-	socket  string            // where the caller finds the emulator, as a WebSocket's address
-	params  map[string]string // without the protocol's own
-	silent  bool              // a command's socket tells no exit code
+	// accessKeyID is who calls.
+	accessKeyID string
+	method      string
+	socket      string            // where the caller finds the emulator, as a WebSocket's address
+	params      map[string]string // without the protocol's own
+	silent      bool              // a command's socket tells no exit code
 }
 
 // A refusal is an error answer.
@@ -100,7 +102,7 @@ func isProtocolParam(name string) bool {
 }
 
 func newCall(action, version, method string, all map[string]string) *call {
-	c := &call{action: action, version: version, method: method, params: map[string]string{}}
+	c := &call{action: action, version: version, method: method, accessKeyID: all["AccessKeyId"], params: map[string]string{}}
 	for name, value := range all {
 		if !isProtocolParam(name) {
 			c.params[name] = value

@@ -1,7 +1,8 @@
 // Package scenario reads the lab's scenarios: a cluster, its cloud and what happens to them,
 // in one txtar file. Its first lines are a description; the file lab.yaml in it holds the
 // settings below; every other file ending in .yaml holds Kubernetes manifests, applied in
-// the archive's order.
+// the archive's order. Files under state/ are one moment of the scenario as collectors see
+// it, for the goldens of collectors/fleet; a lab runs without them.
 package scenario
 
 import (
@@ -35,11 +36,14 @@ type Settings struct {
 	Zones        []Zone        `json:"zones"`
 	VirtualNodes []VirtualNode `json:"virtualNodes"`
 	Nodes        []NodeGroup   `json:"nodes"`
-	ECI          ECI           `json:"eci"`
-	Traffic      []Traffic     `json:"traffic"`
-	Faults       []Fault       `json:"faults"`
-	Groups       []Group       `json:"groups"`
-	Reaches      []Reach       `json:"reaches"`
+	// Identity is how the virtual node and its groups call themselves: "" as ours do, "ack"
+	// as the vendor's closed ones, which ours then plays.
+	Identity string    `json:"identity"`
+	ECI      ECI       `json:"eci"`
+	Traffic  []Traffic `json:"traffic"`
+	Faults   []Fault   `json:"faults"`
+	Groups   []Group   `json:"groups"`
+	Reaches  []Reach   `json:"reaches"`
 }
 
 // A Reach is what groups reach, or don't, beyond ECI's default: their VPC (172.16.0.0/12) and the
@@ -145,6 +149,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	found := false
 	for _, file := range archive.Files {
 		switch {
+		case strings.HasPrefix(file.Name, "state/"):
 		case file.Name == "lab.yaml":
 			found = true
 			if err := yaml.UnmarshalStrict(file.Data, &s.Settings); err != nil {
@@ -195,6 +200,9 @@ func (s *Scenario) check() error {
 		if i := slices.IndexFunc(node.VSwitches, func(v string) bool { return !vSwitches[v] }); i >= 0 {
 			return fmt.Errorf("virtual node %s: vSwitch %s is in no zone", node.Name, node.VSwitches[i])
 		}
+	}
+	if s.Identity != "" && s.Identity != "ack" {
+		return fmt.Errorf("identity is nothing or ack, got %q", s.Identity)
 	}
 	for _, node := range s.Nodes {
 		if node.Name == "" || node.Count < 1 || node.CPU == "" || node.Memory == "" || node.Pods < 1 {

@@ -1,0 +1,552 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	// glance is how often what is waited for is looked at, and tick how often new items are
+	// thought of.
+	glance = time.Second
+	tick   = 500 * time.Millisecond
+	// perCall bounds one call; a lost answer is found out by looking.
+	perCall = 30 * time.Second
+	// patience is how long the API server may be away before the operation stops where it is.
+	patience = 15 * time.Minute
+	// grace is how long a process that is asked to end goes on where an old pod has gone and
+	// its successor is not handed over yet.
+	grace = 30 * time.Second
+)
+
+// errInterrupted says that the process was asked to end.
+var errInterrupted = errors.New("interrupted")
+
+// An Engine runs one operation. Its fields are set before Run and not changed.
+type Engine struct {
+	Client kubernetes.Interface
+	Audit  AuditDir
+	Holder string // who runs it: user@host/pid
+	// Report gets a copy after each change, one at a time, from goroutines of the engine; it
+	// must not block for long. nil: nobody looks.
+	Report func(*Operation)
+	// Notice gets a sentence on what the engine waits for; nil: nobody looks.
+	Notice func(string)
+
+	reporting sync.Mutex // held while Report runs
+
+	mu       sync.Mutex
+	op       *Operation
+	journal  *Journal
+	aborting bool
+}
+
+// Run begins an operation and runs it to its end. The error says why it could not begin or
+// was left halfway: then it can be resumed. How it went is in what is returned, never nil.
+// A context that ends interrupts it: no item is begun any more, those beyond the point of no
+// return are brought to their end within half a minute, and the others stay where they are.
+func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
+	o = o.clone()
+	o.Runner, o.State = e.Holder, Running
+	e.mu.Lock()
+	e.op = o
+	e.mu.Unlock()
+	locks, err := e.lock(ctx)
+	if err != nil {
+		return e.copy(), err
+	}
+	if e.journal, err = Begin(ctx, e.Client, e.Audit, o); err != nil {
+		return e.copy(), errors.Join(err, release(locks))
+	}
+	return e.run(ctx, locks)
+}
+
+// Resume goes on with an operation that was loaded. With abort what is not beyond the point
+// of no return goes back.
+func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operation, error) {
+	o = o.clone()
+	if o.State.Ended() {
+		return o, fmt.Errorf("operation %s has ended: %s", o.ID, o.State)
+	}
+	e.mu.Lock()
+	e.op, e.aborting = o, abort || o.State == Aborting
+	e.mu.Unlock()
+	locks, err := e.lock(ctx)
+	if err != nil {
+		return e.copy(), err
+	}
+	// Its process may have written since it was loaded.
+	if fresh, err := reload(ctx, e.Client, e.Audit, o); err != nil {
+		return e.copy(), errors.Join(err, release(locks))
+	} else if fresh.State.Ended() {
+		return fresh, errors.Join(fmt.Errorf("operation %s has ended meanwhile: %s", o.ID, fresh.State), release(locks))
+	} else {
+		o = fresh
+	}
+	e.mu.Lock()
+	o.State = Running
+	if e.aborting {
+		o.State = Aborting
+	}
+	e.op = o
+	e.mu.Unlock()
+	if e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder); err != nil {
+		return e.copy(), errors.Join(err, release(locks))
+	}
+	return e.run(ctx, locks)
+}
+
+func reload(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Operation, error) {
+	all, err := Load(ctx, client, audit, o.Plan.Home)
+	for _, x := range all {
+		if x.ID == o.ID {
+			return x, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("operation %s is not in the journal any more", o.ID), err)
+}
+
+// Abort takes back what can be taken back; Run then returns. It may be called at any time.
+func (e *Engine) Abort() {
+	e.mu.Lock()
+	e.aborting = true
+	e.mu.Unlock()
+}
+
+// lock takes the leases of all targets, or none.
+func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
+	var locks []*lock
+	finished := func(id string) bool {
+		all, err := Load(ctx, e.Client, e.Audit, "")
+		for _, o := range all {
+			if o.ID == id {
+				return o.State.Ended()
+			}
+		}
+		return err == nil // its journal is gone: nobody can go on with it
+	}
+	for _, target := range e.op.Plan.Locks {
+		l := &lock{client: e.Client, target: target, holder: e.Holder, op: e.op.ID}
+		if err := l.take(ctx, finished, e.notice); err != nil {
+			return nil, errors.Join(err, release(locks))
+		}
+		locks = append(locks, l)
+	}
+	return locks, nil
+}
+
+func release(locks []*lock) error {
+	ctx, cancel := context.WithTimeout(context.Background(), perCall)
+	defer cancel()
+	var errs []error
+	for _, l := range locks {
+		errs = append(errs, l.release(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) notice(text string) {
+	if e.Notice != nil {
+		e.Notice(text)
+	}
+}
+
+// run is Run once everything is held.
+func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
+	defer e.journal.Close() //nolint:errcheck // every line was synced
+	ctx, stop := context.WithCancelCause(outer)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { e.keep(ctx, locks, stop) })
+	err := e.work(ctx, stop)
+	stop(errInterrupted)
+	keeper.Wait()
+	end, cancel := context.WithTimeout(context.WithoutCancel(outer), perCall)
+	defer cancel()
+	e.mu.Lock()
+	if err != nil {
+		e.op.State, e.op.Reason = Interrupted, err.Error()
+	} else {
+		e.op.State, e.op.Reason = e.op.conclude()
+		e.op.Ended = time.Now()
+	}
+	last := e.op.clone()
+	e.mu.Unlock()
+	e.report()
+	if errors.Is(err, ErrTaken) || errors.Is(err, errLost) {
+		return last, err // the journal and the leases are another's
+	}
+	err = errors.Join(err, e.journal.Operation(end, last))
+	if last.State.Ended() {
+		err = errors.Join(err, release(locks))
+	} else {
+		// Whoever resumes need not wait for it to expire.
+		for _, l := range locks {
+			nobody := ""
+			l.holder = nobody
+			l.lease.Spec.HolderIdentity = &nobody
+			err = errors.Join(err, l.renew(end))
+		}
+	}
+	return last, err
+}
+
+// keep renews the leases and listens for an abort from elsewhere.
+func (e *Engine) keep(ctx context.Context, locks []*lock, stop context.CancelCauseFunc) {
+	renewed := time.Now()
+	for n := 1; sleep(ctx, leaseRenewal/2) == nil; n++ {
+		by, err := e.journal.Wanted(ctx)
+		if errors.Is(err, ErrTaken) {
+			stop(err)
+			return
+		}
+		if by != "" {
+			e.Abort()
+		}
+		if n%2 == 1 {
+			continue
+		}
+		failed := false
+		for _, l := range locks {
+			if err := l.renew(ctx); errors.Is(err, errLost) {
+				stop(err)
+				return
+			} else if err != nil {
+				failed = true
+			}
+		}
+		if !failed {
+			renewed = time.Now()
+		} else if time.Since(renewed) > leaseDuration {
+			e.notice("the leases could not be renewed for " + time.Since(renewed).Round(time.Second).String() + ": the API server does not answer")
+		}
+	}
+}
+
+// work starts items until none is left, and returns when all that run have ended.
+func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
+	type result struct {
+		i   int
+		err error
+	}
+	results := make(chan result)
+	flying := map[int]bool{}
+	run := func(i int) {
+		flying[i] = true
+		go func() { results <- result{i, e.item(ctx, i)} }()
+	}
+	failed := e.cordon(ctx)
+	if failed == nil {
+		// Of an operation that is resumed: what was on the way.
+		for i := range e.copy().Plan.Items {
+			if s := e.get(i).State; s != Planned && !s.Ended() {
+				run(i)
+			}
+		}
+	}
+	health := map[string]Health{}
+	asked := time.Time{}
+	for {
+		if failed == nil && ctx.Err() != nil {
+			failed = context.Cause(ctx)
+		}
+		left := false
+		if failed == nil {
+			e.mu.Lock()
+			if e.aborting && e.op.State == Running {
+				e.op.State = Aborting
+			}
+			e.mu.Unlock()
+			o := e.copy()
+			if time.Since(asked) > 2*time.Second {
+				health, asked = e.health(ctx, o), time.Now()
+			}
+			start, give := Next(o, health, time.Now())
+			for i, why := range give {
+				if err := e.end(ctx, i, Aborted, why); err != nil && !transient(err) {
+					failed = err
+				}
+			}
+			for _, i := range start {
+				e.change(i, func(x *Item) {
+					x.State, x.Began = map[Strategy]State{Swap: Surging, Place: Placing, Evict: Evicting}[x.Strategy], time.Now()
+				})
+				run(i)
+			}
+			for _, x := range e.copy().Plan.Items {
+				left = left || x.State == Planned
+			}
+		}
+		if len(flying) == 0 && (failed != nil || !left) {
+			break
+		}
+		timer := time.NewTimer(tick)
+		select {
+		case r := <-results:
+			delete(flying, r.i)
+			if r.err != nil && failed == nil {
+				failed = r.err
+				stop(r.err)
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	if failed != nil {
+		return failed
+	}
+	return e.uncordon(ctx)
+}
+
+// health looks at the first moved pod of each workload that others wait for.
+func (e *Engine) health(ctx context.Context, o *Operation) map[string]Health {
+	first, waiting := map[string]*Item{}, map[string]bool{}
+	for i := range o.Plan.Items {
+		x := &o.Plan.Items[i]
+		if x.State == Planned && x.Strategy == Swap {
+			waiting[x.Key()] = true
+		}
+		if x.State == Done && x.Strategy == Swap && (first[x.Key()] == nil || x.Ended.Before(first[x.Key()].Ended)) {
+			first[x.Key()] = x
+		}
+	}
+	seen := map[string]Health{}
+	for key, x := range first {
+		if !waiting[key] {
+			continue
+		}
+		pod, err := e.pod(ctx, x.Surge)
+		if err != nil {
+			continue // not known now
+		}
+		if pod == nil {
+			seen[key] = Health{Gone: true}
+			continue
+		}
+		h := Health{Ready: ready(pod)}
+		for _, s := range pod.Status.ContainerStatuses {
+			h.Restarts += s.RestartCount
+		}
+		seen[key] = h
+	}
+	return seen
+}
+
+// item runs one item to its end, or until it is interrupted, which is an error.
+func (e *Engine) item(ctx context.Context, i int) error {
+	var step func(context.Context, int, *memory) error
+	switch x := e.get(i); x.Strategy {
+	case Swap:
+		step = e.swap
+	case Place:
+		step = e.place
+	case Evict:
+		step = e.evict
+	default:
+		return fmt.Errorf("this version of ecideck knows no strategy %q: go on with the one that began the operation", x.Strategy)
+	}
+	m := &memory{state: e.get(i).State, since: time.Now()}
+	work := ctx
+	trouble := time.Time{} // since when the API server does not answer
+	pause := glance
+	for {
+		if ctx.Err() != nil && work == ctx {
+			if s := e.get(i).State; s != Evicting && s != Adopting {
+				return context.Cause(ctx)
+			}
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+			defer cancel()
+			work, m.hurry = late, true
+		}
+		if s := e.get(i).State; s != m.state {
+			m.state, m.since, m.refused = s, time.Now(), ""
+		}
+		var err error
+		if e.get(i).State.Ended() { // and could not be written down
+			err = e.save(work, i, false)
+		} else {
+			err = step(work, i, m)
+		}
+		switch {
+		case err == nil && e.get(i).State.Ended():
+			return nil
+		case errors.Is(err, errInterrupted) || work.Err() != nil && work != ctx:
+			return context.Cause(ctx)
+		case err != nil && !transient(err):
+			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, e.get(i).Pod, err)
+		case err != nil:
+			if trouble.IsZero() {
+				trouble = time.Now()
+			}
+			if time.Since(trouble) > patience {
+				return fmt.Errorf("the API server has not answered for %s: %w", patience, err)
+			}
+			pause = min(2*pause, 10*time.Second)
+			m.next = pause
+		default:
+			trouble, pause = time.Time{}, glance
+		}
+		if d := m.next; d > 0 {
+			m.next = 0
+			if sleep(work, d+rand.N(d/4+1)) != nil && work != ctx {
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// A memory is what one process remembers of an item; nothing that must not be forgotten.
+type memory struct {
+	state      State
+	since      time.Time // it entered state
+	readySince time.Time
+	refused    string        // what the eviction was refused with
+	next       time.Duration // to wait before the next look; 0: look at once
+	hurry      bool          // the process was asked to end
+}
+
+// transient tells that trying again may help.
+func transient(err error) bool {
+	if errors.Is(err, ErrTaken) {
+		return false
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return !errors.As(err, new(*fs.PathError)) // the local journal's disk
+	}
+	switch code := status.Status().Code; {
+	case apierrors.IsConflict(err), apierrors.IsTooManyRequests(err):
+		return true
+	case code >= 400 && code < 500:
+		return false
+	}
+	return true
+}
+
+func (e *Engine) copy() *Operation {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.op.clone()
+}
+
+// get is a copy of an item.
+func (e *Engine) get(i int) Item {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.op.Plan.Items[i]
+}
+
+// change edits an item in memory and reports it.
+func (e *Engine) change(i int, edit func(*Item)) Item {
+	e.mu.Lock()
+	x := &e.op.Plan.Items[i]
+	before := x.State
+	steps := append([]Step(nil), x.Steps...) // copies were given out
+	x.Steps = steps
+	edit(x)
+	now := *x
+	changed := before != x.State
+	e.mu.Unlock()
+	if changed {
+		e.report()
+	}
+	return now
+}
+
+// save writes an item to the journal.
+func (e *Engine) save(ctx context.Context, i int, late bool) error {
+	x := e.get(i)
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	return e.journal.Item(call, i, &x, late)
+}
+
+func (e *Engine) report() {
+	if e.Report == nil {
+		return
+	}
+	e.reporting.Lock()
+	defer e.reporting.Unlock()
+	e.Report(e.copy())
+}
+
+// before writes down that a call is about to be made; without that it must not be made.
+func (e *Engine) before(ctx context.Context, i int, state State, reason, verb string, object Ref) error {
+	e.change(i, func(x *Item) {
+		x.State, x.Reason = state, reason
+		x.begin(verb, object, time.Now())
+	})
+	return e.save(ctx, i, false)
+}
+
+// after writes down what became of it. A journal that can't be written now is written later:
+// the next step is decided by what the API server says, not by this.
+func (e *Engine) after(ctx context.Context, i int, err error, edit func(*Item)) error {
+	text := "ok"
+	if err != nil {
+		text = err.Error()
+	}
+	e.change(i, func(x *Item) {
+		x.answer(text)
+		if edit != nil {
+			edit(x)
+		}
+	})
+	return e.save(ctx, i, true)
+}
+
+// end closes an item.
+func (e *Engine) end(ctx context.Context, i int, state State, reason string) error {
+	x := e.change(i, func(x *Item) { x.State, x.Reason, x.Ended = state, reason, time.Now() })
+	e.event(ctx, &x)
+	return e.save(ctx, i, false)
+}
+
+// event tells the cluster how an item ended; that it could not be told is no failure.
+func (e *Engine) event(ctx context.Context, x *Item) {
+	reason, kind := map[State]string{Done: "Migrated", Aborted: "MigrationAborted", Failed: "MigrationFailed"}[x.State], corev1.EventTypeNormal
+	if reason == "" || x.Began.IsZero() {
+		return
+	}
+	if x.State == Failed {
+		kind = corev1.EventTypeWarning
+	}
+	now := metav1.Now()
+	e.mu.Lock()
+	id := e.op.ID
+	e.mu.Unlock()
+	call, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	const most = 1000
+	message := fmt.Sprintf("operation %s: pod %s: %s", id, x.Pod.Name, x.Reason)
+	_, _ = e.Client.CoreV1().Events(x.Pod.Namespace).Create(call, &corev1.Event{ // see above
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "ecideck-", Namespace: x.Pod.Namespace},
+		InvolvedObject: corev1.ObjectReference{Kind: x.Workload.Kind, Namespace: x.Workload.Namespace, Name: x.Workload.Name, UID: x.Workload.UID},
+		Reason:         reason, Message: message[:min(len(message), most)], Type: kind, FirstTimestamp: now, LastTimestamp: now, Count: 1,
+		Source: corev1.EventSource{Component: Manager}, ReportingController: Manager, ReportingInstance: e.Holder}, metav1.CreateOptions{FieldManager: Manager})
+}
+
+// pod reads a pod. It is nil where it is gone or another one has its name.
+func (e *Engine) pod(ctx context.Context, r Ref) (*corev1.Pod, error) {
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	pod, err := e.Client.CoreV1().Pods(r.Namespace).Get(call, r.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading pod %s: %w", r.Name, err)
+	case r.UID != "" && pod.UID != r.UID:
+		return nil, nil
+	}
+	return pod, nil
+}

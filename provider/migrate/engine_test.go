@@ -1,0 +1,305 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8stesting "k8s.io/client-go/testing"
+)
+
+func inWorld(t *testing.T, replicas int32, test func(*testing.T, *world)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, replicas)
+		defer func() { w.stop() }()
+		test(t, w)
+	})
+}
+
+// kept fails the test where fewer pods served than at first, or where others than the
+// targets, and what was made because of them, were deleted.
+func (w *world) kept(atFirst []string, targets ...string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if want := int(*w.rs.Spec.Replicas); w.minimum < want {
+		w.t.Errorf("%d pods served at one time, want %d\n%s", w.minimum, want, strings.Join(w.deleted, ", "))
+	}
+	for _, name := range atFirst {
+		if !slices.Contains(targets, name) && slices.ContainsFunc(w.deleted, func(d string) bool { return strings.HasSuffix(d, " "+name) }) {
+			w.t.Errorf("the bystander %s was deleted: %s", name, strings.Join(w.deleted, ", "))
+		}
+	}
+}
+
+// on tells how many living pods are on a node; all must be Ready and the ReplicaSet's.
+func (w *world) on(node string) int {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, pod := range w.list() {
+		if !ready(pod) || !owned(pod, w.rs) {
+			w.t.Errorf("pod %s is left: ready=%t, owned=%t", pod.Name, ready(pod), owned(pod, w.rs))
+		}
+		if pod.Spec.NodeName == node {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSwapsUnderABudgetThatAllowsNothing(t *testing.T) {
+	inWorld(t, 5, func(t *testing.T, w *world) {
+		w.budget = 5
+		before := w.names()
+		o := w.plan(ToECI, before...)
+		w.watch()
+		e := &Engine{Client: w.api, Audit: AuditDir(t.TempDir()), Holder: "alice@bastion/1"}
+		got, err := e.Run(t.Context(), o)
+		if err != nil || got.State != Done {
+			t.Fatalf("%v, %s: %s\n%+v", err, got.State, got.Reason, got.Plan.Items)
+		}
+		time.Sleep(5 * time.Second)
+		w.kept(before, before...)
+		if n := w.on(virtualNode); n != 5 || len(w.names()) != 5 {
+			t.Errorf("%d on ECI\n%s", n, w)
+		}
+		// What the journal has is what happened.
+		all, err := Load(t.Context(), w.api, e.Audit, "")
+		if err != nil || len(all) != 1 || all[0].State != Done || len(all[0].Plan.Items) != 5 {
+			t.Fatalf("%v %+v", err, all)
+		}
+		for _, x := range all[0].Plan.Items {
+			var verbs []string
+			for _, s := range x.Steps {
+				verbs = append(verbs, s.Verb+" "+s.Answer)
+			}
+			if want := "create ok, evict ok, adopt ok"; strings.Join(verbs, ", ") != want {
+				t.Errorf("item %s: %s, want %s", x.ID, strings.Join(verbs, ", "), want)
+			}
+		}
+		if leases, _ := w.api.CoordinationV1().Leases("shop").List(t.Context(), listAll); len(leases.Items) != 0 {
+			t.Errorf("leases are left: %+v", leases.Items)
+		}
+
+		// And home again.
+		before = w.names()
+		home := w.plan(ToECS, before...)
+		w.watch()
+		got, err = (&Engine{Client: w.api, Holder: "alice@bastion/1"}).Run(t.Context(), home)
+		if err != nil || got.State != Done {
+			t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+		}
+		time.Sleep(5 * time.Second)
+		w.kept(before, before...)
+		if n := w.on(realNode); n != 5 {
+			t.Errorf("%d at home\n%s", n, w)
+		}
+	})
+}
+
+func TestTheFirstPodSoaksBeforeTheSecondGoes(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		o := w.plan(ToECI, w.names()[:2]...)
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		if err != nil || got.State != Done {
+			t.Fatal(err, got.Reason)
+		}
+		a, b := got.Plan.Items[0], got.Plan.Items[1]
+		if gap := b.Began.Sub(a.Ended); gap < 10*time.Second {
+			t.Errorf("the second began %s after the first ended", gap)
+		}
+	})
+}
+
+func TestASurgePodThatNeverRunsLeavesEverythingAsBefore(t *testing.T) {
+	for name, spoil := range map[string]func(*world){
+		"ImagePullBackOff": func(w *world) { w.pull = "ImagePullBackOff" },
+		"never ready":      func(w *world) { w.hold = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				before := w.names()
+				o := w.plan(ToECI, before...)
+				w.mu.Lock()
+				spoil(w)
+				w.mu.Unlock()
+				w.watch()
+				got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+				if err != nil || got.State != Aborted {
+					t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				time.Sleep(5 * time.Second)
+				w.kept(before)
+				if now := w.names(); !slices.Equal(now, before) {
+					t.Errorf("%v, before %v", now, before)
+				}
+				if r := got.Plan.Items[0].Reason; !strings.Contains(r, "nothing was disrupted") {
+					t.Errorf("reason %q", r)
+				}
+				if r := got.Plan.Items[1].Reason; !strings.Contains(r, "was not begun") {
+					t.Errorf("the second: %q", r)
+				}
+			})
+		})
+	}
+}
+
+func TestTwoOperatorsDoNotActOnOneWorkload(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		first, second := w.plan(ToECI, w.names()...), w.plan(ToECI, w.names()...)
+		second.ID += "b"
+		done := make(chan error, 1)
+		go func() {
+			_, err := (&Engine{Client: w.api, Holder: "alice@one/1"}).Run(t.Context(), first)
+			done <- err
+		}()
+		time.Sleep(time.Second)
+		_, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
+		if err == nil || !strings.Contains(err.Error(), "alice") || !strings.Contains(err.Error(), first.ID) {
+			t.Errorf("got %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAnAbortFromAnotherProcessIsHeard(t *testing.T) {
+	inWorld(t, 6, func(t *testing.T, w *world) {
+		before := w.names()
+		o := w.plan(ToECI, before...)
+		o.Plan.Soak = 600
+		w.watch()
+		done := make(chan *Operation, 1)
+		go func() {
+			got, _ := (&Engine{Client: w.api, Holder: "alice@one/1"}).Run(t.Context(), o)
+			done <- got
+		}()
+		w.until("the first is moved", func() bool {
+			all, _ := Load(t.Context(), w.api, "", "")
+			return len(all) == 1 && all[0].Count()[Done] == 1
+		})
+		if err := AskAbort(t.Context(), w.api, o, "bob"); err != nil {
+			t.Fatal(err)
+		}
+		got := <-done
+		if n := got.Count(); got.State != Aborted || n[Done] != 1 || n[Aborted] != 5 {
+			t.Errorf("%s %v", got.State, n)
+		}
+		w.kept(before, got.Plan.Items[0].Pod.Name)
+	})
+}
+
+func TestAForbiddenConfigMapLeavesTheLocalJournal(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.refuse = func(a k8stesting.Action) error {
+			if a.GetResource().Resource == "configmaps" {
+				return apierrors.NewForbidden(a.GetResource().GroupResource(), "x", nil)
+			}
+			return nil
+		}
+		audit := AuditDir(t.TempDir())
+		o := w.plan(ToECI, w.names()[0])
+		got, err := (&Engine{Client: w.api, Audit: audit, Holder: "a"}).Run(t.Context(), o)
+		if err != nil || !got.Local || got.State != Done {
+			t.Fatal(err, got.Local, got.State)
+		}
+		all, err := audit.load()
+		if err != nil || len(all) != 1 || all[0].State != Done || all[0].Plan.Items[0].State != Done {
+			t.Errorf("%v %+v", err, all)
+		}
+	})
+}
+
+// TestAProcessKilledAtAnyCallIsFollowed kills the process at each of its calls that change
+// something, between its effect and its answer, and lets another one resume or abort, at once
+// or after so long that the ReplicaSet's replacement is Ready.
+func TestAProcessKilledAtAnyCallIsFollowed(t *testing.T) {
+	const most = 60 // such calls; no case has as many
+	for _, abort := range []bool{false, true} {
+		for _, later := range []time.Duration{0, time.Minute} {
+			t.Run(fmt.Sprintf("abort=%t after %s", abort, later), func(t *testing.T) {
+				t.Parallel()
+				for end := 1; end <= most; end++ {
+					died := false
+					synctest.Test(t, func(t *testing.T) { died = dies(t, end, abort, later) })
+					if t.Failed() {
+						return
+					}
+					if !died {
+						t.Logf("killed at each of %d calls", end-1)
+						return
+					}
+				}
+				t.Error("it never comes to an end")
+			})
+		}
+	}
+}
+
+func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
+	w := newWorld(t, 3)
+	defer func() { w.stop() }()
+	w.budget = 3
+	before := w.names()
+	targets := before[:2]
+	o := w.plan(ToECI, targets...)
+	w.watch()
+	l := newLife(end)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, _ = (&Engine{Client: w.another(l), Holder: "alice@one/1"}).Run(ctx, o) // it dies
+	}()
+	select {
+	case <-l.died:
+	case <-over:
+	}
+	cancel()
+	<-over
+	where := fmt.Sprintf("killed at the last of %v", l.calls)
+	died := l.dead()
+	time.Sleep(later)
+	all, err := Load(t.Context(), w.api, "", "")
+	if err != nil && len(l.calls) > 3 {
+		t.Errorf("%s: %v", where, err)
+	}
+	if len(all) == 0 {
+		if end > 2 {
+			t.Errorf("%s: the journal is empty", where)
+		}
+	} else if died && !all[0].State.Ended() {
+		got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), all[0], abort)
+		if err != nil || !got.State.Ended() {
+			t.Errorf("%s: %v, %s: %s", where, err, got.State, got.Reason)
+		}
+		for _, x := range got.Plan.Items {
+			if x.State != Done && x.State != Aborted {
+				t.Errorf("%s: item %s is %s: %s", where, x.ID, x.State, x.Reason)
+			}
+		}
+	}
+	time.Sleep(time.Minute)
+	w.kept(before, targets...)
+	if len(w.names()) != 3 {
+		t.Errorf("%s:\n%s", where, w)
+	}
+	_ = w.on("")
+	if t.Failed() {
+		t.Logf("%s\n%s", where, w)
+	}
+	return died
+}
+
+var listAll = metav1.ListOptions{}

@@ -1,0 +1,469 @@
+package migrate
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+// Manager is the field manager of everything that operations write.
+const Manager = "ecideck"
+
+const (
+	configPrefix = "ecideck-op-"
+	// labelJournal marks the ConfigMaps of operations, so that they are found.
+	labelJournal = "ecideck.io/journal"
+
+	keyOperation = "operation" // of the first ConfigMap: all but the items
+	keyItems     = "item."     // and the item's number
+	keyAbort     = "abort"     // who wants it aborted
+
+	// A ConfigMap holds 1 MiB. itemRoom is what an item may grow by: maxSteps of them.
+	shardSize = 900 << 10
+	itemRoom  = maxSteps * 600
+)
+
+// ErrTaken says that another process goes on with the operation: this one must stop.
+var ErrTaken = errors.New("another process has taken the operation over")
+
+// A Journal is where an operation is written down: in ConfigMaps, so that it can be resumed
+// from anywhere, and in a local file, which is the audit. Both have the same records. It is
+// safe for concurrent use.
+type Journal struct {
+	client kubernetes.Interface
+	file   *os.File
+	home   string // namespace
+	id     string
+	runner string
+
+	mu     sync.Mutex
+	shards []shard
+	of     []int // item → shard
+	local  bool  // no ConfigMaps
+	abort  string
+}
+
+type shard struct {
+	name    string
+	version string
+	late    map[string]string // what could not be written yet
+}
+
+// A record is a line of the local file.
+type record struct {
+	At        time.Time  `json:"at"`
+	Operation *Operation `json:"operation,omitempty"` // without its items
+	Number    int        `json:"number,omitempty"`    // of the item
+	Item      *Item      `json:"item,omitempty"`
+}
+
+// AuditDir is a folder below which operations keep their files, or "" for none.
+type AuditDir string
+
+func (d AuditDir) path(id string) string { return filepath.Join(string(d), id+".jsonl") }
+
+// open makes or continues an operation's file. A disk that can't be written is an error: what
+// is done in production has to be on record.
+func (d AuditDir) open(id string) (*os.File, error) {
+	if d == "" {
+		return nil, nil
+	}
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of the local journal (XDG_STATE_HOME chooses another): %w", err)
+	}
+	f, err := os.OpenFile(d.path(id), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the local journal (XDG_STATE_HOME chooses another folder): %w", err)
+	}
+	return f, nil
+}
+
+// Begin writes a new operation down. Where ConfigMaps are forbidden, the local file alone has
+// it, and o.Local says so; without one that is an error.
+func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Journal, error) {
+	j := &Journal{client: client, home: o.Plan.Home, id: o.ID, runner: o.Runner}
+	var err error
+	if j.file, err = audit.open(o.ID); err != nil {
+		return nil, err
+	}
+	datas := []map[string]string{{}}
+	size := 0
+	for i := range o.Plan.Items {
+		text := mustJSON(&o.Plan.Items[i])
+		if size += len(text) + itemRoom; size > shardSize && len(datas[len(datas)-1]) > 0 {
+			datas, size = append(datas, map[string]string{}), len(text)+itemRoom
+		}
+		datas[len(datas)-1][keyItems+strconv.Itoa(i)] = text
+		j.of = append(j.of, len(datas)-1)
+	}
+	datas[0][keyOperation] = header(o)
+	for n, data := range datas {
+		made, err := client.CoreV1().ConfigMaps(j.home).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Name: j.name(n), Namespace: j.home, Labels: map[string]string{labelJournal: "true", placement.LabelOperation: o.ID}}, Data: data},
+			metav1.CreateOptions{FieldManager: Manager})
+		if n == 0 && j.file != nil && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err)) {
+			j.local, o.Local = true, true
+			break
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("writing the operation's ConfigMap %s/%s: %w", j.home, j.name(n), err), j.Close())
+		}
+		j.shards = append(j.shards, shard{name: made.Name, version: made.ResourceVersion})
+	}
+	if err := j.note(record{Operation: bare(o)}); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	for i := range o.Plan.Items {
+		if err := j.note(record{Number: i, Item: &o.Plan.Items[i]}); err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+	}
+	return j, nil
+}
+
+// Resume takes over an operation that was loaded: from now on the process that had it can't
+// write to it any more. o gets the new runner.
+func Resume(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation, runner string) (*Journal, error) {
+	o.Runner = runner
+	j := &Journal{client: client, home: o.Plan.Home, id: o.ID, runner: runner, local: o.Local}
+	var err error
+	if j.file, err = audit.open(o.ID); err != nil {
+		return nil, err
+	}
+	if err := j.note(record{Operation: bare(o)}); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	if o.Local {
+		return j, nil
+	}
+	configs, err := journals(ctx, client, o.Plan.Home, o.ID)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	j.of = make([]int, len(o.Plan.Items))
+	for n := range configs {
+		j.shards = append(j.shards, shard{name: configs[n].Name, version: configs[n].ResourceVersion})
+		for key := range configs[n].Data {
+			if i, err := strconv.Atoi(strings.TrimPrefix(key, keyItems)); err == nil && i < len(j.of) {
+				j.of[i] = n
+			}
+		}
+	}
+	if err := j.write(ctx, 0, map[string]string{keyOperation: header(o)}, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("taking the operation over: %w", err), j.Close())
+	}
+	return j, nil
+}
+
+func (j *Journal) name(n int) string {
+	if n == 0 {
+		return configPrefix + j.id
+	}
+	return configPrefix + j.id + "-" + strconv.Itoa(n+1)
+}
+
+// Close closes the local file.
+func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}
+
+// Item writes an item. The local file is written and synced first. late: a ConfigMap that
+// can't be written now is no error, and is written with the next record.
+func (j *Journal) Item(ctx context.Context, i int, x *Item, late bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.note(record{Number: i, Item: x}); err != nil || j.local {
+		return err
+	}
+	n := j.of[i]
+	err := j.write(ctx, n, map[string]string{keyItems + strconv.Itoa(i): mustJSON(x)}, false)
+	if err != nil && late && !errors.Is(err, ErrTaken) {
+		return nil // kept by write
+	}
+	return err
+}
+
+// Operation writes all but the items.
+func (j *Journal) Operation(ctx context.Context, o *Operation) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.note(record{Operation: bare(o)}); err != nil || j.local {
+		return err
+	}
+	for n := range j.shards {
+		if len(j.shards[n].late) > 0 && n > 0 {
+			if err := j.write(ctx, n, nil, false); err != nil {
+				return err
+			}
+		}
+	}
+	return j.write(ctx, 0, map[string]string{keyOperation: header(o)}, false)
+}
+
+func (j *Journal) note(r record) error {
+	if j.file == nil {
+		return nil
+	}
+	r.At = time.Now()
+	raw, err := json.Marshal(r)
+	if err == nil {
+		_, err = j.file.Write(append(raw, '\n'))
+	}
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the local journal %s: %w", j.file.Name(), err)
+	}
+	return nil
+}
+
+// write changes keys of one ConfigMap, with its resourceVersion: of two processes one can go
+// on. A version that is not known (an answer was lost, somebody asks to abort) is looked up.
+func (j *Journal) write(ctx context.Context, n int, data map[string]string, take bool) error {
+	s := &j.shards[n]
+	if s.late == nil {
+		s.late = map[string]string{}
+	}
+	maps.Copy(s.late, data)
+	for range 5 {
+		patch := mustJSON(map[string]any{"metadata": map[string]any{"resourceVersion": s.version}, "data": s.late})
+		config, err := j.client.CoreV1().ConfigMaps(j.home).Patch(ctx, s.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
+		if err == nil {
+			s.version, s.late = config.ResourceVersion, nil
+			j.abort = cmp.Or(config.Data[keyAbort], j.abort)
+			return nil
+		}
+		if !apierrors.IsConflict(err) {
+			return fmt.Errorf("writing the ConfigMap %s/%s: %w", j.home, s.name, err)
+		}
+		if err := j.look(ctx, take); err != nil {
+			return err
+		}
+		if config, err = j.client.CoreV1().ConfigMaps(j.home).Get(ctx, s.name, metav1.GetOptions{}); err != nil {
+			return fmt.Errorf("reading the ConfigMap %s/%s: %w", j.home, s.name, err)
+		}
+		s.version = config.ResourceVersion
+	}
+	return fmt.Errorf("writing the ConfigMap %s/%s: it changes all the time", j.home, s.name)
+}
+
+// look reads who has the operation, and whether somebody wants it aborted.
+func (j *Journal) look(ctx context.Context, take bool) error {
+	config, err := j.client.CoreV1().ConfigMaps(j.home).Get(ctx, j.name(0), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("reading the ConfigMap %s/%s: %w", j.home, j.name(0), err)
+	}
+	var o Operation
+	if err := json.Unmarshal([]byte(config.Data[keyOperation]), &o); err != nil {
+		return fmt.Errorf("reading the ConfigMap %s/%s: %w", j.home, j.name(0), err)
+	}
+	if o.Runner != j.runner && !take {
+		return fmt.Errorf("%w: %s", ErrTaken, o.Runner)
+	}
+	j.abort = cmp.Or(config.Data[keyAbort], j.abort)
+	return nil
+}
+
+// Wanted is who wants the operation aborted, from another process; "": nobody. An error may
+// be ErrTaken.
+func (j *Journal) Wanted(ctx context.Context) (string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.local {
+		return "", nil
+	}
+	err := j.look(ctx, false)
+	return j.abort, err
+}
+
+// AskAbort asks the process that runs an operation to abort it.
+func AskAbort(ctx context.Context, client kubernetes.Interface, o *Operation, by string) error {
+	patch := mustJSON(map[string]any{"data": map[string]string{keyAbort: by}})
+	_, err := client.CoreV1().ConfigMaps(o.Plan.Home).Patch(ctx, configPrefix+o.ID, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
+	if err != nil {
+		return fmt.Errorf("asking for the abort in the ConfigMap %s/%s: %w", o.Plan.Home, configPrefix+o.ID, err)
+	}
+	return nil
+}
+
+// journals are an operation's ConfigMaps in order.
+func journals(ctx context.Context, client kubernetes.Interface, namespace, id string) ([]corev1.ConfigMap, error) {
+	list, err := client.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: placement.LabelOperation + "=" + id + "," + labelJournal})
+	if err != nil {
+		return nil, fmt.Errorf("looking for the ConfigMaps of operation %s: %w", id, err)
+	}
+	slices.SortFunc(list.Items, func(a, b corev1.ConfigMap) int {
+		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return list.Items, nil
+}
+
+// Load reads all operations that the cluster's ConfigMaps and the local files know, the
+// newest first; namespace "" is all. An operation that can't be read is an error beside the
+// others.
+func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) ([]*Operation, error) {
+	var errs []error
+	found := map[string]*Operation{}
+	list, err := client.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelJournal})
+	if err != nil {
+		errs = append(errs, fmt.Errorf("looking for ConfigMaps of operations: %w", err))
+		list = &corev1.ConfigMapList{}
+	}
+	byID := map[string][]map[string]string{}
+	for i := range list.Items {
+		id := list.Items[i].Labels[placement.LabelOperation]
+		byID[id] = append(byID[id], list.Items[i].Data)
+	}
+	for id, datas := range byID {
+		o := &Operation{}
+		items := map[int]Item{}
+		for _, data := range datas {
+			for key, text := range data {
+				var err error
+				if number, ok := strings.CutPrefix(key, keyItems); ok {
+					var i int
+					var x Item
+					if i, err = strconv.Atoi(number); err == nil {
+						err = json.Unmarshal([]byte(text), &x)
+					}
+					items[i] = x
+				} else if key == keyOperation {
+					err = json.Unmarshal([]byte(text), o)
+				}
+				if err != nil {
+					errs = append(errs, fmt.Errorf("reading the operation %s: %s: %w", id, key, err))
+				}
+			}
+		}
+		for i := range len(items) {
+			x, ok := items[i]
+			if !ok {
+				errs = append(errs, fmt.Errorf("reading the operation %s: its item %d is missing: one of its ConfigMaps was deleted", id, i))
+			}
+			o.Plan.Items = append(o.Plan.Items, x)
+		}
+		if o.ID == id {
+			found[id] = o
+		} else {
+			errs = append(errs, fmt.Errorf("reading the operation %s: its first ConfigMap is missing", id))
+		}
+	}
+	locals, err := audit.load()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, o := range locals {
+		if found[o.ID] == nil && (namespace == "" || namespace == o.Plan.Home) && o.Local {
+			found[o.ID] = o
+		}
+	}
+	all := slices.Collect(maps.Values(found))
+	slices.SortFunc(all, func(a, b *Operation) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.ID, b.ID)) })
+	return all, errors.Join(errs...)
+}
+
+// load reads the local files.
+func (d AuditDir) load() ([]*Operation, error) {
+	if d == "" {
+		return nil, nil
+	}
+	files, err := os.ReadDir(string(d))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading the local journals: %w", err)
+	}
+	var all []*Operation
+	for _, entry := range files {
+		id, ok := strings.CutSuffix(entry.Name(), ".jsonl")
+		if !ok {
+			continue
+		}
+		o, err := d.read(id)
+		if err != nil {
+			return all, err
+		}
+		if o != nil {
+			all = append(all, o)
+		}
+	}
+	return all, nil
+}
+
+// read is an operation as its local file has it. A last line that was cut off, by a power
+// failure, does not count.
+func (d AuditDir) read(id string) (*Operation, error) {
+	f, err := os.Open(d.path(id))
+	if err != nil {
+		return nil, fmt.Errorf("reading the local journal: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	var o *Operation
+	items := map[int]Item{}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var r record
+		if json.Unmarshal(lines.Bytes(), &r) != nil {
+			continue
+		}
+		if r.Operation != nil {
+			o = r.Operation
+		}
+		if r.Item != nil {
+			items[r.Number] = *r.Item
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading the local journal %s: %w", f.Name(), err)
+	}
+	if o == nil {
+		return nil, nil
+	}
+	for i := range len(items) {
+		o.Plan.Items = append(o.Plan.Items, items[i])
+	}
+	return o, nil
+}
+
+// bare is an operation without its items, which are written apart.
+func bare(o *Operation) *Operation {
+	c := *o
+	c.Plan.Items = nil
+	return &c
+}
+
+func header(o *Operation) string { return mustJSON(bare(o)) }
+
+func mustJSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // only for types that JSON doesn't have
+	}
+	return string(raw)
+}

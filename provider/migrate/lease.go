@@ -1,0 +1,188 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+const (
+	leaseDuration = 30 * time.Second
+	leaseRenewal  = 10 * time.Second
+	// leaseDead is how old a renewal must be to be taken for dead without watching it: clocks
+	// of two machines may differ by that much.
+	leaseDead = 10 * time.Minute
+)
+
+// A Held error says that somebody else acts on a target, or has begun to.
+type Held struct {
+	Target    Ref
+	Operation string
+	By        string
+	Alive     bool // its process runs
+}
+
+func (h *Held) Error() string {
+	if h.Alive {
+		return fmt.Sprintf("operation %s of %s is at work on %s: see `ecideck ops show %[1]s`", h.Operation, h.By, h.Target)
+	}
+	return fmt.Sprintf("operation %s of %s has stopped halfway on %s: first `ecideck ops resume %[1]s` or `ecideck ops abort %[1]s`", h.Operation, h.By, h.Target)
+}
+
+// A lock is the Lease of one target.
+type lock struct {
+	client kubernetes.Interface
+	target Ref
+	holder string
+	op     string
+	lease  *coordinationv1.Lease
+}
+
+// leaseName is a target's; long names are told apart by a hash.
+func leaseName(target Ref) string {
+	name := "ecideck-" + strings.ToLower(target.Kind) + "-" + target.Name
+	const most = 200
+	if len(name) > most {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(name)) // never fails
+		name = name[:most] + "-" + strconv.FormatUint(h.Sum64(), 36)
+	}
+	return name
+}
+
+func leaseHome(target Ref) string {
+	if target.Namespace == "" {
+		return metav1.NamespaceSystem
+	}
+	return target.Namespace
+}
+
+// take acquires the lease. One that another process of the same operation holds is waited
+// for, until it is seen not to be renewed for as long as it lasts: whether it has expired is
+// judged by our own clock alone. finished tells that an operation needs nobody any more.
+func (l *lock) take(ctx context.Context, finished func(id string) bool, waiting func(string)) error {
+	leases := l.client.CoordinationV1().Leases(leaseHome(l.target))
+	var seen *coordinationv1.Lease
+	var since time.Time
+	for {
+		now := time.Now()
+		lease, err := leases.Get(ctx, leaseName(l.target), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName(l.target), Namespace: leaseHome(l.target)}}
+			l.fill(lease, now)
+			if l.lease, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: Manager}); err == nil {
+				return nil
+			}
+			if !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("taking the lease of %s: %w", l.target, err)
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("reading the lease of %s: %w", l.target, err)
+		}
+		other, holder := lease.Annotations[placement.LabelOperation], ""
+		if lease.Spec.HolderIdentity != nil {
+			holder = *lease.Spec.HolderIdentity
+		}
+		if seen == nil || seen.ResourceVersion != lease.ResourceVersion {
+			seen, since = lease, now
+		}
+		renewed := time.Time{}
+		if lease.Spec.RenewTime != nil {
+			renewed = lease.Spec.RenewTime.Time
+		}
+		dead := holder == "" || holder == l.holder || now.Sub(renewed) > leaseDead || now.Sub(since) >= leaseDuration
+		// What is over needs nobody; its process may have died before it gave the lease back.
+		if other != l.op && holder != "" && !finished(other) {
+			return &Held{Target: l.target, Operation: other, By: holder, Alive: now.Sub(renewed) < leaseDuration}
+		}
+		if dead || other != l.op {
+			l.fill(lease, now)
+			l.lease, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: Manager})
+			if err == nil {
+				return nil
+			}
+			if !apierrors.IsConflict(err) {
+				return fmt.Errorf("taking the lease of %s: %w", l.target, err)
+			}
+			continue
+		}
+		waiting(fmt.Sprintf("%s may still be at work on %s: waiting up to %s to be sure", holder, l.target, leaseDuration))
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *lock) fill(lease *coordinationv1.Lease, now time.Time) {
+	at, duration := metav1.NewMicroTime(now), int32(leaseDuration/time.Second)
+	lease.Spec.HolderIdentity, lease.Spec.AcquireTime, lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds = &l.holder, &at, &at, &duration
+	if lease.Annotations == nil {
+		lease.Annotations = map[string]string{}
+	}
+	lease.Annotations[placement.LabelOperation] = l.op
+}
+
+// errLost says that a lease has another holder.
+var errLost = errors.New("the lease was taken by another process")
+
+// renew keeps the lease. An API server that doesn't answer is an error too.
+func (l *lock) renew(ctx context.Context) error {
+	leases := l.client.CoordinationV1().Leases(leaseHome(l.target))
+	at := metav1.NewMicroTime(time.Now())
+	l.lease.Spec.RenewTime = &at
+	lease, err := leases.Update(ctx, l.lease, metav1.UpdateOptions{FieldManager: Manager})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		// An answer that was lost, or somebody else.
+		if lease, err = leases.Get(ctx, l.lease.Name, metav1.GetOptions{}); err == nil {
+			if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.holder {
+				return fmt.Errorf("%s: %w", l.target, errLost)
+			}
+			l.lease = lease
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("renewing the lease of %s: %w", l.target, err)
+	}
+	l.lease = lease
+	return nil
+}
+
+// release gives the lease back; the next one to want it does not wait.
+func (l *lock) release(ctx context.Context) error {
+	if l.lease == nil {
+		return nil
+	}
+	version, uid := l.lease.ResourceVersion, l.lease.UID
+	err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Delete(ctx, l.lease.Name,
+		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("giving the lease of %s back: %w", l.target, err)
+	}
+	return nil
+}
+
+// sleep waits, or ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,292 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/ecideck/ecideck/provider/money"
+)
+
+// A Destination is where pods go.
+type Destination string
+
+// The destinations.
+const (
+	ToECI    Destination = "eci"
+	ToECS    Destination = "ecs"  // real nodes, whoever's they are
+	Anywhere Destination = "away" // off their node, the scheduler says where
+)
+
+// Reverse is where an undo goes.
+func (d Destination) Reverse() Destination {
+	switch d {
+	case ToECI:
+		return ToECS
+	case ToECS:
+		return ToECI
+	}
+	return Anywhere
+}
+
+// A Strategy is how one pod is moved.
+type Strategy string
+
+// The strategies.
+const (
+	Place Strategy = "place" // a pod without a node is let onto the virtual node
+	Swap  Strategy = "swap"  // make before break, by a surge pod that its ReplicaSet adopts
+	Evict Strategy = "evict" // the pod is evicted and its controller makes another one
+	Stay  Strategy = "stay"  // the pod is not moved; Item.Why says why
+)
+
+// A State is how far an Item or an Operation has come.
+type State string
+
+// The states of operations. A process that was killed leaves its operation Running.
+const (
+	Running     State = "running"
+	Aborting    State = "aborting"    // what is not beyond the point of no return goes back
+	Interrupted State = "interrupted" // its process was asked to end; it can be resumed
+	Done        State = "done"
+	Aborted     State = "aborted" // of an item: all is as before it
+	Failed      State = "failed"  // somebody has to look: Reason says at what
+)
+
+// The states of items besides Done, Aborted and Failed.
+const (
+	Planned  State = "planned"
+	Surging  State = "surging"  // its surge pod is on the way; nothing is disrupted
+	Evicting State = "evicting" // its eviction is asked for
+	Adopting State = "adopting" // the surge pod is handed to the ReplicaSet
+	Removing State = "removing" // the surge pod is taken away again
+	Placing  State = "placing"
+	Stays    State = "stays"
+)
+
+// Ended tells that nothing more happens to it by itself.
+func (s State) Ended() bool {
+	return slices.Contains([]State{Done, Aborted, Failed, Stays}, s)
+}
+
+// A Ref names one object of the cluster. Another one of the same name has another UID.
+type Ref struct {
+	Kind      string    `json:"kind,omitempty"`
+	Namespace string    `json:"namespace,omitempty"`
+	Name      string    `json:"name,omitempty"`
+	UID       types.UID `json:"uid,omitempty"`
+}
+
+// String is the reference without the UID, as kubectl would take it.
+func (r Ref) String() string {
+	name := r.Name
+	if r.Kind != "" {
+		name = strings.ToLower(r.Kind) + "/" + name
+	}
+	if r.Namespace != "" {
+		name += " in " + r.Namespace
+	}
+	return name
+}
+
+// A Level says what a Check means for a plan.
+type Level string
+
+// The levels.
+const (
+	Block Level = "block" // it can't be done
+	Warn  Level = "warn"
+	Info  Level = "info"
+)
+
+// A Check is a row of the preflight table.
+type Check struct {
+	Name   string `json:"name"`
+	Level  Level  `json:"level"`
+	Reason string `json:"reason"`           // a sentence
+	Remedy string `json:"remedy,omitempty"` // what helps; "": nothing is known to
+}
+
+// An Item is one pod of a Plan, and how far it has come.
+type Item struct {
+	ID       string     `json:"id"`
+	Pod      Ref        `json:"pod"`
+	From     string     `json:"from,omitempty"` // its node; "": none
+	Workload Ref        `json:"workload"`
+	Owner    Ref        `json:"owner,omitzero"` // its controller
+	Strategy Strategy   `json:"strategy"`
+	Node     string     `json:"node,omitempty"` // to which virtual node; "": the scheduler's choice
+	Hidden   string     `json:"hidden,omitempty"`
+	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
+	Settle   int        `json:"settleSeconds,omitempty"`
+	Why      string     `json:"why"`
+	Checks   []Check    `json:"checks,omitempty"`
+	Before   money.Rate `json:"costBefore"` // what ECI bills for it now
+	After    money.Rate `json:"costAfter"`
+
+	State  State     `json:"state"`
+	Reason string    `json:"reason,omitempty"` // of the end, or of a wait
+	Surge  Ref       `json:"surge,omitzero"`
+	Try    int       `json:"try,omitempty"` // counts surge pods
+	Began  time.Time `json:"began,omitzero"`
+	Ended  time.Time `json:"ended,omitzero"`
+	Steps  []Step    `json:"steps"`
+}
+
+// A Step is one call that changes something. It is written before it is made, without an
+// Answer, and again after it.
+type Step struct {
+	At     time.Time `json:"at"`
+	Verb   string    `json:"verb"` // create, evict, adopt, delete, bind, tolerate, cordon, uncordon
+	Object Ref       `json:"object"`
+	Answer string    `json:"answer"` // what the API server said; "": not known
+	Times  int       `json:"times,omitempty"`
+}
+
+// maxSteps bounds what one item takes of a journal; the oldest of what repeats are joined.
+const maxSteps = 40
+
+// begin notes that a call is about to be made.
+func (i *Item) begin(verb string, object Ref, now time.Time) {
+	if n := len(i.Steps); n > 0 && i.Steps[n-1].Verb == verb && i.Steps[n-1].Object == object {
+		i.Steps[n-1].At, i.Steps[n-1].Answer = now, ""
+		i.Steps[n-1].Times = max(i.Steps[n-1].Times, 1) + 1
+		return
+	}
+	if len(i.Steps) >= maxSteps {
+		i.Steps = slices.Delete(i.Steps, 1, 2) // the first says how it began
+	}
+	i.Steps = append(i.Steps, Step{At: now, Verb: verb, Object: object})
+}
+
+// answer notes what became of the last call.
+func (i *Item) answer(text string) {
+	if n := len(i.Steps); n > 0 {
+		const most = 300
+		if len(text) > most {
+			text = strings.ToValidUTF8(text[:most], "") + "…"
+		}
+		i.Steps[n-1].Answer = text
+	}
+}
+
+// A Plan is what an operation would do.
+type Plan struct {
+	To       Destination    `json:"to"`
+	Targets  []string       `json:"targets"` // as they were asked for
+	Items    []Item         `json:"items"`
+	Checks   []Check        `json:"checks,omitempty"` // of the whole
+	Budgets  []Budget       `json:"budgets,omitempty"`
+	Parallel map[string]int `json:"parallel"`   // by workload: how many at a time
+	Before   []money.Rate   `json:"costBefore"` // one a currency: what ECI bills for these pods now
+	After    []money.Rate   `json:"costAfter"`
+	Unpriced int            `json:"unpriced"` // items with a price that isn't known
+	ETA      int            `json:"etaSeconds"`
+	Soak     int            `json:"soakSeconds"`
+	Drain    *Drained       `json:"drain,omitempty"`
+	Locks    []Ref          `json:"locks"` // whose leases are held
+	Home     string         `json:"namespace"`
+}
+
+// A Drained is the node that a plan empties.
+type Drained struct {
+	Node     Ref  `json:"node"`
+	Cordoned bool `json:"cordonedBefore"`
+}
+
+// A Budget is a PodDisruptionBudget that selects pods of a plan.
+type Budget struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Allowed   int32  `json:"disruptionsAllowed"`
+	Healthy   int32  `json:"currentHealthy"`
+	Desired   int32  `json:"desiredHealthy"`
+}
+
+// Moves are how many items are to be moved.
+func (p *Plan) Moves() int {
+	n := 0
+	for i := range p.Items {
+		if p.Items[i].Strategy != Stay {
+			n++
+		}
+	}
+	return n
+}
+
+// Blocked is why nothing of the plan can be run, or "".
+func (p *Plan) Blocked() string {
+	for _, c := range p.Checks {
+		if c.Level == Block {
+			return strings.TrimSuffix(c.Reason+"; "+c.Remedy, "; ")
+		}
+	}
+	if p.Moves() == 0 && p.Drain == nil {
+		return "nothing is to be moved"
+	}
+	return ""
+}
+
+// An Operation is a plan that runs or has run.
+type Operation struct {
+	ID     string    `json:"id"`
+	State  State     `json:"state"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by"`               // who began it
+	Runner string    `json:"runner,omitempty"` // the process that runs it
+	Undoes string    `json:"undoes,omitempty"` // the operation that it takes back
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended,omitzero"`
+	Local  bool      `json:"localOnly,omitempty"` // no ConfigMap: it can be resumed on its machine only
+	Steps  []Step    `json:"steps,omitempty"`     // on the node of a drain
+	Plan   Plan      `json:"plan"`
+}
+
+// NewID is an operation's id: its day and something that no other has.
+func NewID(now time.Time) string {
+	return now.UTC().Format("0102-150405") + "-" + rand.String(4)
+}
+
+// clone is a copy that nobody else writes to.
+func (o *Operation) clone() *Operation {
+	c := *o
+	c.Steps = slices.Clone(o.Steps)
+	c.Plan.Items = slices.Clone(o.Plan.Items)
+	for i := range c.Plan.Items {
+		c.Plan.Items[i].Steps = slices.Clone(c.Plan.Items[i].Steps)
+	}
+	return &c
+}
+
+// Count is how many items are in each state.
+func (o *Operation) Count() map[State]int {
+	n := map[State]int{}
+	for i := range o.Plan.Items {
+		n[o.Plan.Items[i].State]++
+	}
+	return n
+}
+
+// conclude is the state of an operation whose items have all ended, and a sentence.
+func (o *Operation) conclude() (State, string) {
+	n := o.Count()
+	text := fmt.Sprintf("%d moved", n[Done])
+	for _, s := range []State{Aborted, Failed, Stays} {
+		if n[s] > 0 {
+			text += fmt.Sprintf(", %d %s", n[s], map[State]string{Aborted: "as before", Failed: "need a look", Stays: "stay"}[s])
+		}
+	}
+	switch {
+	case n[Failed] > 0:
+		return Failed, text
+	case n[Aborted] > 0 && (o.State == Aborting || n[Done] == 0):
+		return Aborted, text
+	case n[Aborted] > 0:
+		return Failed, text
+	}
+	return Done, text
+}

@@ -1,0 +1,461 @@
+package migrate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ecideck/ecideck/provider/burst"
+	"github.com/ecideck/ecideck/provider/eci/spec"
+	"github.com/ecideck/ecideck/provider/money"
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+// A Request is what somebody wants to be moved.
+type Request struct {
+	To      Destination
+	Targets []Ref // pods, Deployments, ReplicaSets, StatefulSets, Jobs; one node to drain
+	Soak    time.Duration
+	Site    spec.Site // in whose currency it is priced
+	// Of a drain, with kubectl's meaning.
+	Force, IgnoreDaemonSets, DeleteEmptyDirData bool
+}
+
+// Facts are what a plan rests on, as the API server says at one moment.
+type Facts struct {
+	Now         time.Time
+	Pods        []*corev1.Pod               // that are asked for
+	Siblings    map[types.UID][]*corev1.Pod // by controller, those that live
+	ReplicaSets map[types.UID]*appsv1.ReplicaSet
+	Deployments map[string]*appsv1.Deployment // by namespace/name
+	Namespaces  map[string]*Space
+	Virtual     []*corev1.Node
+	Drained     *corev1.Node      // the node that is drained, or nil
+	Filtered    map[string]string // of a drain: what kubectl says of namespace/pod that it doesn't evict
+	Skipped     map[string]string // and of those that it leaves without a fuss
+	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
+	Denied      []string          // verbs that we lack
+	Unread      []string          // what could not be read, in words
+}
+
+// A Space is what a namespace has around its pods.
+type Space struct {
+	Object   *corev1.Namespace
+	Services []*corev1.Service
+	Budgets  []*policyv1.PodDisruptionBudget
+	Quotas   []*corev1.ResourceQuota
+	Policies []*networkingv1.NetworkPolicy
+	HPAs     []*autoscalingv2.HorizontalPodAutoscaler
+	Claims   map[string]*corev1.PersistentVolumeClaim
+}
+
+// startup is how long a pod takes to serve where nobody has been seen to.
+const startup = 60 * time.Second
+
+// Make turns facts into a plan. It is pure and always gives a plan: what can't be done is a
+// Check of it, or an item that stays.
+func Make(f *Facts, r Request) *Plan {
+	p := &Plan{To: r.To, Parallel: map[string]int{}, Soak: int(r.Soak / time.Second)}
+	for _, t := range r.Targets {
+		p.Targets = append(p.Targets, t.String())
+	}
+	if f.Drained != nil {
+		p.Drain = &Drained{Node: Ref{Kind: "Node", Name: f.Drained.Name, UID: f.Drained.UID}, Cordoned: f.Drained.Spec.Unschedulable}
+		p.Home = metav1.NamespaceSystem
+		p.Locks = append(p.Locks, p.Drain.Node)
+	}
+	whole(p, f, r)
+	for n, pod := range ordered(f.Pods) {
+		x := consider(f, r, pod)
+		x.ID, x.Steps = strconv.Itoa(n+1), []Step{}
+		x.State = Planned
+		if x.Strategy == Stay {
+			x.State = Stays
+		}
+		p.Items = append(p.Items, x)
+		if x.Strategy == Stay {
+			continue
+		}
+		p.Home = cmp.Or(p.Home, pod.Namespace)
+		if !slices.Contains(p.Locks, x.Workload) {
+			p.Locks = append(p.Locks, x.Workload)
+		}
+		p.Parallel[x.Key()] = parallel(f, &x)
+	}
+	// Two operations that want the same locks take them in the same order.
+	slices.SortFunc(p.Locks, func(a, b Ref) int { return cmp.Compare(a.Kind+a.Namespace+a.Name, b.Kind+b.Namespace+b.Name) })
+	budgets(p, f)
+	p.sum()
+	p.eta(f)
+	return p
+}
+
+// ordered puts what is least critical first, and of StatefulSets the highest ordinal.
+func ordered(pods []*corev1.Pod) []*corev1.Pod {
+	out := slices.Clone(pods)
+	critical := func(p *corev1.Pod) int {
+		if strings.HasPrefix(p.Spec.PriorityClassName, "system-") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b *corev1.Pod) int {
+		return cmp.Or(cmp.Compare(critical(a), critical(b)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(len(b.Name), len(a.Name)), cmp.Compare(b.Name, a.Name))
+	})
+	return out
+}
+
+// consider says how one pod is moved, or why it stays.
+func consider(f *Facts, r Request, pod *corev1.Pod) Item {
+	x := Item{Pod: Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, From: pod.Spec.NodeName, Strategy: Stay}
+	w := burst.WorkloadOf(pod)
+	x.Workload = Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
+	owner := metav1.GetControllerOf(pod)
+	if owner != nil {
+		x.Owner = Ref{owner.Kind, pod.Namespace, owner.Name, owner.UID}
+	}
+	onECI := slices.ContainsFunc(f.Virtual, func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName })
+	region := regionOf(f)
+	if onECI {
+		x.Before = price(pod, region, r.Site)
+	}
+	stay := func(format string, args ...any) Item {
+		x.Why = fmt.Sprintf(format, args...)
+		x.Strategy, x.After = Stay, x.Before
+		return x
+	}
+	drain := f.Drained != nil
+	kind := ""
+	if owner != nil {
+		kind = owner.Kind
+	}
+	switch {
+	case pod.Annotations[corev1.MirrorPodAnnotationKey] != "":
+		return stay("it is a static pod: the kubelet of its node runs it, and nobody else can")
+	case kind == "DaemonSet":
+		return stay("it belongs to DaemonSet %s, which has one pod on each node", owner.Name)
+	case pod.DeletionTimestamp != nil:
+		return stay("it is being deleted already")
+	case pod.Labels[placement.LabelOperation] != "" && owner == nil:
+		return stay("it is a surge pod of the operation %s: see `ecideck ops show %[1]s`", pod.Labels[placement.LabelOperation])
+	case drain && f.Skipped[pod.Namespace+"/"+pod.Name] != "":
+		return stay("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
+	case !alive(pod) && !drain:
+		return stay("it has ended: %s", pod.Status.Phase)
+	case !drain && r.To == ToECI && onECI:
+		return stay("it runs on ECI already")
+	case r.To == ToECS && !onECI && pod.Spec.NodeName != "":
+		return stay("it runs on a real node already")
+	case pod.Spec.NodeName == "" && r.To != ToECI:
+		return stay("it has no node yet: the scheduler looks for one")
+	case drain && f.Filtered[pod.Namespace+"/"+pod.Name] != "" && !(kind == "ReplicaSet" && strings.Contains(f.Filtered[pod.Namespace+"/"+pod.Name], "local storage") && r.DeleteEmptyDirData):
+		return stay("%s", f.Filtered[pod.Namespace+"/"+pod.Name])
+	}
+	target, why := targetNode(f, r)
+	if r.To == ToECI && target == nil {
+		return stay("%s", why)
+	}
+	if target != nil {
+		x.Node = target.Name
+	}
+	if pod.Spec.NodeName == "" {
+		x.Strategy, x.Why = Place, "it has no node: it is let onto ECI as it is, and nothing is disrupted"
+		x.Checks = podChecks(f, r, pod, pod, target)
+		x.After = price(pod, region, r.Site)
+		return x.judged(stay)
+	}
+	if kind == "ReplicaSet" {
+		rs := f.ReplicaSets[owner.UID]
+		if rs == nil {
+			return stay("its ReplicaSet %s is gone: it will be deleted", owner.Name)
+		}
+		x.Strategy, x.Why = Swap, "a surge pod is Ready before it is evicted"
+		if x.Workload.Kind == "Deployment" {
+			if d := f.Deployments[pod.Namespace+"/"+w.Name]; d != nil {
+				x.Workload.UID = d.UID
+			}
+		} else {
+			x.Workload.UID = rs.UID
+		}
+		space := f.space(pod.Namespace)
+		x.Hidden = hidden(rs, space)
+		surge := SurgePod(rs, &x, r.To, "0", f.Virtual)
+		for _, s := range selecting(space.Services, surge) {
+			x.Services = append(x.Services, s.Name)
+			if s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(surge.Spec.ReadinessGates) == 0 {
+				x.Settle = loadBalancerSettle
+			}
+		}
+		x.Settle = max(x.Settle, int(rs.Spec.MinReadySeconds))
+		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge), podChecks(f, r, pod, surge, target))
+		if target != nil {
+			x.After = price(surge, region, r.Site)
+		} else if r.To == ToECS {
+			x.After = money.PerHour(0, x.Before.Currency) // its real node is paid anyway
+		}
+		if drain && r.To == Anywhere && blocked(x.Checks) != "" {
+			// What can't be surged is still to leave the node, as kubectl drain has it.
+			x.Strategy, x.Why = Evict, "it is evicted before its successor runs: "+blocked(x.Checks)
+			for i := range x.Checks {
+				if x.Checks[i].Level == Block {
+					x.Checks[i].Level = Warn
+				}
+			}
+			return x
+		}
+		return x.judged(stay)
+	}
+	if drain && r.To == Anywhere {
+		x.Strategy, x.Why = Evict, "it is evicted, and its "+cmp.Or(kind, "nobody")+" makes another one"
+		switch kind {
+		case "":
+			x.Why = "it is evicted for good (--force): nobody makes another one"
+		case "StatefulSet":
+			x.Why = "it is evicted, one pod of its StatefulSet at a time, and comes back under its name"
+			x.Workload.UID = owner.UID
+		case "Job":
+			x.Checks = append(x.Checks, Check{"job", Warn, "its work since it started is lost, and counts against backoffLimit unless the Job ignores DisruptionTarget", ""})
+		}
+		x.Checks = append(x.Checks, budgetChecks(f, pod)...)
+		return x.judged(stay)
+	}
+	switch kind {
+	case "":
+		return stay("nobody would make it anew: it has no controller, and its name is its identity")
+	case "StatefulSet":
+		return stay("its name is its identity, so it can't run twice; this version does not restart pods of StatefulSets on ECI: change the template of %s", owner.Name)
+	case "Job":
+		return stay("Job %s would start its work anew: let it end, or suspend the Job, change its template and resume it", owner.Name)
+	}
+	return stay("%s %s is an operator's, which may not bear to lose a pod: change its template there", owner.Kind, owner.Name)
+}
+
+// judged is the item, or that it stays because a check blocks it.
+func (i Item) judged(stay func(string, ...any) Item) Item {
+	if why := blocked(i.Checks); why != "" {
+		checks := i.Checks
+		i = stay("%s", why)
+		i.Checks = checks
+	}
+	return i
+}
+
+// blocked is the first reason of a list of checks that says no, with its remedy; or "".
+func blocked(checks []Check) string {
+	for _, c := range checks {
+		if c.Level == Block {
+			return strings.TrimSuffix(c.Reason+"; "+c.Remedy, "; ")
+		}
+	}
+	return ""
+}
+
+// loadBalancerSettle is how long, in seconds, a load balancer that says nothing of itself in
+// a readiness gate is given to know the surge pod.
+const loadBalancerSettle = 15
+
+// space is a namespace's surroundings, never nil.
+func (f *Facts) space(name string) *Space {
+	if s := f.Namespaces[name]; s != nil {
+		return s
+	}
+	return &Space{}
+}
+
+func regionOf(f *Facts) string {
+	for _, n := range f.Virtual {
+		if region := n.Labels[corev1.LabelTopologyRegion]; region != "" {
+			return region
+		}
+	}
+	return ""
+}
+
+// price is what an hour of a pod on ECI costs by the list: its billed size.
+func price(pod *corev1.Pod, region string, site spec.Site) money.Rate {
+	cost := burst.CostOf(pod, region)
+	if site == spec.InternationalSite {
+		return cost.USD
+	}
+	return cost.CNY
+}
+
+// hidden is the label that a surge pod goes without: no Service may select by it.
+func hidden(rs *appsv1.ReplicaSet, space *Space) string {
+	if rs.Spec.Selector == nil {
+		return ""
+	}
+	keys := []string{}
+	for key := range rs.Spec.Selector.MatchLabels {
+		keys = append(keys, key)
+	}
+	rank := func(key string) int {
+		switch key {
+		case appsv1.DefaultDeploymentUniqueLabelKey:
+			return 0
+		case "rollouts-pod-template-hash":
+			return 1
+		}
+		return 2
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
+	for _, key := range keys {
+		if !slices.ContainsFunc(selecting(space.Services, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: rs.Spec.Template.Labels}}),
+			func(s *corev1.Service) bool { _, selects := s.Spec.Selector[key]; return selects }) {
+			return key
+		}
+	}
+	return ""
+}
+
+// selecting are the Services that send traffic to a pod.
+func selecting(services []*corev1.Service, pod *corev1.Pod) []*corev1.Service {
+	var out []*corev1.Service
+	for _, s := range services {
+		if len(s.Spec.Selector) > 0 && s.Spec.Type != corev1.ServiceTypeExternalName && labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(pod.Labels)) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// targetNode is the virtual node to go to, or why there is none.
+func targetNode(f *Facts, r Request) (*corev1.Node, string) {
+	if r.To != ToECI {
+		return nil, ""
+	}
+	why := "there is no virtual node: see that ecideck-node runs"
+	for _, n := range f.Virtual {
+		if f.Drained != nil && n.UID == f.Drained.UID {
+			continue
+		}
+		if why = closed(n); why == "" {
+			return n, ""
+		}
+	}
+	return nil, why
+}
+
+// parallel is how many of a workload may be on the way at once: of each move the surge pod
+// and the ReplicaSet's short-lived replacement count in quotas, beside the old pod.
+func parallel(f *Facts, x *Item) int {
+	if x.Strategy == Evict {
+		return 1
+	}
+	most := perWorkload
+	if x.Strategy != Swap {
+		return most
+	}
+	rs := f.ReplicaSets[x.Owner.UID]
+	if room, _ := quotaRoom(f.space(x.Pod.Namespace), rs); room >= 0 {
+		most = min(most, max(1, room/2))
+	}
+	// No more than a tenth of a workload at once, so that a mistake shows early.
+	return max(1, min(most, (int(replicas(rs))+9)/10))
+}
+
+func (p *Plan) sum() {
+	var before, after []money.Rate
+	add := func(to *[]money.Rate, r money.Rate) {
+		for i := range *to {
+			if (*to)[i].Currency == r.Currency {
+				if sum, err := (*to)[i].Add(r); err == nil {
+					(*to)[i] = sum
+				}
+				return
+			}
+		}
+		*to = append(*to, r)
+	}
+	for i := range p.Items {
+		x := &p.Items[i]
+		if x.Before.Known() {
+			add(&before, x.Before)
+		}
+		if x.After.Known() {
+			add(&after, x.After)
+		} else if x.Strategy != Stay && p.To == ToECI {
+			p.Unpriced++
+		}
+	}
+	p.Before, p.After = before, after
+}
+
+// eta guesses how long it takes, from how long the workloads' own pods took to be Ready.
+func (p *Plan) eta(f *Facts) {
+	longest := 0
+	byKey := map[string][]*Item{}
+	for i := range p.Items {
+		if x := &p.Items[i]; x.Strategy != Stay {
+			byKey[x.Key()] = append(byKey[x.Key()], x)
+		}
+	}
+	total := 0
+	for key, items := range byKey {
+		one := int(startup / time.Second)
+		if took := tookToBeReady(f.Siblings[items[0].Owner.UID], f.Virtual, p.To == ToECI); took > 0 {
+			one = took
+		}
+		seconds := one + items[0].Settle
+		if n := len(items); n > 1 {
+			if items[0].Strategy == Swap {
+				seconds += p.Soak
+			}
+			seconds += (n - 2 + p.Parallel[key]) / p.Parallel[key] * (one + items[0].Settle)
+		}
+		longest = max(longest, seconds)
+		total += len(items) * one / perCluster
+	}
+	p.ETA = max(longest, total)
+}
+
+// tookToBeReady is the median, in seconds; 0: not known.
+func tookToBeReady(pods []*corev1.Pod, virtual []*corev1.Node, onECI bool) int {
+	var all []int
+	for _, pod := range pods {
+		if slices.ContainsFunc(virtual, func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName }) != onECI {
+			continue
+		}
+		for _, c := range pod.Status.Conditions {
+			if took := c.LastTransitionTime.Sub(pod.CreationTimestamp.Time); c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && took > 0 && took < time.Hour {
+				all = append(all, int(took/time.Second)+1)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func budgets(p *Plan, f *Facts) {
+	seen := map[types.UID]bool{}
+	for i := range p.Items {
+		x := &p.Items[i]
+		for _, b := range f.space(x.Pod.Namespace).Budgets {
+			pod := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID })
+			if x.Strategy != Stay && pod >= 0 && covers(b, f.Pods[pod].Labels) && !seen[b.UID] {
+				seen[b.UID] = true
+				p.Budgets = append(p.Budgets, Budget{b.Namespace, b.Name, b.Status.DisruptionsAllowed, b.Status.CurrentHealthy, b.Status.DesiredHealthy})
+			}
+		}
+	}
+}
+
+func covers(b *policyv1.PodDisruptionBudget, set map[string]string) bool {
+	selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+	return err == nil && selector.Matches(labels.Set(set))
+}

@@ -1,0 +1,324 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+// retryEviction is how long after a 429 the eviction is asked for again.
+const retryEviction = 5 * time.Second
+
+// swap makes one step of a swap: it looks, decides and acts.
+func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
+	x := e.get(i)
+	v, err := e.lookAtSwap(ctx, &x, m)
+	if err != nil {
+		return err
+	}
+	a := decideSwap(&x, v)
+	if m.hurry && (a.verb == create || a.verb == evict || a.verb == wait && alive(v.old)) {
+		return errInterrupted
+	}
+	switch a.verb {
+	case end:
+		return e.end(ctx, i, a.state, a.reason)
+	case create:
+		return e.createSurge(ctx, i, &x, v)
+	case evict:
+		return e.evictPod(ctx, i, m)
+	case adopt:
+		return e.adopt(ctx, i, &x, v)
+	case remove:
+		return e.removePod(ctx, i, Ref{"Pod", v.surge.Namespace, v.surge.Name, v.surge.UID}, a.reason)
+	}
+	e.waiting(i, a.reason)
+	m.next = glance
+	if !alive(v.old) {
+		m.next = glance / 10
+	}
+	return nil
+}
+
+// waiting shows what is waited for; the journal doesn't need it.
+func (e *Engine) waiting(i int, reason string) {
+	// Why a pod is removed is what the item ends with.
+	if x := e.get(i); x.Reason != reason && x.State != Removing {
+		e.change(i, func(x *Item) { x.Reason = reason })
+		e.report()
+	}
+}
+
+// lookAtSwap reads all that a decision rests on.
+func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, error) {
+	e.mu.Lock()
+	v := swapView{aborting: e.aborting, refused: m.refused, spent: time.Since(m.since)}
+	id := e.op.ID
+	e.mu.Unlock()
+	// Between an eviction and the adoption it is in a hurry.
+	reads, look := errgroup.WithContext(ctx)
+	reads.Go(func() (err error) { v.owner, err = e.replicaSet(look, x.Owner); return err })
+	reads.Go(func() (err error) { v.old, err = e.pod(look, x.Pod); return err })
+	reads.Go(func() (err error) {
+		v.surge, err = e.pod(look, Ref{"Pod", x.Pod.Namespace, surgeName(x.Owner.Name, id, x), x.Surge.UID})
+		return err
+	})
+	err := reads.Wait()
+	if v.surge != nil && v.surge.Labels[placement.LabelOperation] != id {
+		v.surge = nil // somebody else's: creating ours will tell
+	}
+	if err != nil || v.owner == nil {
+		return v, err
+	}
+	if alive(v.old) {
+		if v.changed, err = e.changed(ctx, x, v.owner); err != nil {
+			return v, err
+		}
+	}
+	if v.surge == nil || !ready(v.surge) && alive(v.old) {
+		m.readySince = time.Time{}
+		return v, nil
+	}
+	if m.readySince.IsZero() {
+		m.readySince = time.Now()
+	}
+	v.readyFor = time.Since(m.readySince)
+	if v.controlled, err = e.controlled(ctx, v.owner); err != nil {
+		return v, err
+	}
+	if alive(v.old) {
+		v.unserved, err = e.unserved(ctx, x, v.surge)
+	}
+	return v, err
+}
+
+func (e *Engine) replicaSet(ctx context.Context, r Ref) (*appsv1.ReplicaSet, error) {
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	rs, err := e.Client.AppsV1().ReplicaSets(r.Namespace).Get(call, r.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && rs.UID != r.UID:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading ReplicaSet %s: %w", r.Name, err)
+	}
+	return rs, nil
+}
+
+// changed says why a ReplicaSet is not the one to swap in any more, or "".
+func (e *Engine) changed(ctx context.Context, x *Item, rs *appsv1.ReplicaSet) (string, error) {
+	if replicas(rs) == 0 {
+		return "its ReplicaSet was scaled to 0", nil
+	}
+	if x.Workload.Kind != "Deployment" {
+		return "", nil
+	}
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	d, err := e.Client.AppsV1().Deployments(x.Workload.Namespace).Get(call, x.Workload.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return "its Deployment is gone", nil
+	case err != nil:
+		return "", fmt.Errorf("reading Deployment %s: %w", x.Workload.Name, err)
+	}
+	return rolling(d, rs), nil
+}
+
+// revision is the annotation by which a Deployment and its newest ReplicaSet are known.
+const revision = "deployment.kubernetes.io/revision"
+
+// rolling says that a Deployment is on its way to another ReplicaSet, or "".
+func rolling(d *appsv1.Deployment, rs *appsv1.ReplicaSet) string {
+	switch {
+	case d.Status.ObservedGeneration < d.Generation:
+		return "Deployment " + d.Name + " was changed a moment ago"
+	case d.Annotations[revision] != rs.Annotations[revision]:
+		return "a rollout of Deployment " + d.Name + " has begun"
+	}
+	return ""
+}
+
+// controlled are the living pods of a ReplicaSet.
+func (e *Engine) controlled(ctx context.Context, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	list, err := e.Client.CoreV1().Pods(rs.Namespace).List(call, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(rs.Spec.Selector)})
+	if err != nil {
+		return nil, fmt.Errorf("listing the pods of ReplicaSet %s: %w", rs.Name, err)
+	}
+	var pods []*corev1.Pod
+	for i := range list.Items {
+		if p := &list.Items[i]; alive(p) && metav1.IsControlledBy(p, rs) {
+			pods = append(pods, p)
+		}
+	}
+	return pods, nil
+}
+
+// unserved is a Service whose endpoints the pod is not among, ready; "": none.
+func (e *Engine) unserved(ctx context.Context, x *Item, pod *corev1.Pod) (string, error) {
+	for _, service := range x.Services {
+		call, cancel := context.WithTimeout(ctx, perCall)
+		list, err := e.Client.DiscoveryV1().EndpointSlices(pod.Namespace).List(call, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
+		cancel()
+		if err != nil {
+			return "", fmt.Errorf("listing the endpoints of Service %s: %w", service, err)
+		}
+		if !serves(list.Items, pod.UID) {
+			return service, nil
+		}
+	}
+	return "", nil
+}
+
+func serves(slices []discoveryv1.EndpointSlice, uid types.UID) bool {
+	for i := range slices {
+		for j := range slices[i].Endpoints {
+			p := &slices[i].Endpoints[j]
+			if p.TargetRef != nil && p.TargetRef.UID == uid && (p.Conditions.Ready == nil || *p.Conditions.Ready) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) createSurge(ctx context.Context, i int, x *Item, v swapView) error {
+	o := e.copy()
+	virtual, err := virtualNodes(ctx, e.Client)
+	if err != nil {
+		return err
+	}
+	pod := SurgePod(v.owner, x, o.Plan.To, o.ID, virtual)
+	ref := Ref{"Pod", pod.Namespace, pod.Name, ""}
+	if err := e.before(ctx, i, Surging, "", "create", ref); err != nil {
+		return err
+	}
+	call, cancel := context.WithTimeout(ctx, perCall)
+	made, err := e.Client.CoreV1().Pods(pod.Namespace).Create(call, pod, metav1.CreateOptions{FieldManager: Manager})
+	cancel()
+	switch {
+	case err == nil:
+		return e.after(ctx, i, nil, func(x *Item) { x.Surge = Ref{"Pod", made.Namespace, made.Name, made.UID} })
+	case apierrors.IsAlreadyExists(err):
+		found, err := e.pod(ctx, ref)
+		if err != nil || found == nil {
+			return err
+		}
+		if found.Labels[placement.LabelOperation] == o.ID {
+			return e.after(ctx, i, nil, func(x *Item) { x.Surge = Ref{"Pod", found.Namespace, found.Name, found.UID} })
+		}
+		return e.after(ctx, i, errors.New("another pod has that name"), func(x *Item) { x.Try++ })
+	case transient(err):
+		return errors.Join(err, e.after(ctx, i, err, nil))
+	}
+	return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, "the surge pod was refused, nothing was disrupted: "+err.Error()))
+}
+
+// removePod deletes a pod of this operation.
+func (e *Engine) removePod(ctx context.Context, i int, pod Ref, reason string) error {
+	if err := e.before(ctx, i, Removing, reason, "delete", pod); err != nil {
+		return err
+	}
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	err := e.Client.CoreV1().Pods(pod.Namespace).Delete(call, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		err = nil // it has gone, which the next look shows
+	}
+	return errors.Join(e.after(ctx, i, err, nil), err)
+}
+
+// evictPod asks for the eviction of the item's pod, and of no other that has its name.
+func (e *Engine) evictPod(ctx context.Context, i int, m *memory) error {
+	x := e.get(i)
+	if err := e.before(ctx, i, Evicting, "", "evict", x.Pod); err != nil {
+		return err
+	}
+	m.state, m.since = Evicting, since(m, Evicting)
+	call, cancel := context.WithTimeout(ctx, perCall)
+	err := e.Client.CoreV1().Pods(x.Pod.Namespace).EvictV1(call, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: x.Pod.Namespace, Name: x.Pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &x.Pod.UID}}})
+	cancel()
+	m.refused = ""
+	if err == nil && x.Strategy == Swap {
+		// What follows is urgent, and is written down with it.
+		e.change(i, func(x *Item) { x.answer("ok") })
+		return nil
+	}
+	switch {
+	case apierrors.IsTooManyRequests(err):
+		m.refused = "its eviction is refused for now: " + refusal(err)
+		m.next = retryEviction
+		e.waiting(i, m.refused)
+		return e.after(ctx, i, err, nil)
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		return e.after(ctx, i, err, nil) // another pod, or none: the next look shows
+	case err != nil && !transient(err) || apierrors.IsInternalError(err):
+		m.refused = "its eviction was refused: " + refusal(err)
+		m.next = retryEviction
+		if x.Strategy == Swap && x.Surge.UID != "" {
+			return errors.Join(e.after(ctx, i, err, nil), e.removePod(ctx, i, x.Surge, m.refused+"; nothing was disrupted"))
+		}
+		return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, m.refused))
+	}
+	return errors.Join(e.after(ctx, i, err, nil), err)
+}
+
+func since(m *memory, s State) time.Time {
+	if m.state == s {
+		return m.since
+	}
+	return time.Now()
+}
+
+// refusal is what the API server says of a refused eviction, with its causes.
+func refusal(err error) string {
+	text := err.Error()
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Details != nil {
+		for _, c := range status.Status().Details.Causes {
+			text += " " + c.Message
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// adopt hands the surge pod to its ReplicaSet. That this follows was written down before the
+// eviction; nothing is written in between, because until then the ReplicaSet replaces the old
+// pod by itself.
+func (e *Engine) adopt(ctx context.Context, i int, x *Item, v swapView) error {
+	surge := Ref{"Pod", v.surge.Namespace, v.surge.Name, v.surge.UID}
+	e.change(i, func(x *Item) {
+		x.State, x.Reason = Adopting, ""
+		x.begin("adopt", surge, time.Now())
+	})
+	patch := mustJSON(map[string]any{"metadata": map[string]any{"uid": v.surge.UID, "resourceVersion": v.surge.ResourceVersion,
+		"labels": map[string]string{x.Hidden: v.owner.Spec.Selector.MatchLabels[x.Hidden]}}})
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	_, err := e.Client.CoreV1().Pods(surge.Namespace).Patch(call, surge.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		// Its status was written meanwhile, or it is gone: look again, at once.
+		e.change(i, func(x *Item) { x.State = Evicting; x.answer(err.Error()) })
+		return nil
+	}
+	if err != nil {
+		e.change(i, func(x *Item) { x.State = Evicting })
+	}
+	return errors.Join(e.after(ctx, i, err, nil), err)
+}

@@ -1,0 +1,567 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
+	"github.com/ecideck/ecideck/provider/placement"
+)
+
+const (
+	realNode    = "ecs-1"
+	virtualNode = "vk"
+)
+
+var (
+	podsResource   = corev1.SchemeGroupVersion.WithResource("pods")
+	slicesResource = discoveryv1.SchemeGroupVersion.WithResource("endpointslices")
+)
+
+// A world is client-go's fake API with what matters of the real control plane, on the clock
+// of a synctest bubble: preconditions, evictions under a budget, a ReplicaSet controller that
+// ranks as the real one, a scheduler, kubelets that take their time, endpoints. It watches
+// the invariants itself, after every change, independent of the engine.
+type world struct {
+	t    *testing.T
+	api  *fakeapi.API
+	stop func()
+
+	mu      sync.Mutex
+	version int
+	rs      *appsv1.ReplicaSet
+	budget  int      // pods that must stay healthy; 0: no budget
+	pull    string   // what a surge pod's image does; "": it comes
+	hold    bool     // the kubelet of the virtual node is away
+	minimum int      // Ready pods that served, at the least, since watching began; -1: not watching
+	deleted []string // pods that were deleted by somebody, in order: by whom and name
+	refused int
+	refuse  func(k8stesting.Action) error
+}
+
+func newWorld(t *testing.T, replicas int32) *world {
+	w := &world{t: t, minimum: -1}
+	owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "d-web", Controller: ptr(true)}
+	set := map[string]string{"app": "web", "pod-template-hash": "6c"}
+	w.rs = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-6c", UID: "rs-web", OwnerReferences: []metav1.OwnerReference{owner}, Annotations: map[string]string{revision: "1"}},
+		Spec: appsv1.ReplicaSetSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: set},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: set}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1",
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("2Gi")}}}}}}}}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "d-web", Annotations: map[string]string{revision: "1"}},
+		Spec:   appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, Template: w.rs.Spec.Template},
+		Status: appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas}}
+	nodeReady := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+		Allocatable: corev1.ResourceList{"cpu": resource.MustParse("1000"), "memory": resource.MustParse("4000Gi"), "pods": resource.MustParse("1000")}}
+	w.api = fakeapi.New(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, w.rs, d,
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: realNode, UID: "n-1"}, Status: nodeReady},
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: virtualNode, UID: "n-vk", Labels: map[string]string{placement.NodeTypeLabel: placement.NodeType, corev1.LabelTopologyRegion: "cn-hangzhou"}},
+			Spec: corev1.NodeSpec{Taints: placement.Taints()}, Status: nodeReady},
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}},
+		&discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}}})
+	w.rules(w.api)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		// Ten minutes without news need not be looked at six thousand times.
+		for pause := 10 * time.Millisecond; sleep(ctx, pause) == nil; {
+			w.mu.Lock()
+			before := w.version
+			w.mu.Unlock()
+			w.tick()
+			w.mu.Lock()
+			if pause = min(pause*2, 160*time.Millisecond); w.version != before {
+				pause = 10 * time.Millisecond
+			}
+			w.mu.Unlock()
+		}
+	}()
+	w.stop = func() { cancel(); <-over }
+	w.until("all are Ready", func() bool { return w.serving() == int(replicas) })
+	return w
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// another is a client of its own, which dies at its last change.
+func (w *world) another(l *life) *fakeapi.API {
+	api := w.api.Another()
+	w.rules(api)
+	l.gate(api)
+	return api
+}
+
+// rules teaches a client the API server's ways.
+func (w *world) rules(api *fakeapi.API) {
+	api.PrependReactor("create", "*", w.create)
+	api.PrependReactor("patch", "*", w.patch)
+	api.PrependReactor("update", "leases", w.update)
+	api.PrependReactor("delete", "*", w.delete)
+}
+
+func (w *world) next() string {
+	w.version++
+	return strconv.Itoa(w.version)
+}
+
+func (w *world) denied(a k8stesting.Action) error {
+	if w.refuse == nil {
+		return nil
+	}
+	return w.refuse(a)
+}
+
+func (w *world) create(a k8stesting.Action) (bool, runtime.Object, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.denied(a); err != nil {
+		return true, nil, err
+	}
+	c := a.(k8stesting.CreateAction)
+	switch o := c.GetObject().(type) {
+	case *authorizationv1.SelfSubjectAccessReview:
+		o.Status.Allowed = true
+		return true, o, nil
+	case *policyv1.Eviction:
+		return true, nil, w.evict(o)
+	case *corev1.Binding:
+		pod := w.get(o.Name)
+		if pod == nil || pod.UID != o.UID || pod.Spec.NodeName != "" {
+			return true, nil, conflict(a)
+		}
+		pod.Spec.NodeName = o.Target.Name
+		w.put(pod)
+		return true, o, nil
+	}
+	if x, ok := a.(k8stesting.CreateActionImpl); ok && len(x.CreateOptions.DryRun) > 0 {
+		return true, c.GetObject(), nil
+	}
+	m, err := meta.Accessor(c.GetObject())
+	if err != nil {
+		return true, nil, err
+	}
+	if m.GetName() == "" {
+		m.SetName(m.GetGenerateName() + w.next())
+	}
+	m.SetUID(types.UID("u-" + w.next()))
+	m.SetCreationTimestamp(metav1.Now().Rfc3339Copy())
+	m.SetResourceVersion(w.next())
+	if pod, ok := c.GetObject().(*corev1.Pod); ok {
+		pod.Status.Phase = corev1.PodPending
+	}
+	return true, c.GetObject(), w.api.Tracker().Create(a.GetResource(), c.GetObject(), a.GetNamespace())
+}
+
+func conflict(a k8stesting.Action) error {
+	return apierrors.NewConflict(a.GetResource().GroupResource(), "it", errors.New("the object has been modified"))
+}
+
+// evict is the eviction subresource: the budget first, as the real one has it.
+func (w *world) evict(o *policyv1.Eviction) error {
+	pod := w.get(o.Name)
+	if pod == nil {
+		return apierrors.NewNotFound(podsResource.GroupResource(), o.Name)
+	}
+	if o.DeleteOptions == nil || o.DeleteOptions.Preconditions == nil || o.DeleteOptions.Preconditions.UID == nil {
+		w.t.Errorf("an eviction of %s without a UID", o.Name)
+		return nil
+	}
+	if *o.DeleteOptions.Preconditions.UID != pod.UID {
+		return apierrors.NewConflict(podsResource.GroupResource(), o.Name, errors.New("the UID in the precondition does not match"))
+	}
+	if pod.DeletionTimestamp == nil && w.budget > 0 && ready(pod) && w.healthy()-1 < w.budget {
+		w.refused++
+		return apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+	}
+	w.kill("eviction", pod)
+	return nil
+}
+
+// kill lets a pod end: it has a second of grace, none without a node.
+func (w *world) kill(by string, pod *corev1.Pod) {
+	if pod.DeletionTimestamp != nil {
+		return
+	}
+	w.deleted = append(w.deleted, by+" "+pod.Name)
+	if pod.Spec.NodeName == "" {
+		w.drop(pod)
+		return
+	}
+	pod.DeletionTimestamp = ptr(metav1.NewTime(time.Now().Add(time.Second)))
+	w.put(pod)
+	w.endpoints()
+}
+
+func (w *world) drop(pod *corev1.Pod) {
+	if err := w.api.Tracker().Delete(podsResource, pod.Namespace, pod.Name); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) delete(a k8stesting.Action) (bool, runtime.Object, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := a.(k8stesting.DeleteActionImpl)
+	object, err := w.api.Tracker().Get(d.GetResource(), d.Namespace, d.Name)
+	if err != nil {
+		return true, nil, err
+	}
+	m, _ := meta.Accessor(object)
+	p := d.DeleteOptions.Preconditions
+	if p == nil || p.UID == nil {
+		w.t.Errorf("%s %s is deleted without a UID", d.GetResource().Resource, d.Name)
+		return true, nil, nil
+	}
+	if *p.UID != m.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != m.GetResourceVersion() {
+		return true, nil, conflict(a)
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		w.kill("engine", pod.DeepCopy())
+		return true, nil, nil
+	}
+	return false, nil, nil
+}
+
+func (w *world) update(a k8stesting.Action) (bool, runtime.Object, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lease := a.(k8stesting.UpdateAction).GetObject().(*coordinationv1.Lease)
+	now, err := w.api.Tracker().Get(a.GetResource(), lease.Namespace, lease.Name)
+	if err != nil {
+		return true, nil, err
+	}
+	if now.(*coordinationv1.Lease).ResourceVersion != lease.ResourceVersion {
+		return true, nil, conflict(a)
+	}
+	lease.ResourceVersion = w.next()
+	return true, lease, w.api.Tracker().Update(a.GetResource(), lease, lease.Namespace)
+}
+
+func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.denied(a); err != nil {
+		return true, nil, err
+	}
+	p := a.(k8stesting.PatchActionImpl)
+	object, err := w.api.Tracker().Get(p.GetResource(), p.Namespace, p.Name)
+	if err != nil {
+		return true, nil, err
+	}
+	var patch struct {
+		Metadata struct {
+			UID             types.UID
+			ResourceVersion string
+		}
+	}
+	if err := json.Unmarshal(p.Patch, &patch); err != nil {
+		return true, nil, err
+	}
+	m, _ := meta.Accessor(object)
+	resource := p.GetResource().Resource
+	if patch.Metadata.ResourceVersion == "" && !strings.Contains(string(p.Patch), `"abort"`) || resource != "configmaps" && patch.Metadata.UID == "" {
+		w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
+	}
+	if v := patch.Metadata.ResourceVersion; v != "" && v != m.GetResourceVersion() || patch.Metadata.UID != "" && patch.Metadata.UID != m.GetUID() {
+		return true, nil, conflict(a)
+	}
+	raw, err := json.Marshal(object)
+	if err == nil {
+		raw, err = jsonpatch.MergePatch(raw, p.Patch)
+	}
+	out := object.DeepCopyObject()
+	switch o := out.(type) {
+	case *corev1.Pod:
+		*o = corev1.Pod{}
+	case *corev1.ConfigMap:
+		*o = corev1.ConfigMap{}
+	case *corev1.Node:
+		*o = corev1.Node{}
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, out)
+	}
+	if err != nil {
+		return true, nil, err
+	}
+	m, _ = meta.Accessor(out)
+	m.SetResourceVersion(w.next())
+	return true, out, w.api.Tracker().Update(p.GetResource(), out, p.Namespace)
+}
+
+func (w *world) get(name string) *corev1.Pod {
+	o, err := w.api.Tracker().Get(podsResource, "shop", name)
+	if err != nil {
+		return nil
+	}
+	return o.(*corev1.Pod).DeepCopy()
+}
+
+func (w *world) put(pod *corev1.Pod) {
+	pod.ResourceVersion = w.next()
+	if err := w.api.Tracker().Update(podsResource, pod, pod.Namespace); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// list are all pods, by name.
+func (w *world) list() []*corev1.Pod {
+	o, err := w.api.Tracker().List(podsResource, schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "shop")
+	if err != nil {
+		w.t.Error(err)
+		return nil
+	}
+	var pods []*corev1.Pod
+	for i := range o.(*corev1.PodList).Items {
+		pods = append(pods, o.(*corev1.PodList).Items[i].DeepCopy())
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return pods
+}
+
+// healthy are the pods that the budget and the Service count.
+func (w *world) healthy() int {
+	n := 0
+	for _, pod := range w.list() {
+		if ready(pod) && pod.Labels["app"] == "web" {
+			n++
+		}
+	}
+	return n
+}
+
+// serving is healthy from outside.
+func (w *world) serving() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.healthy()
+}
+
+// tick is what controllers, scheduler and kubelets do in ten milliseconds.
+func (w *world) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o, err := w.api.Tracker().Get(appsv1.SchemeGroupVersion.WithResource("replicasets"), "shop", "web-6c")
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	w.rs = o.(*appsv1.ReplicaSet)
+	w.kubelets()
+	w.replicaSet()
+	w.endpoints()
+	if n := w.healthy(); w.minimum >= 0 && n < w.minimum {
+		w.minimum = n
+	}
+}
+
+func (w *world) kubelets() {
+	for _, pod := range w.list() {
+		age := time.Since(pod.CreationTimestamp.Time)
+		switch {
+		case pod.DeletionTimestamp != nil:
+			if time.Now().After(pod.DeletionTimestamp.Time) {
+				w.drop(pod)
+			}
+		case pod.Spec.NodeName == "":
+			pod.Spec.NodeName = realNode
+			if a := pod.Spec.Affinity; a != nil {
+				for _, field := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields {
+					if field.Operator == corev1.NodeSelectorOpIn {
+						pod.Spec.NodeName = field.Values[0]
+					}
+				}
+			}
+			w.put(pod)
+		case pod.Status.Phase != corev1.PodRunning && age > map[bool]time.Duration{false: 1500 * time.Millisecond, true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]:
+			if pod.Spec.NodeName == virtualNode && (w.hold || w.pull != "") {
+				if w.pull != "" && len(pod.Status.ContainerStatuses) == 0 {
+					pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: w.pull, Message: "no such image"}}}}
+					w.put(pod)
+				}
+				continue
+			}
+			pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}}
+			w.put(pod)
+		}
+	}
+}
+
+// replicaSet adopts, makes and deletes as the real controller does.
+func (w *world) replicaSet() {
+	selector, _ := metav1.LabelSelectorAsSelector(w.rs.Spec.Selector)
+	var active []*corev1.Pod
+	for _, pod := range w.list() {
+		if !alive(pod) || !selector.Matches(labels.Set(pod.Labels)) {
+			continue
+		}
+		if metav1.GetControllerOf(pod) == nil {
+			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(w.rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+			w.put(pod)
+		}
+		if metav1.IsControlledBy(pod, w.rs) {
+			active = append(active, pod)
+		}
+	}
+	for n := len(active); n < int(*w.rs.Spec.Replicas); n++ {
+		pod := &corev1.Pod{ObjectMeta: *w.rs.Spec.Template.ObjectMeta.DeepCopy(), Spec: *w.rs.Spec.Template.Spec.DeepCopy()}
+		pod.Namespace, pod.Name, pod.UID, pod.ResourceVersion = "shop", "web-6c-"+w.next(), types.UID("p-"+w.next()), w.next()
+		pod.CreationTimestamp = metav1.Now().Rfc3339Copy()
+		pod.Status.Phase = corev1.PodPending
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(w.rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+		if err := w.api.Tracker().Create(podsResource, pod, "shop"); err != nil {
+			w.t.Error(err)
+		}
+	}
+	for len(active) > int(*w.rs.Spec.Replicas) {
+		first := firstToGo(active)
+		w.kill("controller", first)
+		active = slices.DeleteFunc(active, func(p *corev1.Pod) bool { return p.UID == first.UID })
+	}
+}
+
+func (w *world) endpoints() {
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}}}
+	for _, pod := range w.list() {
+		if pod.Labels["app"] == "web" {
+			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{TargetRef: &corev1.ObjectReference{UID: pod.UID, Name: pod.Name}, Conditions: discoveryv1.EndpointConditions{Ready: ptr(ready(pod))}})
+		}
+	}
+	if err := w.api.Tracker().Update(slicesResource, slice, "shop"); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	for start := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) { // the bubble's clock
+		if time.Since(start) > 10*time.Minute {
+			w.t.Fatalf("never: %s\n%s", what, w)
+		}
+	}
+}
+
+// String is every pod in a line.
+func (w *world) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := ""
+	for _, pod := range w.list() {
+		text += fmt.Sprintf("%s on %s %s ready=%t deleted=%t owner=%v labels=%v\n", pod.Name, pod.Spec.NodeName, pod.Status.Phase, ready(pod), pod.DeletionTimestamp != nil,
+			metav1.GetControllerOf(pod) != nil, pod.Labels)
+	}
+	return text + "deleted: " + strings.Join(w.deleted, ", ")
+}
+
+// plan is how to move some of the pods.
+func (w *world) plan(to Destination, names ...string) *Operation {
+	w.t.Helper()
+	r := Request{To: to, Soak: 10 * time.Second}
+	for _, name := range names {
+		r.Targets = append(r.Targets, Ref{Kind: "Pod", Namespace: "shop", Name: name})
+	}
+	f, err := Read(w.t.Context(), w.api, r, time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := Make(f, r)
+	Rehearse(w.t.Context(), w.api, f, p)
+	return &Operation{ID: NewID(time.Now()), Plan: *p, By: "alice", Began: time.Now()}
+}
+
+// watch begins to hold the invariants.
+func (w *world) watch() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.minimum, w.deleted = w.healthy(), nil
+}
+
+// names are the living pods' names, in order.
+func (w *world) names() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var names []string
+	for _, pod := range w.list() {
+		if alive(pod) {
+			names = append(names, pod.Name)
+		}
+	}
+	return names
+}
+
+// A life is one process, which ends as by kill -9 at one of its calls that change something,
+// when it took effect and before its answer is read. Compare provider/kill_test.go.
+type life struct {
+	end   int // the call at which it ends, from 1; 0: at none
+	mu    sync.Mutex
+	calls []string
+	died  chan struct{}
+}
+
+var errDead = errors.New("this process was killed")
+
+func newLife(end int) *life { return &life{end: end, died: make(chan struct{})} }
+
+func (l *life) dead() bool {
+	select {
+	case <-l.died:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *life) gate(api *fakeapi.API) {
+	api.PrependReactor("*", "*", func(a k8stesting.Action) (handled bool, object runtime.Object, err error) {
+		l.mu.Lock()
+		if l.dead() {
+			l.mu.Unlock()
+			return true, nil, errDead
+		}
+		last := false
+		if verb := a.GetVerb(); verb != "get" && verb != "list" && a.GetResource().Resource != "events" {
+			l.calls = append(l.calls, strings.Trim(verb+" "+a.GetResource().Resource+"/"+a.GetSubresource(), "/"))
+			if last = len(l.calls) == l.end; last {
+				close(l.died)
+			}
+		}
+		l.mu.Unlock()
+		for _, next := range api.ReactionChain[1:] {
+			if !next.Handles(a) {
+				continue
+			}
+			if handled, object, err = next.React(a.DeepCopy()); handled {
+				break
+			}
+		}
+		if last {
+			return true, nil, errDead
+		}
+		return handled, object, err
+	})
+}
