@@ -80,8 +80,7 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	defer cancel()
 	defer v.Provider.shutDown() // also where it never came to run
 	if m := v.Provider.Metrics; m != nil {
-		m.watch(v.Provider)
-		defer m.watch(nil)
+		defer m.watch(v.Provider)()
 	}
 	v.factory.Start(ctx.Done())
 	defer v.factory.Shutdown()

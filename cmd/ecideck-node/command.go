@@ -24,6 +24,7 @@ import (
 // flags.
 type flags struct {
 	kubeconfig, nodeName               string
+	nodes                              []string
 	region, endpoint, zone             string
 	vswitches                          []string
 	profile                            string
@@ -83,6 +84,7 @@ instance's role.`,
 func (f *flags) bind(s *pflag.FlagSet) {
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, or the pod's service account)")
 	s.StringVar(&f.nodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
+	s.StringArrayVar(&f.nodes, "node", nil, "one of several nodes that this process serves, instead of --node-name, --vswitch-ids and --zone: name=NAME,vswitch=ID[,vswitch=ID…][,zone=ZONE][,listen=ADDRESS]; repeated; each has a kubelet port of its own, by default --listen's and those after it")
 	s.StringVar(&f.region, "region", "", "ECI region, such as cn-hangzhou (env "+setup.EnvRegion+")")
 	s.StringVar(&f.endpoint, "endpoint", "", "ECI endpoint, host[:port] or URL (env "+setup.EnvEndpoint+"; default: the region's public one)")
 	s.StringVar(&f.zone, "zone", "", "topology zone label of the node; only where real nodes have that zone too")
@@ -139,6 +141,9 @@ func (f *flags) complete() error {
 	f.nodeIP = cmp.Or(f.nodeIP, os.Getenv("POD_IP"))
 	if f.nodeName == "" && f.region != "" {
 		f.nodeName = "virtual-kubelet-" + f.region
+	}
+	if _, err := f.each(); err != nil {
+		return err
 	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return errors.New("--tls-cert-file and --tls-private-key-file go together")

@@ -61,7 +61,11 @@ type Zone struct {
 	VSwitch string `json:"vSwitch"` // vsw-h
 }
 
-// A VirtualNode is run by ecideck-node.
+// MaxVirtualNodes is how many nodes the one ecideck-node of a lab serves at the most.
+const MaxVirtualNodes = 4
+
+// A VirtualNode is run by ecideck-node. One process serves all of a lab's; what is beyond name
+// and vSwitches is said by the first.
 type VirtualNode struct {
 	Name             string   `json:"name"`
 	VSwitches        []string `json:"vSwitches"`
@@ -124,6 +128,16 @@ type Group struct {
 	Tags   map[string]string `json:"tags"` // the value CLUSTER stands for this cluster's id
 }
 
+// ZoneOf is the zone of a vSwitch; "": it is in none.
+func (s *Scenario) ZoneOf(vSwitch string) string {
+	for _, zone := range s.Zones {
+		if zone.VSwitch == vSwitch {
+			return zone.ID
+		}
+	}
+	return ""
+}
+
 // Parse reads a scenario. It refuses unknown settings, so that a misspelt one is seen.
 func Parse(name string, data []byte) (*Scenario, error) {
 	archive := txtar.Parse(data)
@@ -170,10 +184,16 @@ func (s *Scenario) check() error {
 		}
 		vSwitches[zone.VSwitch] = true
 	}
-	if len(s.VirtualNodes) != 1 {
-		return fmt.Errorf("a lab runs one virtual node, got %d", len(s.VirtualNodes))
+	if n := len(s.VirtualNodes); n < 1 || n > MaxVirtualNodes {
+		return fmt.Errorf("a lab runs one to %d virtual nodes, got %d", MaxVirtualNodes, n)
 	}
-	for _, node := range s.VirtualNodes {
+	for i, node := range s.VirtualNodes {
+		if i > 0 && (node.ScheduleStrategy != "" || len(node.Args) > 0 || node.Standby || node.Webhook || node.Probe) {
+			return fmt.Errorf("virtual node %s: one process serves all, so only the first says more than name and vSwitches", node.Name)
+		}
+		if slices.ContainsFunc(s.VirtualNodes[:i], func(o VirtualNode) bool { return o.Name == node.Name }) {
+			return fmt.Errorf("two virtual nodes are named %s", node.Name)
+		}
 		if node.Name == "" || len(node.VSwitches) == 0 {
 			return fmt.Errorf("a virtual node needs a name and vSwitches, got %+v", node)
 		}
