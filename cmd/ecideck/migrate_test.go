@@ -17,6 +17,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
@@ -291,20 +292,43 @@ func migratesThereAndBack(x *movingTenant) {
 	}
 }
 
-// leavesTheSibling: a pod that is not Ready ranks first among those that its ReplicaSet would
-// delete, but for the replacement.
+// leavesTheSibling: of pods that are not Ready a ReplicaSet deletes one without a node first.
+// Simulated pods run at once, so here a readiness gate makes them take their time; the sick
+// one never passes it.
 func leavesTheSibling(x *movingTenant) {
-	x.deploy(4, "2", "lab/serve")
+	x.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 2
+      readinessGates: [{conditionType: example.com/warm}]
+      containers: [{name: web, image: lab/serve, resources: {requests: {cpu: 250m, memory: 512Mi}}}]
+`)
+	x.eventually(10*slack*time.Second, "four pods", func() (bool, string) { return len(x.names()) == 4, fmt.Sprint(x.names()) })
 	names := x.names()
 	sick := x.get(names[0])
-	for i := range sick.Status.Conditions {
-		if c := &sick.Status.Conditions[i]; c.Type == corev1.PodReady || c.Type == corev1.ContainersReady {
-			c.Status, c.Reason = corev1.ConditionFalse, "ContainersNotReady"
+	ctx, stop := context.WithCancel(x.t.Context())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		x.warm(ctx, sick.Name)
+	}()
+	defer func() { stop(); <-over }()
+	x.eventually(20*slack*time.Second, "three are Ready", func() (bool, string) {
+		n := 0
+		for _, pod := range x.list("app=web") {
+			if isReady(&pod) {
+				n++
+			}
 		}
-	}
-	if _, err := x.client.CoreV1().Pods(x.namespace).UpdateStatus(x.t.Context(), sick, metav1.UpdateOptions{}); err != nil {
-		x.t.Fatal(err)
-	}
+		return n == 3, fmt.Sprint(n)
+	})
 	w := x.guard()
 	o, code, errs := x.ecideck("migrate", names[1], names[2], "--to", "eci", "--yes", "--soak", "1s")
 	if code != 0 || o.State != "done" {
@@ -316,12 +340,38 @@ func leavesTheSibling(x *movingTenant) {
 	}
 }
 
+// warm lets pods pass their readiness gate when they are four seconds old, but for one.
+func (x *movingTenant) warm(ctx context.Context, except string) {
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		list, err := x.client.CoreV1().Pods(x.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
+		if err != nil {
+			continue // the test ends, or looks again
+		}
+		for i := range list.Items {
+			pod := &list.Items[i]
+			if pod.Name == except || isReady(pod) || pod.Status.Phase != corev1.PodRunning || time.Since(pod.CreationTimestamp.Time) < 4*time.Second {
+				continue
+			}
+			now := metav1.Now().UTC().Format(time.RFC3339)
+			patch := `{"status":{"conditions":[{"type":"example.com/warm","status":"True","lastTransitionTime":"` + now + `"},{"type":"Ready","status":"True","lastTransitionTime":"` + now + `"}]}}`
+			_, _ = x.client.CoreV1().Pods(x.namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status") // again in a moment
+		}
+	}
+}
+
 func survivesTheImage(x *movingTenant) {
 	x.deploy(3, "0", "lab/missing")
 	before := x.names()
 	w := x.guard()
 	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
-	if code == 0 || o.State != "aborted" || !strings.Contains(o.Items[0].Reason, "ImagePullBackOff") {
+	if code == 0 || o.State != "aborted" || len(o.Items) == 0 || !strings.Contains(o.Items[0].Reason, "ImagePullBackOff") {
 		x.t.Errorf("exit code %d, %s: %+v", code, o.State, o.Items)
 	}
 	x.settled(3, 0)

@@ -18,7 +18,7 @@ import (
 func serving() (*Item, *swapView) {
 	f := healthy()
 	x := &Item{ID: "1", Pod: Ref{"Pod", "shop", "web-6c-a", "web-6c-a"}, Owner: Ref{"ReplicaSet", "shop", "web-6c", "rs"}, Strategy: Swap, State: Surging,
-		Node: "vk", Hidden: "pod-template-hash", Workload: Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}, Surge: Ref{UID: "surge"}}
+		Node: "vk", Hidden: "pod-template-hash", Workload: Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}, Surge: Ref{UID: "surge"}, Made: noon}
 	v := &swapView{old: f.Pods[0], owner: f.ReplicaSets["rs"], controlled: f.Pods, readyFor: time.Second}
 	v.surge = SurgePod(v.owner, x, ToECI, "op", f.Virtual)
 	v.surge.UID, v.surge.Spec.NodeName, v.surge.CreationTimestamp = "surge", "vk", metav1.NewTime(noon)
@@ -36,6 +36,12 @@ func another(v *swapView, phase corev1.PodPhase, node string) *corev1.Pod {
 
 func TestDecideSwap(t *testing.T) {
 	gone := func(v *swapView) { v.old, v.controlled = nil, v.controlled[1:] }
+	faster := func(v *swapView) {
+		gone(v)
+		r := another(v, corev1.PodRunning, "ecs-1")
+		r.Status = v.controlled[0].Status
+		v.controlled = append(v.controlled, r)
+	}
 	unready := func(p *corev1.Pod) { p.Status.Conditions = nil }
 	for _, c := range []struct {
 		name   string
@@ -72,6 +78,15 @@ func TestDecideSwap(t *testing.T) {
 		{"the surge pod was deleted by somebody", func(_ *Item, v *swapView) { v.surge = nil }, end, Aborted, "somebody has deleted"},
 		{"evicted, and the surge pod is gone", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Evicting, nil }, end, Aborted, "by itself"},
 		{"a sibling waits for a node", func(_ *Item, v *swapView) { v.controlled[1].Status.Phase = corev1.PodPending }, wait, "", "Pending"},
+		{"a sibling is not Ready, and pods are Ready at once", func(_ *Item, v *swapView) { unready(v.controlled[1]) }, wait, "", "would delete the one that isn't"},
+		{"a sibling is not Ready, and pods take their time", func(_ *Item, v *swapView) {
+			unready(v.controlled[1])
+			for _, p := range v.controlled {
+				for i := range p.Status.Conditions {
+					p.Status.Conditions[i].LastTransitionTime = metav1.NewTime(p.CreationTimestamp.Add(5 * time.Second))
+				}
+			}
+		}, evict, "", ""},
 		{"the ReplicaSet is gone", func(_ *Item, v *swapView) { v.owner = nil }, remove, "", "gone"},
 
 		{"the old pod has gone", func(x *Item, v *swapView) { gone(v); x.State = Evicting }, adopt, "", ""},
@@ -84,12 +99,9 @@ func TestDecideSwap(t *testing.T) {
 			gone(v)
 			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
 		}, adopt, "", ""},
-		{"the replacement was Ready first", func(x *Item, v *swapView) {
-			gone(v)
-			r := another(v, corev1.PodRunning, "ecs-1")
-			r.Status = v.controlled[0].Status
-			v.controlled = append(v.controlled, r)
-		}, remove, "", "Ready first"},
+		{"the replacement was Ready first", func(_ *Item, v *swapView) { faster(v) }, retarget, "", "moved in its place"},
+		{"the replacement was Ready first, and it is aborted", func(_ *Item, v *swapView) { faster(v); v.aborting = true }, remove, "", "Ready first"},
+		{"the replacement was Ready first, again and again", func(x *Item, v *swapView) { faster(v); x.Again = 3 }, remove, "", "Ready first"},
 		{"gone before the surge pod was Ready", func(_ *Item, v *swapView) { gone(v); unready(v.surge) }, remove, "", "by itself"},
 		{"a bystander would go instead of the replacement", func(x *Item, v *swapView) {
 			gone(v)
@@ -108,6 +120,15 @@ func TestDecideSwap(t *testing.T) {
 			v.surge.OwnerReferences[0].Controller = ptr(true)
 			v.controlled = append(v.controlled, v.surge)
 		}, end, Done, "web-6c-"},
+		{"adopted on a real node", func(x *Item, v *swapView) {
+			gone(v)
+			x.State = Adopting
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+			v.surge.Annotations[corev1.PodDeletionCost] = firstCost
+			v.controlled = append(v.controlled, v.surge)
+		}, settle, "", ""},
+		{"deleted upon the adoption", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Adopting, nil }, end, Aborted, "upon the adoption"},
+		{"deleted upon the adoption, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Adopting, nil }, retarget, "", "moved in its place"},
 		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {
 			gone(v)
 			x.State = Adopting

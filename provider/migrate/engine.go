@@ -127,10 +127,15 @@ func (e *Engine) Abort() {
 func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 	var locks []*lock
 	finished := func(id string) bool {
-		all, err := Load(ctx, e.Client, e.Audit, "")
-		for _, o := range all {
-			if o.ID == id {
-				return o.State.Ended()
+		var err error
+		// Who may read one namespace only still finds most.
+		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
+			var all []*Operation
+			all, err = Load(ctx, e.Client, e.Audit, namespace)
+			for _, o := range all {
+				if o.ID == id {
+					return o.State.Ended()
+				}
 			}
 		}
 		return err == nil // its journal is gone: nobody can go on with it
@@ -189,12 +194,8 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	if last.State.Ended() {
 		err = errors.Join(err, release(locks))
 	} else {
-		// Whoever resumes need not wait for it to expire.
 		for _, l := range locks {
-			nobody := ""
-			l.holder = nobody
-			l.lease.Spec.HolderIdentity = &nobody
-			err = errors.Join(err, l.renew(end))
+			err = errors.Join(err, l.rest(end))
 		}
 	}
 	return last, err

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -197,6 +198,61 @@ func TestAnAbortFromAnotherProcessIsHeard(t *testing.T) {
 			t.Errorf("%s %v", got.State, n)
 		}
 		w.kept(before, got.Plan.Items[0].Pod.Name)
+	})
+}
+
+func TestAnInterruptedOperationIsKeptFromOthersAndResumedAtOnce(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		before := w.names()
+		o := w.plan(ToECI, before...)
+		w.watch()
+		ctx, hangUp := context.WithTimeout(t.Context(), 7*time.Second) // the canary has gone
+		defer hangUp()
+		got, err := (&Engine{Client: w.api, Holder: "alice@one/1"}).Run(ctx, o)
+		if err == nil || got.State != Interrupted {
+			t.Fatalf("%v, %s", err, got.State)
+		}
+		other := w.plan(ToECI, before[0])
+		other.ID += "b"
+		if _, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "stopped halfway") || !strings.Contains(err.Error(), "alice") {
+			t.Errorf("another operation: %v", err)
+		}
+		begin := time.Now()
+		got, err = (&Engine{Client: w.api, Holder: "bob@two/2", Notice: func(text string) { t.Errorf("it waits: %s after %s", text, time.Since(begin)) }}).Resume(t.Context(), got, false)
+		if err != nil || got.State != Done {
+			t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+		}
+		time.Sleep(5 * time.Second)
+		w.kept(before, before...)
+		if n := w.on(virtualNode); n != 3 {
+			t.Errorf("%d on ECI\n%s", n, w)
+		}
+	})
+}
+
+func TestAProcessThatWasTakenOverStops(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		o := w.plan(ToECI, w.names()...)
+		o.Plan.Soak = 30
+		done := make(chan error, 1)
+		go func() {
+			_, err := (&Engine{Client: w.api, Holder: "alice@one/1"}).Run(t.Context(), o)
+			done <- err
+		}()
+		time.Sleep(10 * time.Second)
+		all, err := Load(t.Context(), w.api, "", "")
+		if err != nil || len(all) != 1 {
+			t.Fatal(err, all)
+		}
+		// Somebody else resumes while it still runs, as after a long pause of its machine.
+		j, err := Resume(t.Context(), w.api, "", all[0], "bob@two/2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close() //nolint:errcheck // it has no file
+		if err := <-done; !errors.Is(err, ErrTaken) {
+			t.Errorf("got %v", err)
+		}
 	})
 }
 

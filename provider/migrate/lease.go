@@ -105,7 +105,7 @@ func (l *lock) take(ctx context.Context, finished func(id string) bool, waiting 
 		}
 		dead := holder == "" || holder == l.holder || now.Sub(renewed) > leaseDead || now.Sub(since) >= leaseDuration
 		// What is over needs nobody; its process may have died before it gave the lease back.
-		if other != l.op && holder != "" && !finished(other) {
+		if other != "" && other != l.op && !finished(other) {
 			return &Held{Target: l.target, Operation: other, By: holder, Alive: now.Sub(renewed) < leaseDuration}
 		}
 		if dead || other != l.op {
@@ -158,6 +158,17 @@ func (l *lock) renew(ctx context.Context) error {
 		return fmt.Errorf("renewing the lease of %s: %w", l.target, err)
 	}
 	l.lease = lease
+	return nil
+}
+
+// rest leaves the lease with its holder's name on it and nobody at work: whoever resumes the
+// operation need not wait, and no other operation takes it.
+func (l *lock) rest(ctx context.Context) error {
+	at := metav1.NewMicroTime(time.Now().Add(-leaseDead - leaseDuration))
+	l.lease.Spec.RenewTime = &at
+	if _, err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Update(ctx, l.lease, metav1.UpdateOptions{FieldManager: Manager}); err != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("leaving the lease of %s: %w", l.target, err)
+	}
 	return nil
 }
 

@@ -131,7 +131,9 @@ type Item struct {
 	State  State     `json:"state"`
 	Reason string    `json:"reason,omitempty"` // of the end, or of a wait
 	Surge  Ref       `json:"surge,omitzero"`
-	Try    int       `json:"try,omitempty"` // counts surge pods
+	Made   time.Time `json:"surgeMade,omitzero"` // the surge pod, by the API server's clock
+	Try    int       `json:"try,omitempty"`      // counts surge pods
+	Again  int       `json:"again,omitempty"`    // counts replacements that were moved instead
 	Began  time.Time `json:"began,omitzero"`
 	Ended  time.Time `json:"ended,omitzero"`
 	Steps  []Step    `json:"steps"`

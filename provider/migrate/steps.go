@@ -42,6 +42,18 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 		return e.evictPod(ctx, i, m)
 	case adopt:
 		return e.adopt(ctx, i, &x, v)
+	case settle:
+		return e.settle(ctx, i, v.surge)
+	case retarget:
+		r := v.replacement(&x)
+		e.change(i, func(x *Item) {
+			x.Pod, x.From, x.State, x.Reason = Ref{"Pod", r.Namespace, r.Name, r.UID}, r.Spec.NodeName, Surging, a.reason
+			x.Again++
+			if v.surge == nil {
+				x.Surge, x.Made, x.Try = Ref{}, time.Time{}, x.Try+1
+			}
+		})
+		return e.save(ctx, i, false)
 	case remove:
 		return e.removePod(ctx, i, Ref{"Pod", v.surge.Namespace, v.surge.Name, v.surge.UID}, a.reason)
 	}
@@ -87,6 +99,13 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 		if v.changed, err = e.changed(ctx, x, v.owner); err != nil {
 			return v, err
 		}
+	}
+	if v.surge != nil && x.Made.IsZero() {
+		x.Made = v.surge.CreationTimestamp.Time // the answer to its creation was lost
+	}
+	if v.surge == nil && x.State == Adopting {
+		v.controlled, err = e.controlled(ctx, v.owner)
+		return v, err
 	}
 	if v.surge == nil || !ready(v.surge) && alive(v.old) {
 		m.readySince = time.Time{}
@@ -213,14 +232,18 @@ func (e *Engine) createSurge(ctx context.Context, i int, x *Item, v swapView) er
 	cancel()
 	switch {
 	case err == nil:
-		return e.after(ctx, i, nil, func(x *Item) { x.Surge = Ref{"Pod", made.Namespace, made.Name, made.UID} })
+		return e.after(ctx, i, nil, func(x *Item) {
+			x.Surge, x.Made = Ref{"Pod", made.Namespace, made.Name, made.UID}, made.CreationTimestamp.Time
+		})
 	case apierrors.IsAlreadyExists(err):
 		found, err := e.pod(ctx, ref)
 		if err != nil || found == nil {
 			return err
 		}
 		if found.Labels[placement.LabelOperation] == o.ID {
-			return e.after(ctx, i, nil, func(x *Item) { x.Surge = Ref{"Pod", found.Namespace, found.Name, found.UID} })
+			return e.after(ctx, i, nil, func(x *Item) {
+				x.Surge, x.Made = Ref{"Pod", found.Namespace, found.Name, found.UID}, found.CreationTimestamp.Time
+			})
 		}
 		return e.after(ctx, i, errors.New("another pod has that name"), func(x *Item) { x.Try++ })
 	case transient(err):
@@ -319,6 +342,23 @@ func (e *Engine) adopt(ctx context.Context, i int, x *Item, v swapView) error {
 	}
 	if err != nil {
 		e.change(i, func(x *Item) { x.State = Evicting })
+	}
+	return errors.Join(e.after(ctx, i, err, nil), err)
+}
+
+// settle takes the deletion cost off an adopted pod: from now on it is one like the others.
+func (e *Engine) settle(ctx context.Context, i int, pod *corev1.Pod) error {
+	surge := Ref{"Pod", pod.Namespace, pod.Name, pod.UID}
+	if err := e.before(ctx, i, Adopting, "", "settle", surge); err != nil {
+		return err
+	}
+	patch := mustJSON(map[string]any{"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion,
+		"annotations": map[string]any{corev1.PodDeletionCost: nil}}})
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	_, err := e.Client.CoreV1().Pods(pod.Namespace).Patch(call, pod.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return e.after(ctx, i, err, nil) // look again
 	}
 	return errors.Join(e.after(ctx, i, err, nil), err)
 }

@@ -46,6 +46,12 @@ func SurgePod(rs *appsv1.ReplicaSet, x *Item, to Destination, operation string, 
 	}
 	pod.Annotations[AnnotationItem] = x.ID
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "ReplicaSet", Name: rs.Name, UID: rs.UID}}
+	// Should the replacement be Ready before the adoption, the ReplicaSet has one Ready pod too
+	// many: then the surge pod goes, and no bystander. Virtual nodes of ours give such a cost by
+	// themselves; elsewhere it is taken off again once the pod is adopted.
+	if x.Node == "" && pod.Annotations[corev1.PodDeletionCost] == "" {
+		pod.Annotations[corev1.PodDeletionCost] = firstCost
+	}
 	var target *corev1.Node
 	for _, node := range virtual {
 		if node.Name == x.Node {
@@ -74,6 +80,9 @@ func SurgePod(rs *appsv1.ReplicaSet, x *Item, to Destination, operation string, 
 	}
 	return pod
 }
+
+// firstCost makes a pod the first to go of those that are Ready.
+const firstCost = "-2147483647"
 
 // surgeName is the same for every try to create the same surge pod: a lost answer makes no
 // second one. It is as long as names that the API server generates.
@@ -125,14 +134,16 @@ func require(spec *corev1.PodSpec, expressions, fields []corev1.NodeSelectorRequ
 type verb int
 
 const (
-	wait   verb = iota // look again later
-	create             // the surge pod
-	evict              // the old pod
-	adopt              // hand the surge pod to its ReplicaSet
-	remove             // the surge pod
-	admit              // add the virtual node's toleration
-	bind               // bind the pod to the node
-	end                // nothing more: state says how
+	wait     verb = iota // look again later
+	create               // the surge pod
+	evict                // the old pod
+	adopt                // hand the surge pod to its ReplicaSet
+	remove               // the surge pod
+	settle               // take the deletion cost off the adopted pod
+	retarget             // move the ReplicaSet's own replacement, which was faster
+	admit                // add the virtual node's toleration
+	bind                 // bind the pod to the node
+	end                  // nothing more: state says how
 )
 
 // An action is a decision about one item.
@@ -161,6 +172,8 @@ const (
 	surgeDeadline = 10 * time.Minute
 	// roomDeadline is how long a pinned surge pod may be without a node.
 	roomDeadline = 90 * time.Second
+	// mostAgain is how often a replacement that was faster is moved in its turn.
+	mostAgain = 3
 	// verifyDeadline is how long a ReplicaSet may take to adopt.
 	verifyDeadline = 2 * time.Minute
 )
@@ -181,6 +194,9 @@ func decideSwap(x *Item, v swapView) action {
 		}
 		if n := int32(len(v.controlled)); n > replicas(v.owner) && v.spent < verifyDeadline {
 			return action{verb: wait, reason: "the ReplicaSet deletes the replacement that it made meanwhile"}
+		}
+		if v.surge.Annotations[corev1.PodDeletionCost] == firstCost {
+			return action{verb: settle}
 		}
 		return action{verb: end, state: Done, reason: "replaced by " + v.surge.Name + " on " + v.surge.Spec.NodeName}
 	}
@@ -210,6 +226,8 @@ func decideSwap(x *Item, v swapView) action {
 		why = "the surge pod is Ready, and not among the endpoints of Service " + v.unserved + " yet"
 	case v.readyFor < time.Duration(x.Settle)*time.Second:
 		why = fmt.Sprintf("the surge pod is Ready, and is given %d s to be known everywhere", x.Settle)
+	case v.hasty():
+		why = "a pod of its ReplicaSet is not Ready, and the others were Ready at once: before the surge pod is handed over the replacement would be Ready, and the ReplicaSet would delete the one that isn't"
 	default:
 		if p := slices.IndexFunc(v.controlled, func(p *corev1.Pod) bool {
 			return p.Status.Phase == corev1.PodPending && p.UID != x.Pod.UID && v.bystander(p)
@@ -232,8 +250,10 @@ func (v swapView) withoutSurge(x *Item) action {
 	switch {
 	case x.State == Removing:
 		return action{verb: end, state: Aborted, reason: x.Reason}
+	case x.State == Adopting && !v.aborting && x.Again < mostAgain && v.replacement(x) != nil:
+		return action{verb: retarget, reason: "its ReplicaSet deleted the surge pod upon the adoption, because its own replacement was Ready first: that is moved in its place"}
 	case x.State == Adopting:
-		return action{verb: end, state: Done, reason: "it was replaced, and its surge pod has gone since: the ReplicaSet was scaled down, or somebody deleted it"}
+		return action{verb: end, state: Aborted, reason: "it was evicted, and its ReplicaSet deleted the surge pod upon the adoption: its own replacement was Ready first, or it was scaled down"}
 	case x.State == Evicting && !alive(v.old):
 		return action{verb: end, state: Aborted, reason: "it was evicted, and somebody has deleted the surge pod: its ReplicaSet makes another pod by itself"}
 	case x.Surge.UID != "":
@@ -266,6 +286,10 @@ func (v swapView) critical(x *Item) action {
 		}
 	}
 	if int32(serving) >= replicas(v.owner) {
+		// The surge pod serves all the same: the replacement is what is to be moved now.
+		if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
+			return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
+		}
 		return action{verb: remove, reason: "its ReplicaSet's own replacement was Ready first"}
 	}
 	// With the surge pod there may be one too many. Who goes then must be a replacement.
@@ -279,6 +303,37 @@ func (v swapView) critical(x *Item) action {
 		}
 	}
 	return action{verb: adopt}
+}
+
+// hasty tells that a swap is a race that a bystander could lose: one is not Ready, and pods
+// of this ReplicaSet are Ready so soon that the replacement may be so before the adoption.
+// The ReplicaSet then deletes the one that isn't. Times are the API server's and a kubelet's,
+// in whole seconds.
+func (v swapView) hasty() bool {
+	sick, quickest := false, time.Hour
+	for _, p := range v.controlled {
+		if !ready(p) && v.bystander(p) {
+			sick = true
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				quickest = min(quickest, c.LastTransitionTime.Sub(p.CreationTimestamp.Time))
+			}
+		}
+	}
+	const unhurried = 3 * time.Second
+	return sick && quickest < unhurried
+}
+
+// replacement is a pod that the ReplicaSet has made because of us, and that isn't where it
+// should be; or nil.
+func (v swapView) replacement(x *Item) *corev1.Pod {
+	for _, p := range v.controlled {
+		if ready(p) && p.Labels[placement.LabelOperation] == "" && p.CreationTimestamp.After(x.Made) && (x.Node == "" || p.Spec.NodeName != x.Node) {
+			return p
+		}
+	}
+	return nil
 }
 
 // bystander tells that a pod of the ReplicaSet is none that it made because of us: it was
