@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/provider"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -64,13 +65,23 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place, r.By = fleet.PlaceECI, runBy(n)
+		r.Place, r.By, r.Unreached = fleet.PlaceECI, runBy(n), unreached(n)
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:
 		r.Place = fleet.PlaceOther
 	}
 	return r
+}
+
+// unreached is what the node says that its pods do not reach, if it says so.
+func unreached(n *corev1.Node) string {
+	for i := range n.Status.Conditions {
+		if c := &n.Status.Conditions[i]; c.Type == provider.ConditionNetwork && c.Status == corev1.ConditionFalse {
+			return c.Message
+		}
+	}
+	return ""
 }
 
 // runBy says who runs a virtual node: the VNode product, ACK, or us, whose groups are ours.

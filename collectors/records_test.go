@@ -215,6 +215,25 @@ func TestNodePlace(t *testing.T) {
 	}
 }
 
+func TestAVirtualNodeSaysWhatItsPodsDoNotReach(t *testing.T) {
+	for _, status := range []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse, corev1.ConditionUnknown} {
+		for _, virtual := range []bool{true, false} {
+			n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{}}}
+			if virtual {
+				n.Labels["type"] = "virtual-kubelet"
+			}
+			n.Status.Conditions = []corev1.NodeCondition{{Type: "ClusterNetworkReachable", Status: status, Message: "pods on ECI do not reach DNS"}}
+			want := ""
+			if virtual && status == corev1.ConditionFalse {
+				want = "pods on ECI do not reach DNS"
+			}
+			if got := nodeRecord(n).Unreached; got != want {
+				t.Errorf("%s, virtual %v: %q", status, virtual, got)
+			}
+		}
+	}
+}
+
 func TestNodeStatus(t *testing.T) {
 	ready := []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	unknown := []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionUnknown}}

@@ -133,7 +133,7 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 		pod = placement.WithoutSpot(pod)
 	}
 	p.mu.Unlock()
-	ordered, attempt := p.order(e, pod, where, attempt)
+	ordered, attempt := p.order(e, where.beside(pod), where, attempt)
 	if ordered == nil {
 		return nil, 0, nil
 	}
@@ -142,6 +142,10 @@ func (p *Provider) request(ctx context.Context, e *entry, pod *corev1.Pod, attem
 		if !apierrors.IsNotFound(err) { // such as a service account that is about to be made
 			return nil, 0, err
 		}
+		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
+		return nil, 0, err
+	}
+	if err := p.resolver.withProxyFiles(ctx, pod, where, &data); err != nil {
 		p.wait(e, Note{"CreateContainerConfigError", err.Error()})
 		return nil, 0, err
 	}
@@ -476,6 +480,9 @@ func (p *Provider) refuse(e *entry, why *Refusal) {
 func (p *Provider) fail(e *entry, why Note) {
 	p.mu.Lock()
 	e.failure = &why
+	if why.Reason == ReasonGroupGone {
+		p.wordsLost(e)
+	}
 	p.mu.Unlock()
 	p.say(e, why)
 	p.outbox.Add(e.uid)

@@ -28,6 +28,7 @@ type Data struct {
 	Services   []corev1.Service
 	Tokens     map[tokenKey]token
 	Claims     map[string]Claim // by the claim's name
+	ProxyUntil time.Time        // when the token of the group's kube-proxy ends; zero: it has none
 }
 
 // A tokenKey is a projected service account token: its volume and its path.

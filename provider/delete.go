@@ -31,6 +31,9 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	ended := e.group != nil && (e.group.Status.Ended() || len(e.group.Containers) > 0 && allEnded(e.group))
 	p.mu.Unlock()
 
+	if !gone && !ranNothing {
+		p.wordsBefore(ctx, e, ended)
+	}
 	var failed error
 	if !gone && !accepted {
 		remove := p.Cloud.DeleteGroup
@@ -150,7 +153,7 @@ func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
 	seen := map[string]bool{}
 	for i := range groups {
 		g := &groups[i]
-		if !p.owns(g) || g.Status == eci.Terminating || !p.orphaned(g) {
+		if !p.owns(g) || g.Status == eci.Terminating || probing(g, now) || !p.orphaned(g) {
 			continue
 		}
 		seen[g.ID] = true
@@ -170,6 +173,7 @@ func (p *Provider) collectOrphans(ctx context.Context, groups []eci.Group) {
 			}
 			continue
 		}
+		p.wordsOfOrphan(ctx, g)
 		p.log.WarnContext(ctx, "deleting a group whose pod is gone", "group", g.ID, "pod", id.Namespace+"/"+id.PodName, "uid", id.PodUID)
 		if err := p.Cloud.DeleteGroup(ctx, g.ID); err != nil && !eci.IsNotFound(err) {
 			p.log.WarnContext(ctx, "deleting an orphan", "group", g.ID, "err", err)

@@ -43,17 +43,23 @@ func withTailZero(ctx context.Context) context.Context {
 // ended or the reader is closed; no line comes twice, and where lines may be missing the
 // stream says so.
 func (p *Provider) GetContainerLogs(ctx context.Context, namespace, name, container string, o api.ContainerLogOpts) (io.ReadCloser, error) {
+	none := ctx.Value(tailZero{}) != nil
 	request, err := p.logRequest(namespace, name, container, o)
 	if err != nil {
+		if text, ok := p.keptLog(ctx, namespace, name, container, o, none); ok {
+			return text, nil
+		}
 		return nil, err
 	}
-	none := ctx.Value(tailZero{}) != nil
 	if !o.Follow {
 		if none {
 			return io.NopCloser(strings.NewReader("")), nil
 		}
 		text, err := p.Cloud.Log(ctx, request)
 		if err != nil {
+			if text, ok := p.keptLog(ctx, namespace, name, container, o, none); ok && eci.IsNotFound(err) {
+				return text, nil
+			}
 			return nil, logError(err)
 		}
 		if wantsAll(o) && full(text) {
@@ -70,6 +76,9 @@ func (p *Provider) GetContainerLogs(ctx context.Context, namespace, name, contai
 	}
 	text, err := p.Cloud.Log(ctx, request)
 	if err != nil {
+		if text, ok := p.keptLog(ctx, namespace, name, container, o, none); ok && eci.IsNotFound(err) {
+			return text, nil
+		}
 		return nil, logError(err)
 	}
 	reader, writer := io.Pipe()

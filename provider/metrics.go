@@ -1,13 +1,14 @@
 package provider
 
 import (
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/money"
 )
 
 // Metrics are the virtual node's own numbers, in a registry of their own.
@@ -19,7 +20,9 @@ type Metrics struct {
 	started   prometheus.Histogram
 	ended     prometheus.Histogram
 	queues    *queueMetrics
-	node      atomic.Pointer[Provider] // whose numbers are shown; nil: nobody leads here
+
+	mu    sync.Mutex
+	nodes []*Provider // whose numbers are shown, added up; none: nobody leads here
 }
 
 // NewMetrics registers the numbers that exist before a Provider does.
@@ -55,35 +58,56 @@ func (m *Metrics) Observe(action, code string, took time.Duration) {
 // throttled tells the codes by which ECI refuses a call because there were too many.
 func throttled(code string) bool { return eci.IsThrottled(&eci.Error{Code: code}) }
 
-// watch shows the numbers of another Provider from now on: a process that leads again after
-// it had lost its lease has a new one. nil: of none.
-func (m *Metrics) watch(p *Provider) {
-	if m.node.Store(p); p == nil {
-		m.queues.stop(queueGroups, queueStatuses)
+// watch shows the numbers of a Provider too, until the returned function is called: a process
+// that leads again after it had lost its lease has new ones.
+func (m *Metrics) watch(p *Provider) (stop func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nodes = append(m.nodes, p)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.nodes = slices.DeleteFunc(m.nodes, func(o *Provider) bool { return o == p }); len(m.nodes) == 0 {
+			m.queues.stop(queueGroups, queueStatuses, queueWords)
+		}
 	}
+}
+
+// watched are the Providers whose numbers are shown.
+func (m *Metrics) watched() []*Provider {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.nodes)
 }
 
 // The queues, by the name in their metrics.
 const (
 	queueGroups   = "groups"   // to create or delete
 	queueStatuses = "statuses" // to tell
+	queueWords    = "words"    // last ones, to keep
 )
 
 // register adds the numbers that are read from the Provider when they are asked for.
 func (m *Metrics) register() {
-	gauge := func(name, help string, labels prometheus.Labels, read func(*Provider) float64) {
-		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
-			if p := m.node.Load(); p != nil {
-				return read(p)
+	gauge := func(name, help string, labels prometheus.Labels, join func(a, b float64) float64, read func(*Provider) float64) {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() (v float64) {
+			for i, p := range m.watched() {
+				if n := read(p); i == 0 {
+					v = n
+				} else {
+					v = join(v, n)
+				}
 			}
-			return 0
+			return v
 		}))
 	}
+	sum := func(a, b float64) float64 { return a + b }
+	worst := func(a, b float64) float64 { return min(a, b) }
 	for _, state := range []string{stateCreating, stateStarting, stateRunning, stateEnded, stateDeleting, stateRefused} {
-		gauge("ecideck_pods", "Pods of this node by state.", prometheus.Labels{"state": state}, func(p *Provider) float64 { return float64(p.count(state)) })
+		gauge("ecideck_pods", "Pods of this process's nodes by state.", prometheus.Labels{"state": state}, sum, func(p *Provider) float64 { return float64(p.count(state)) })
 	}
-	gauge("ecideck_leading", "1 while this process serves the node, 0 while it stands by.", nil, func(*Provider) float64 { return 1 })
-	gauge("ecideck_cloud_healthy", "1 while the ECI API answers.", nil, func(p *Provider) float64 {
+	gauge("ecideck_leading", "1 while this process serves the node, 0 while it stands by.", nil, worst, func(*Provider) float64 { return 1 })
+	gauge("ecideck_cloud_healthy", "1 while the ECI API answers.", nil, worst, func(p *Provider) float64 {
 		if _, err := p.CloudHealth(); err != nil {
 			return 0
 		}
@@ -107,11 +131,14 @@ func (c *costCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector. A total too large for its type is left out.
 func (c *costCollector) Collect(out chan<- prometheus.Metric) {
-	p := c.node.Load()
-	if p == nil {
+	nodes := (*Metrics)(c).watched()
+	if len(nodes) == 0 {
 		return
 	}
-	sum := p.costRate()
+	var sum money.Sum
+	for _, p := range nodes {
+		p.addCosts(&sum)
+	}
 	if totals, err := sum.Totals(); err == nil {
 		for _, total := range totals {
 			out <- prometheus.MustNewConstMetric(costDesc, prometheus.GaugeValue, total.Float(), string(total.Currency))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/virtual-kubelet/virtual-kubelet/node"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	corev1informers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -78,8 +80,7 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	defer cancel()
 	defer v.Provider.shutDown() // also where it never came to run
 	if m := v.Provider.Metrics; m != nil {
-		m.watch(v.Provider)
-		defer m.watch(nil)
+		defer m.watch(v.Provider)()
 	}
 	v.factory.Start(ctx.Done())
 	defer v.factory.Shutdown()
@@ -115,7 +116,12 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	if spec, err := zoned(ctx, v.client.CoreV1().Nodes(), v.spec); err == nil {
 		status.now.Store(&spec)
 	}
-	nodes, err := node.NewNodeController(status, status.node(), v.client.CoreV1().Nodes(),
+	var wait time.Duration
+	if w := v.Provider.Network; w != nil {
+		wait = w.recall(ctx, &status.network, v.client.CoreV1().Nodes(), v.spec.Name)
+	}
+	status.first = status.node()
+	nodes, err := node.NewNodeController(status, status.first.DeepCopy(), v.client.CoreV1().Nodes(),
 		node.WithNodeEnableLeaseV1(v.client.CoordinationV1().Leases(corev1.NamespaceNodeLease), leaseSeconds),
 		node.WithNodeStatusUpdateInterval(30*time.Second),
 		node.WithNodeStatusUpdateErrorHandler(status.recreate(v.client.CoreV1().Nodes())))
@@ -123,6 +129,9 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		return fmt.Errorf("wiring the node controller: %w", err)
 	}
 
+	var aside sync.WaitGroup
+	defer aside.Wait() // a probe deletes its group
+	defer cancel()
 	ended := make(chan error, 3)
 	go func() { v.Provider.Run(ctx); ended <- nil }()
 	go func() { ended <- pods.Run(ctx, v.Provider.Workers) }()
@@ -135,7 +144,7 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		go func() { ended <- nodes.Run(ctx) }()
 		running++
 		go status.keepSpec(ctx, v.client, v.Provider.log)
-		go v.announceReady(ctx, nodes)
+		aside.Go(func() { v.announceReady(ctx, nodes, &status.network, wait) })
 	case <-pods.Done():
 	case <-ctx.Done():
 	}
@@ -147,12 +156,24 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-func (v *VirtualNode) announceReady(ctx context.Context, nodes *node.NodeController) {
+func (v *VirtualNode) announceReady(ctx context.Context, nodes *node.NodeController, network *network, wait time.Duration) {
 	select {
 	case <-nodes.Ready():
 		close(v.ready)
+		if services := v.spec.ServiceNetwork; services != "" {
+			v.Provider.Recorder.Event(v.reference(), corev1.EventTypeNormal, "ServiceNetwork", string(services)+": "+services.Words())
+		}
+		if w := v.Provider.Network; w != nil {
+			say := func(kind, reason, message string) { v.Provider.Recorder.Event(v.reference(), kind, reason, message) }
+			w.run(ctx, wait, network, v.client.CoreV1().Nodes(), v.spec.Name, say, v.Provider.log)
+		}
 	case <-ctx.Done():
 	}
+}
+
+// reference is the node as events are about it.
+func (v *VirtualNode) reference() *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: v.spec.Name, UID: types.UID(v.spec.Name)}} // as kubelets do
 }
 
 func (v *VirtualNode) podController() (*node.PodController, error) {

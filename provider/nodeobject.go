@@ -48,7 +48,11 @@ type NodeSpec struct {
 	CPU, Memory, Pods resource.Quantity
 	MemoryPerCPU      resource.Quantity // of a vCPU; zero: 8Gi
 	NoTaints          bool              // leave the taints out, such as for conformance tests
+	ServiceNetwork    ServiceNetwork    // said on the node; "": nothing is said
 }
+
+// AnnotationServiceNetwork is where a virtual node says how its pods reach ClusterIPs.
+const AnnotationServiceNetwork = "ecideck.io/service-network"
 
 // Node is the node object as it shall be; cloud is nil while ECI answers, and since says
 // since when it is as it is.
@@ -82,6 +86,9 @@ func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
 				ContainerRuntimeVersion: "eci://2018-08-08", OSImage: "Alibaba Cloud ECI"},
 			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: s.Port}},
 		},
+	}
+	if s.ServiceNetwork != "" {
+		node.Annotations = map[string]string{AnnotationServiceNetwork: string(s.ServiceNetwork)}
 	}
 	if s.Address != "" {
 		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: s.Address}}
@@ -128,7 +135,9 @@ type nodeStatus struct {
 	now      atomic.Pointer[NodeSpec] // without the zone while no real node has it; nil: spec
 	provider *Provider
 	quota    *quotaWatch
+	network  network
 	started  time.Time
+	first    *corev1.Node // what the node was registered as
 }
 
 // Ping never fails: a failing one stops the lease, and Kubernetes then evicts every pod.
@@ -139,7 +148,8 @@ func (n *nodeStatus) NotifyNodeStatus(ctx context.Context, tell func(*corev1.Nod
 	go func() {
 		ticker := time.NewTicker(5 * time.Second)
 		defer ticker.Stop()
-		told := n.node()
+		// Not what is so by now: what changed since the registration has to be told too.
+		told := n.first
 		for {
 			select {
 			case <-ctx.Done():
@@ -163,6 +173,7 @@ func (n *nodeStatus) node() *corev1.Node {
 		}
 	}
 	n.quota.apply(node, time.Now())
+	n.network.apply(node, time.Now())
 	return node
 }
 
@@ -266,12 +277,17 @@ func correctNode(ctx context.Context, nodes corev1client.NodeInterface, s NodeSp
 	if _, there := current.Labels[corev1.LabelTopologyZone]; there && s.Zone == "" {
 		wrong[corev1.LabelTopologyZone] = nil
 	}
-	if len(wrong) == 0 && sameTaints(current.Spec.Taints, want) {
+	told := s.ServiceNetwork == "" || current.Annotations[AnnotationServiceNetwork] == string(s.ServiceNetwork)
+	if len(wrong) == 0 && told && sameTaints(current.Spec.Taints, want) {
 		return nil
+	}
+	said := map[string]string{}
+	if !told {
+		said[AnnotationServiceNetwork] = string(s.ServiceNetwork)
 	}
 	// The resource version keeps a taint that somebody adds meanwhile.
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"labels": wrong, "resourceVersion": current.ResourceVersion},
+		"metadata": map[string]any{"labels": wrong, "annotations": said, "resourceVersion": current.ResourceVersion},
 		"spec":     map[string]any{"taints": want},
 	})
 	if err != nil {

@@ -103,6 +103,7 @@ func (p *Provider) recover(groups []eci.Group) {
 			p.queue.Add(pod.UID)
 		} else {
 			e.groupID, e.group, e.born = best.ID, best, time.Now()
+			p.wordsDue(e, nil, best)
 		}
 		p.outbox.Add(pod.UID)
 	}
@@ -288,6 +289,7 @@ func (p *Provider) see(groups []eci.Group) {
 		if was := e.group; p.Metrics != nil && was != nil && g.Status == eci.Running && (was.Status == eci.Scheduling || was.Status == eci.Pending) {
 			p.Metrics.started.Observe(time.Since(e.pod.CreationTimestamp.Time).Seconds())
 		}
+		p.wordsDue(e, e.group, g)
 		e.group, e.changed = g, time.Now()
 		news = append(news, e.news(p.started)...)
 		if g.Status != eci.Scheduling && g.Status != eci.ScheduleFailed {

@@ -35,7 +35,7 @@ type Deleter interface {
 	DeleteGroupNow(ctx context.Context, id string) error
 }
 
-// Config is what a Provider needs. All fields but the last nine are required.
+// Config is what a Provider needs. All fields but the last eleven are required.
 type Config struct {
 	Cloud     Cloud
 	Client    kubernetes.Interface
@@ -51,6 +51,8 @@ type Config struct {
 	Shells           Shells        // kubectl exec and cp; nil: they are refused
 	Quota            Quota         // what the node may offer; nil: what its NodeSpec says
 	Prices           Prices        // what groups cost, for the metrics; nil: the cost rate is unknown
+	LastWords        LastWords     // where the ends of pods are kept; nil: nowhere
+	Network          *NetworkWatch // finds out what groups reach; nil: nobody does
 }
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
@@ -62,6 +64,7 @@ type Provider struct {
 	resolver *resolver
 	queue    workqueue.TypedRateLimitingInterface[types.UID] // groups to create or delete
 	outbox   workqueue.TypedRateLimitingInterface[types.UID] // statuses to tell
+	words    workqueue.TypedRateLimitingInterface[types.UID] // ends to keep
 	kick     chan struct{}                                   // look at ECI now
 
 	stock *stock
@@ -74,6 +77,7 @@ type Provider struct {
 	health  health
 	usage   usage
 	rates   rates
+	reads   allowance // of logs, to keep them
 	started time.Time
 }
 
@@ -125,6 +129,8 @@ type entry struct {
 	unseen      time.Time           // since when ECI's answers lack its group, without a proof; zero: they do not
 	doubted     bool                // that is said on the pod
 	lastState   eci.GroupStatus
+
+	kept keptWords
 }
 
 // mayRun tells that a group of this entry exists or may come to exist.
@@ -182,6 +188,7 @@ func New(c Config) *Provider {
 		Config: c, log: c.Logger, resolver: newResolver(c.Client),
 		queue:  c.newQueue(queueGroups, time.Second, 2*time.Minute),
 		outbox: c.newQueue(queueStatuses, 200*time.Millisecond, time.Minute),
+		words:  c.newQueue(queueWords, time.Second, time.Minute),
 		rates:  rates{known: map[eci.PriceQuery]rate{}},
 		kick:   make(chan struct{}, 1), stock: newStock(), entries: map[types.UID]*entry{}, orphans: map[string]time.Time{},
 		started: time.Now(),
@@ -443,6 +450,11 @@ func (p *Provider) Run(ctx context.Context) {
 	for range min(p.Workers, 8) {
 		wg.Go(func() { work(ctx, p.outbox, p.tell, p.log, "status") })
 	}
+	if p.LastWords != nil {
+		for range 2 {
+			wg.Go(func() { work(ctx, p.words, p.keepWords, p.log, "last words") })
+		}
+	}
 	wg.Go(func() { p.poll(ctx) })
 	if p.Prices != nil {
 		wg.Go(func() { p.keepRates(ctx) })
@@ -456,6 +468,7 @@ func (p *Provider) Run(ctx context.Context) {
 func (p *Provider) shutDown() {
 	p.queue.ShutDown()
 	p.outbox.ShutDown()
+	p.words.ShutDown()
 }
 
 // work takes keys until the queue is shut down. A key whose work failed comes back later,

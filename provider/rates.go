@@ -115,6 +115,12 @@ func (e *entry) costs() bool { return e.group != nil && !e.gone && e.group.Statu
 // makes no call.
 func (p *Provider) costRate() *money.Sum {
 	var sum money.Sum
+	p.addCosts(&sum)
+	return &sum
+}
+
+// addCosts adds that to a sum of several nodes.
+func (p *Provider) addCosts(sum *money.Sum) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rates.mu.Lock()
@@ -124,5 +130,4 @@ func (p *Provider) costRate() *money.Sum {
 			sum.AddRate(p.rates.known[priceOf(e.group)].Rate)
 		}
 	}
-	return &sum
 }

@@ -45,6 +45,7 @@ type Placement struct {
 	// APIServerHost and APIServerPort replace the cluster's own address of the API server
 	// in the pods' environment: a ClusterIP can't be reached from a group.
 	APIServerHost, APIServerPort string
+	Proxy                        *Proxy // a kube-proxy in every group; nil: none
 }
 
 // A Refusal says why a pod can't run as a container group, and what to do about it.
@@ -90,9 +91,12 @@ func Build(pod *corev1.Pod, data Data, where Placement, attempt int) (*eci.Creat
 }
 
 func (b *builder) build(attempt int) (*eci.CreateRequest, error) {
+	findings := placement.Check(b.pod, b.where.Region) // and not ours, which needs no word
+	if err := b.withProxy(); err != nil {
+		return nil, err
+	}
 	pod := b.pod
-	findings := placement.Check(pod, b.where.Region)
-	if r := placement.First(findings); r != nil {
+	if r := placement.First(placement.Check(pod, b.where.Region)); r != nil {
 		return nil, (*Refusal)(r)
 	}
 	for _, n := range placement.Notes(findings) {
@@ -148,9 +152,12 @@ func (b *builder) containers(req *eci.CreateRequest) error {
 		if err != nil {
 			return err
 		}
-		if isSidecar(init) {
+		switch {
+		case init.Name == proxyName:
+			sidecars = slices.Insert(sidecars, 0, c) // the others may need Services
+		case isSidecar(init):
 			sidecars = append(sidecars, c)
-		} else {
+		default:
 			req.InitContainer = append(req.InitContainer, *c)
 		}
 	}

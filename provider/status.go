@@ -152,11 +152,11 @@ func at(t time.Time) string {
 	return " at " + t.UTC().Format(time.RFC3339)
 }
 
-// withoutSidecars is the group without the pod's sidecars, which don't decide its phase.
+// withoutSidecars is the group without the pod's sidecars and ours, which don't decide its phase.
 func withoutSidecars(pod *corev1.Pod, group *eci.Group) *eci.Group {
 	own := *group
 	own.Containers = slices.DeleteFunc(slices.Clone(group.Containers), func(c eci.Container) bool {
-		return slices.ContainsFunc(pod.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name && isSidecar(&i) })
+		return c.Name == proxyName || slices.ContainsFunc(pod.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name && isSidecar(&i) })
 	})
 	return &own
 }

@@ -103,8 +103,7 @@ func (m *meter) LatestMetrics(_ context.Context, ids []string) (map[string]eci.M
 func TestUsageIsReadOnceForManyReadersAndNeverServedAsFreshWhenOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Config{Meter: &meter{}})
-		defer p.queue.ShutDown()
-		defer p.outbox.ShutDown()
+		defer p.shutDown()
 		m := p.Meter.(*meter)
 		p.entries["uid"] = &entry{uid: "uid", pod: healthyPod("web"), groupID: "eci-1", group: &eci.Group{Status: eci.Running}}
 		p.entries["ended"] = &entry{uid: "ended", pod: healthyPod("ended"), groupID: "eci-2", group: &eci.Group{Status: "Succeeded"}}

@@ -104,10 +104,23 @@ func wire(t *testing.T, request *eci.CreateRequest) map[string]string {
 // is said, or why it does not run.
 func outcome(t *testing.T, plain map[string]string, pod *corev1.Pod) []txtar.File {
 	t.Helper()
+	return outcomeOf(t, plain, pod, plainData(), func(p *Placement) { p.Region = "cn-hangzhou" })
+}
+
+// must is the request of a pod that is known to run.
+func must(request *eci.CreateRequest, _ []Note, err error) *eci.CreateRequest {
+	if err != nil {
+		panic(err)
+	}
+	return request
+}
+
+func outcomeOf(t *testing.T, plain map[string]string, pod *corev1.Pod, data Data, change func(*Placement)) []txtar.File {
+	t.Helper()
 	before := pod.DeepCopy()
 	where := testPlacement()
-	where.Region = "cn-hangzhou"
-	request, notes, err := Build(pod, plainData(), where, 1)
+	change(&where)
+	request, notes, err := Build(pod, data, where, 1)
 	if diff := cmp.Diff(before, pod); diff != "" {
 		t.Errorf("Build changed the pod: %s", diff)
 	}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ecideck/ecideck/ui/uitest"
@@ -96,5 +97,33 @@ func BenchmarkSnapshot100k(b *testing.B) {
 			pods.Show(first)
 		}
 		draw()
+	}
+}
+
+// BenchmarkViews100k is a new snapshot, in which one pod changed, arriving at each main view,
+// and the frame that shows it.
+func BenchmarkViews100k(b *testing.B) {
+	first := bigFleet(100_000)
+	second := *first
+	second.Placements = slices.Clone(first.Placements)
+	changed := *first.Placements[500]
+	second.Placements[500] = &changed
+	for _, name := range Views() {
+		b.Run(name, func(b *testing.B) {
+			c := newConsole(Options{Store: nothing{}, Now: sampleNow, View: name})
+			screen := uitest.Screen(b, 120, 40)
+			v := c.top()
+			p := v.Primitive()
+			p.SetRect(0, 0, 120, 40)
+			for i := 0; b.Loop(); i++ {
+				s := first
+				if i%2 == 0 {
+					s = &second
+				}
+				c.counts = count(s)
+				v.Show(s)
+				p.Draw(screen)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -290,6 +291,10 @@ func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 		c.quit(nil)
 	case c.prompt != nil:
 		c.edit(name, ev)
+	case strings.HasPrefix(name, "Alt-"):
+		// Over a slow line Esc and the next key arrive together, which reads as Alt.
+		c.press("Esc")
+		c.press(strings.TrimPrefix(name, "Alt-"))
 	default:
 		c.press(name)
 	}

@@ -309,7 +309,7 @@ func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
 func TestTroubleIsOneKeyAway(t *testing.T) {
 	d := open(t, 80, 24, sample(), nil)
 	d.Press("j")
-	d.See("5 rows need a look: Shift-S brings them to the top")
+	d.See("batch/report-by-hand-9qqwz · 5 rows need a look (Shift-S)\n")
 	d.Press("g", "Shift-S")
 	d.See("AGE\n ✗ report-28491-4kx2l         0/1 Lost")
 	if text := d.Text(); strings.Index(text, "Orphan") > strings.Index(text, "Completed") || strings.Contains(text, "need a look") {
@@ -591,5 +591,135 @@ func TestWhatHappenedToAGroupAndIsToldOnItsPodIsShownOnce(t *testing.T) {
 	d.See("Started container app")
 	if n := strings.Count(d.Text(), "Started container app"); n != 1 {
 		t.Errorf("shown %d times, want once:\n%s", n, d.Text())
+	}
+}
+
+func TestEveryNeedIsOneEnterAwayFromItsCause(t *testing.T) {
+	s := sample()
+	for i, a := range s.Attention {
+		d := open(t, 120, 40, s, func(o *Options) { o.View = "overview" })
+		for range i {
+			d.Press("j")
+		}
+		d.Press("Enter")
+		d.Do(func() {
+			if title := d.c.top().Title(); title == "Overview" {
+				t.Errorf("Enter on %q opens nothing", a.Subject)
+			}
+		})
+		if a.Topic == fleet.TopicOrphans {
+			d.See("/relation:=orphan")
+			continue
+		}
+		d.Miss("the console does not read it")
+		d.Press("Esc")
+		d.See("[1 Overview]")
+	}
+}
+
+func TestLinesOfTheTimelineOpenToSingleEvents(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "events" })
+	d.Press("/")
+	d.Type("started")
+	d.Press("Enter", "e")
+	d.See("Events › Started of deployment shop/checkout (3)")
+	d.See("pod shop/checkout-7d9f8b6c5-m0d3l")
+	if n := strings.Count(d.Text(), "eci  Normal Started"); n != 3 {
+		t.Errorf("%d single events are shown, want 3:\n%s", n, d.Text())
+	}
+	d.Press("Esc", "5", "/")
+	d.Type("checkout")
+	d.Press("Enter", "v") // the workload's own and its pods'
+	d.See("Events of deployment checkout")
+	d.See("NoStock")
+	d.See("Started container app")
+}
+
+func TestCostTurnsAndOpensWhatIsBehindARow(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "cost" })
+	for _, by := range []string{"NAMESPACE", "WORKLOAD", "NODE ", "SPEC"} {
+		d.See("   " + by)
+		d.Press("Tab")
+	}
+	d.See("   NAMESPACE")
+	d.Press("Enter")
+	d.See("Cost by namespace › Pods in shop")
+	d.Press("Esc", "j") // what nodes have free
+	d.See("(Enter open)")
+	d.Press("Tab", "/")
+	d.Type("orphans")
+	d.Press("Enter", "Enter")
+	d.See("Groups")
+	d.See("/relation:=orphan")
+	d.Press("Esc", "Esc", "Esc", "Tab", "Tab", "j", "Enter")
+	d.See("Cost by spec › Pods")
+	d.See(`/billed:="2c 4Gi"`)
+	d.See("3 of 11")
+}
+
+func TestACostWithoutPriceIsSaidAndNeverZero(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.View = "nodes" })
+	d.See("✗ ecs-09          NotReady       ecs      ecs.r7.2xlarge    0     0/8   0%     0/32   0%    –    –      –      –")
+	d.See("ECS ≥¥1.92/h")
+	d.Press("8", "w")
+	d.See("1 cost has no known price")
+	d.See("1 × nodes of type ecs.r7.2xlarge")
+}
+
+func TestAdviceIsAppendedToWhy(t *testing.T) {
+	d := open(t, 120, 40, sample(), func(o *Options) { o.Adviser = counsel{} })
+	d.Press("w")
+	d.See("What helps:")
+	d.See("Burst to ECI: not marked")
+	d.See("more can't be read: forbidden")
+}
+
+// counsel is an Adviser that knows a little.
+type counsel struct{}
+
+func (counsel) Advise(context.Context, fleet.Ref) (string, error) {
+	return "Burst to ECI: not marked\n", errors.New("forbidden")
+}
+
+func TestWhyFollowsTheSnapshot(t *testing.T) {
+	d := open(t, 120, 40, sample(), nil)
+	d.Press("/")
+	d.Type("p8vmz")
+	d.Press("Enter", "w")
+	d.See("is NoStock, since 6m")
+	d.clock.Store(60)
+	d.store.put(sample())
+	d.See("is NoStock, since 7m")
+	w := sampleWorld()
+	w.pods = slices.DeleteFunc(w.pods, func(p *fleet.Pod) bool { return strings.HasSuffix(p.Name, "p8vmz") })
+	d.store.put(w.build())
+	d.See("or it is gone")
+}
+
+func TestEscAndAKeyInOnePacketAreTwoKeys(t *testing.T) {
+	d := open(t, 80, 24, sample(), nil)
+	d.Press("w")
+	d.Do(func() { d.c.key(tcell.NewEventKey(tcell.KeyRune, '4', tcell.ModAlt)) })
+	d.See("[4 Node]")
+}
+
+func TestMainViewsHaveDigitsAndNames(t *testing.T) {
+	d := open(t, 120, 40, sample(), nil)
+	for i, name := range Views() {
+		d.Press(fmt.Sprint(i + 1))
+		var label string
+		d.Do(func() { label = d.c.mains[i].label })
+		d.See(fmt.Sprintf("[%d %s]", i+1, label))
+		d.Press(":")
+		d.Type(name)
+		d.Press("Enter")
+		d.See(fmt.Sprintf("[%d %s]", i+1, label))
+	}
+	for _, command := range []string{"workloads shop", "scaling shop", "cost shop", "pods shop"} {
+		d.Press(":")
+		d.Type(command)
+		d.Press("Enter")
+		d.See("shop ")
+		d.Miss("no column")
 	}
 }

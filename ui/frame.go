@@ -82,13 +82,12 @@ func (f *frame) PasteHandler() func(string, func(tview.Primitive)) {
 	}
 }
 
-// segments paints segments and returns where they end.
-func (c *console) segments(screen tcell.Screen, x, y, width int, segments []segment) int {
+// segments paints segments.
+func (c *console) segments(screen tcell.Screen, x, y, width int, segments []segment) {
 	for i, s := range segments {
 		x += gap(segments, i)
 		x += c.theme.Print(screen, x, y, width-x, s.text, c.theme.Style(s.role))
 	}
-	return x
 }
 
 // head is the first line's content.

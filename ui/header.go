@@ -125,6 +125,27 @@ func (c census) segments() []segment {
 	return out
 }
 
+// together says once that all of Kubernetes is stale, which one dead API server makes it.
+func together(troubled []segment, sources []source, now time.Time) []segment {
+	all, stale, oldest := 0, 0, time.Time{}
+	for _, s := range sources {
+		if family(s.Name) != "k8s" {
+			continue
+		}
+		if all++; s.Stale(now) && !s.Read.IsZero() {
+			stale++
+			if oldest.IsZero() || s.Read.Before(oldest) {
+				oldest = s.Read
+			}
+		}
+	}
+	if all < 2 || stale < all {
+		return troubled
+	}
+	rest := slices.DeleteFunc(troubled, func(s segment) bool { return family(strings.Fields(s.text)[0]) == "k8s" })
+	return append([]segment{{"k8s STALE " + format.Age(oldest, now), theme.Broken}}, rest...)
+}
+
 // family is the word that the first line has for a source; "": it is only counted.
 func family(name string) string {
 	switch name {
@@ -177,12 +198,14 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 			failing++
 		}
 	}
+	troubled = together(troubled, sources, now)
 	for _, of := range []string{"k8s", "metrics", "eci"} {
 		if at := oldest[of]; !at.IsZero() {
 			ages = append(ages, segment{of + " " + format.Age(at, now), theme.Dim})
 		}
 	}
 	few := ages // without what changes once a day
+	least := slices.DeleteFunc(slices.Clone(ages), func(s segment) bool { return strings.HasPrefix(s.text, "metrics ") })
 	if !c.prices.IsZero() {
 		ages = append(ages, segment{"price " + format.Age(c.prices, now), theme.Dim})
 	}
@@ -196,7 +219,7 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 	if fresh > 0 {
 		short = append(troubled[:len(troubled):len(troubled)], segment{fmt.Sprintf("%d fresh", fresh), theme.Dim})
 	}
-	all, some := slices.Concat(troubled, ages), slices.Concat(troubled, few)
+	all, some, two := slices.Concat(troubled, ages), slices.Concat(troubled, few), slices.Concat(troubled, least)
 	right = c.segments()
 	needed := min(len(right), max(1, len(c.rates)))
 	if c.broken > 0 {
@@ -205,7 +228,7 @@ func headline(name []segment, sources []source, c census, now time.Time, room in
 	for _, try := range []struct {
 		sources []segment
 		least   int
-	}{{all, len(right)}, {all, needed}, {some, needed}, {short, 0}} {
+	}{{all, len(right)}, {all, needed}, {some, needed}, {two, needed}, {short, 0}} {
 		left = append(append([]segment{}, name...), try.sources...)
 		for keep := len(right); keep >= try.least; keep-- {
 			if width(left)+2+width(right[:keep]) <= room {
@@ -254,7 +277,11 @@ func troubles(sources []source, now time.Time) []string {
 		if !t.read.IsZero() {
 			as = " shown as of " + format.Age(t.read, now) + " ago: "
 		}
-		out = append(out, strings.Join(t.names, ", ")+as+t.why)
+		names := strings.Join(t.names, ", ")
+		if len(t.names) > 4 {
+			names = fmt.Sprintf("%s and %d more", strings.Join(t.names[:3], ", "), len(t.names)-3)
+		}
+		out = append(out, names+as+t.why)
 	}
 	return out
 }

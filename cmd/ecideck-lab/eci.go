@@ -67,7 +67,7 @@ and 100.64.0.0/10; [{"to":"10.0.0.1:6443","reachable":true}] adds an address.
 
 --config FILE is JSON: region, accessKeyId, accessKeySecret, vSwitches {id: zone}, instanceTypes
 {name: {cpu, memory, hour}}, ecsInstances, securityGroups {id: VPC, "" for its own},
-ipv6VSwitches, routes.
+ipv6VSwitches, routes, serviceCIDR (what a kube-proxy in a group brings).
 
 Kinds of faults: ` + faultHelp + `
 
@@ -77,7 +77,8 @@ With --state FILE the account survives a restart, a killed process included.`
 const faultHelp = `nostock, notonsale, noips (by zone); arrears, quota (of creates);
 throttling, error500, unavailable, denied, emptylist, slow, repeatpage, timeout-after-accept, code
 (of calls, by action; code refuses with any code, such as Forbidden.RiskControl); spotreclaim,
-restart, maintenance (of groups); cachefails (of image caches).`
+restart, maintenance (of groups); cachefails (of image caches); silentexec (exec's socket tells
+no exit codes).`
 
 func eciCommand(l *lab) *cobra.Command {
 	var listen, scheme, caFile, config, state string
@@ -89,6 +90,7 @@ func eciCommand(l *lab) *cobra.Command {
 		SecurityGroups map[string]string               `json:"securityGroups"`
 		IPv6VSwitches  []string                        `json:"ipv6VSwitches"`
 		Routes         []ecitest.Route                 `json:"routes"`
+		ServiceCIDR    string                          `json:"serviceCIDR"`
 	}
 	cmd := &cobra.Command{
 		Use:   "eci",
@@ -112,7 +114,8 @@ func eciCommand(l *lab) *cobra.Command {
 				Region: cloud.Region, AccessKeyID: cloud.AccessKeyID, AccessKeySecret: cloud.AccessKeySecret, PlayedBy: cloud.PlayedBy,
 				VSwitches: cloud.VSwitches, Latency: cloud.Latency, Speed: speed,
 				InstanceTypes: account.InstanceTypes, SecurityGroups: account.SecurityGroups, IPv6VSwitches: account.IPv6VSwitches,
-				Timing: ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting, Sample: cloud.Sampling},
+				ServiceCIDR: account.ServiceCIDR,
+				Timing:      ecitest.Timing{Schedule: cloud.Scheduling, Pull: cloud.Starting, Sample: cloud.Sampling},
 			})
 			if err := errors.Join(emulator.SetECSInstances(account.ECSInstances), emulator.SetRoutes(account.Routes)); err != nil {
 				return fmt.Errorf("reading the emulator's settings: %w", err)

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 )
 
@@ -22,6 +24,7 @@ import (
 // flags.
 type flags struct {
 	kubeconfig, nodeName               string
+	nodes                              []string
 	region, endpoint, zone             string
 	vswitches                          []string
 	profile                            string
@@ -29,6 +32,8 @@ type flags struct {
 	listen, nodeIP, healthListen       string
 	clusterDNS                         []string
 	clusterDomain, apiserver           string
+	serviceNetwork, proxyImage         string
+	proxyCPU, proxyMemory              string
 	cpu, memory, pods, memoryPerCPU    string
 	clusterID                          string
 	pollMin, pollMax                   time.Duration
@@ -44,6 +49,9 @@ type flags struct {
 	burstAfter                         time.Duration
 	webhookListen                      string
 	logLevel, logFormat                string
+	probeEvery                         time.Duration
+	probeImage, probeRegistry          string
+	ignoreNetwork                      bool
 }
 
 func command() *cobra.Command {
@@ -67,10 +75,16 @@ instance's role.`,
 			return run(c.Context(), f)
 		},
 	}
-	c.AddCommand(manifestsCommand())
-	s := c.Flags()
+	c.AddCommand(manifestsCommand(), probeCommand(), impactCommand())
+	f.bind(c.Flags())
+	return c
+}
+
+// bind are the flags of the node; `ecideck-node probe` has the same.
+func (f *flags) bind(s *pflag.FlagSet) {
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, or the pod's service account)")
 	s.StringVar(&f.nodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
+	s.StringArrayVar(&f.nodes, "node", nil, "one of several nodes that this process serves, instead of --node-name, --vswitch-ids and --zone: name=NAME,vswitch=ID[,vswitch=ID…][,zone=ZONE][,listen=ADDRESS]; repeated; each has a kubelet port of its own, by default --listen's and those after it")
 	s.StringVar(&f.region, "region", "", "ECI region, such as cn-hangzhou (env "+setup.EnvRegion+")")
 	s.StringVar(&f.endpoint, "endpoint", "", "ECI endpoint, host[:port] or URL (env "+setup.EnvEndpoint+"; default: the region's public one)")
 	s.StringVar(&f.zone, "zone", "", "topology zone label of the node; only where real nodes have that zone too")
@@ -84,6 +98,10 @@ instance's role.`,
 	s.StringSliceVar(&f.clusterDNS, "cluster-dns", nil, "DNS servers of the cluster that the vSwitch can reach; not a ClusterIP (default: the VPC's DNS)")
 	s.StringVar(&f.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
 	s.StringVar(&f.apiserver, "apiserver-address", "", "host:port of the API server as pods reach it, instead of its ClusterIP")
+	s.StringVar(&f.serviceNetwork, "service-network", string(provider.ServicesNone), "how pods on ECI reach ClusterIPs: none, sidecar (a kube-proxy in every group) or routes (the VPC routes the Services' addresses to nodes)")
+	s.StringVar(&f.proxyImage, "kube-proxy-image", "", "with --service-network=sidecar: image of kube-proxy that ECI can pull, of the cluster's version")
+	s.StringVar(&f.proxyCPU, "kube-proxy-cpu", "50m", "what kube-proxy adds to a group's size; 0: nothing")
+	s.StringVar(&f.proxyMemory, "kube-proxy-memory", "64Mi", "what kube-proxy adds to a group's size; 0: nothing")
 	s.StringVar(&f.cpu, "cpu", "", "vCPUs that the node offers (default: the account's quota in the region, read every minute; 1000 until it could be read)")
 	s.StringVar(&f.memory, "memory", "", "memory that the node offers (default: --memory-per-cpu for each vCPU)")
 	s.StringVar(&f.memoryPerCPU, "memory-per-cpu", "8Gi", "memory that the node offers for each vCPU of the quota, which ECI counts in vCPU only")
@@ -110,7 +128,10 @@ instance's role.`,
 	s.StringVar(&f.webhookListen, "webhook-listen", "", "address of the admission webhook, for servers before Kubernetes 1.36; empty: none")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
-	return c
+	s.DurationVar(&f.probeEvery, "network-probe", 6*time.Hour, "how often a group of a minute finds out what pods on ECI reach, at the start too; sooner where something is not reached; 0: never")
+	s.StringVar(&f.probeImage, "network-probe-image", "", "image with sh, nc and nslookup, which ECI can pull (default: busybox of the region's public registry)")
+	s.StringVar(&f.probeRegistry, "network-probe-registry", "", "registry that pods must reach, host[:port] (default: that of --network-probe-image)")
+	s.BoolVar(&f.ignoreNetwork, "ignore-network", false, "let pods burst though the network probe says that they don't reach the cluster")
 }
 
 // complete fills in what the environment says and refuses what can't be.
@@ -120,6 +141,9 @@ func (f *flags) complete() error {
 	f.nodeIP = cmp.Or(f.nodeIP, os.Getenv("POD_IP"))
 	if f.nodeName == "" && f.region != "" {
 		f.nodeName = "virtual-kubelet-" + f.region
+	}
+	if _, err := f.each(); err != nil {
+		return err
 	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return errors.New("--tls-cert-file and --tls-private-key-file go together")
@@ -146,6 +170,15 @@ func (f *flags) complete() error {
 			return fmt.Errorf("--apiserver-address %q: give host:port, such as 10.0.0.5:6443", f.apiserver)
 		}
 	}
+	if err := f.completeNetwork(); err != nil {
+		return err
+	}
+	if f.probeEvery < 0 || f.probeEvery > 0 && f.probeEvery < time.Minute {
+		return fmt.Errorf("--network-probe %s: at least 1m, since each starts a group that is paid for; 0: never", f.probeEvery)
+	}
+	if f.probeImage == "" && f.region != "" {
+		f.probeImage = "registry-vpc." + f.region + ".aliyuncs.com/eci_open/busybox:1.30"
+	}
 	if err := f.pace.check(); err != nil {
 		return err
 	}
@@ -161,7 +194,8 @@ func (f *flags) complete() error {
 	if f.nodeIP != "" && net.ParseIP(f.nodeIP) == nil {
 		return fmt.Errorf("--node-ip %q: not an IP address", f.nodeIP)
 	}
-	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods, "--memory-per-cpu": f.memoryPerCPU} {
+	for name, value := range map[string]string{"--cpu": f.cpu, "--memory": f.memory, "--pods": f.pods, "--memory-per-cpu": f.memoryPerCPU,
+		"--kube-proxy-cpu": f.proxyCPU, "--kube-proxy-memory": f.proxyMemory} {
 		if _, err := quantity(value); err != nil {
 			return fmt.Errorf("%s %q: not a quantity such as 1000 or 8000Gi", name, value)
 		}

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
-		os.Exit(1) // cobra has printed it
+		os.Exit(setup.ExitCode(err)) // cobra has printed it
 	}
 }

@@ -23,6 +23,7 @@ type manifests struct {
 	Image, Namespace, Version                  string
 	Region, VSwitches, SecurityGroup, NodeName string
 	ClusterDNS, APIServer                      string
+	ServiceNetwork, ProxyImage, ProbeImage     string
 	Admission                                  string
 	Burst, BurstMaxRate                        string
 	BurstMaxPods                               int
@@ -53,6 +54,9 @@ real nodes. For kubectl apply -f -. Servers before Kubernetes 1.36 don't have po
 	s.StringVar(&m.NodeName, "node-name", "", "name of the node (default virtual-kubelet-<region>)")
 	s.StringVar(&m.ClusterDNS, "cluster-dns", "", "DNS servers of the cluster that the vSwitches can reach, comma-separated")
 	s.StringVar(&m.APIServer, "apiserver-address", "", "host:port of the API server as groups reach it")
+	s.StringVar(&m.ServiceNetwork, "service-network", "none", "how pods on ECI reach ClusterIPs: none, sidecar or routes")
+	s.StringVar(&m.ProxyImage, "kube-proxy-image", "", "with --service-network=sidecar: image of kube-proxy, of the cluster's version, that ECI can pull")
+	s.StringVar(&m.ProbeImage, "network-probe-image", "", "image with sh, nc and nslookup that ECI can pull (default: busybox of the region's public registry)")
 	s.StringVar(&m.Admission, "admission", "policy", "how pods for ECI only are sent there at creation: policy (Kubernetes 1.36), webhook, or none (ecideck-node then binds them, if it is faster than the scheduler)")
 	s.StringVar(&m.Burst, "burst", string(burst.Marked), "which pods may run on ECI when real nodes are full: marked, all or off")
 	s.IntVar(&m.BurstMaxPods, "burst-max-pods", -1, "most pods on ECI by bursting at the same time; less than 0: no limit")
@@ -83,6 +87,11 @@ func (m manifests) print(out io.Writer) error {
 	default:
 		return fmt.Errorf("--admission %q: use policy, webhook or none", m.Admission)
 	}
+	network := flags{serviceNetwork: m.ServiceNetwork, proxyImage: m.ProxyImage, apiserver: m.APIServer}
+	if err := network.completeNetwork(); err != nil {
+		return err
+	}
+	m.ServiceNetwork = network.serviceNetwork
 	if _, err := (&flags{burst: m.Burst, burstMaxRate: m.BurstMaxRate}).bursts(); err != nil {
 		return err
 	}

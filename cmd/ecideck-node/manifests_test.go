@@ -70,6 +70,7 @@ func TestTheManifestsAreWhatTheAPIServerTakes(t *testing.T) {
 	settings := first(t, all, func(*corev1.ConfigMap) bool { return true }).Data
 	want := map[string]string{"ECIDECK_REGION": "cn-hangzhou", "VSWITCH_IDS": "vsw-a,vsw-b", "SECURITY_GROUP_ID": "sg-1",
 		"NODE_NAME": "virtual-kubelet-cn-hangzhou", "CLUSTER_DNS": "10.0.0.2", "APISERVER_ADDRESS": "",
+		"SERVICE_NETWORK": "none", "KUBE_PROXY_IMAGE": "", "NETWORK_PROBE_IMAGE": "",
 		"BURST": "marked", "BURST_MAX_PODS": "-1", "BURST_MAX_RATE": ""}
 	if diff := cmp.Diff(want, settings); diff != "" {
 		t.Error(diff)

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -29,6 +29,7 @@ import (
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/lastwords"
 )
 
 // run serves the node until the context ends.
@@ -54,67 +55,70 @@ func run(ctx context.Context, f *flags) error {
 		}
 		f.clusterID = string(namespace.UID)
 	}
-	if len(f.clusterDNS) == 0 {
-		logger.Warn("no --cluster-dns: pods with dnsPolicy ClusterFirst get the VPC's DNS and do not resolve Services")
+	if err := f.checkAddresses(ctx, client, logger); err != nil {
+		return err
 	}
-	kubelet, err := net.Listen("tcp", f.listen)
+	each, err := f.each()
 	if err != nil {
-		return fmt.Errorf("opening the kubelet port (--listen): %w", err)
+		return err
+	}
+	// Bursting has its own pace: the calls that start three hundred pods would be in the way of
+	// those that let them go.
+	spill, _, err := kubernetesClient(f.kubeconfig)
+	if err != nil {
+		return err
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
 	defer broadcaster.Shutdown()
-	return serve(ctx, f, provider.Config{
-		Cloud: cloud, Client: client, Logger: logger, Metrics: metrics,
-		Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: f.nodeName, Host: f.nodeName}),
-		Placement: f.placement(),
-		PollMin:   f.pollMin, PollMax: f.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
-	}, kubelet)
+	var nodes []*served
+	for _, n := range each {
+		kubelet, err := net.Listen("tcp", n.listen)
+		if err != nil {
+			return fmt.Errorf("opening the kubelet port of node %s (--listen): %w", n.nodeName, err)
+		}
+		defer kubelet.Close() // a second time does no harm
+		nodes = append(nodes, &served{flags: n, kubelet: kubelet, config: provider.Config{
+			Cloud: cloud, Client: client, Logger: logger.With("node", n.nodeName), Metrics: metrics,
+			Recorder:  broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: n.nodeName, Host: n.nodeName}),
+			Placement: n.placement(),
+			PollMin:   n.pollMin, PollMax: n.pollMax, Meter: cloud, Shells: cloud, Quota: cloud, Prices: cloud,
+			LastWords: lastwords.NewStore(client.CoreV1()), Network: n.networkWatch(cloud, client),
+		}})
+	}
+	return serve(ctx, f, client, spill, logger, metrics, nodes)
 }
 
-// serve opens the two ports and serves the node while this process leads; the first to fail
-// ends all.
-func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Listener) error {
-	logger := config.Logger
+// served is a node of this process.
+type served struct {
+	*flags
+	config  provider.Config
+	kubelet net.Listener
+	port    standby
+	ready   atomic.Bool
+}
+
+// serve opens the ports and serves the nodes while this process leads; the first to fail ends
+// all.
+func serve(ctx context.Context, f *flags, client, spill kubernetes.Interface, logger *slog.Logger, metrics *provider.Metrics, nodes []*served) error {
 	group, ctx := errgroup.WithContext(ctx)
-	certificates, err := f.certificates(ctx, config.Client)
-	if err != nil {
-		return err
-	}
 	var ca []byte
+	var err error
 	if !f.anonymous {
-		if ca, err = provider.ClientCA(ctx, config.Client, f.clientCA); err != nil {
+		if ca, err = provider.ClientCA(ctx, client, f.clientCA); err != nil {
 			logger.Warn("kubectl logs may be refused: client certificates can't be verified", "err", err)
 		}
 	}
-	var port standby
-	var registered atomic.Bool
-	lead := newElection(config.Client, f, logger)
-	term := func(ctx context.Context) error {
-		v := provider.NewVirtualNode(config, f.nodeSpec(kubelet.Addr()))
-		handler := v.OpenKubeletHandler()
-		if !f.anonymous {
-			var err error
-			if handler, err = v.KubeletHandler(ca); err != nil {
-				return err
-			}
+	lead := newElection(client, f, logger)
+	for _, n := range nodes {
+		certificates, err := n.certificates(ctx, client)
+		if err != nil {
+			return err
 		}
-		defer registered.Store(false)
-		port.handler.Store(&handler)
-		defer port.handler.Store(nil)
-		defer context.AfterFunc(ctx, func() { port.handler.Store(nil) })()
-		go func() {
-			select {
-			case <-v.Ready():
-				registered.Store(true)
-				logger.Info("the node is registered", "node", f.nodeName, "cluster", f.clusterID)
-			case <-ctx.Done():
-			}
-		}()
-		return serveTerm(ctx, v, f.burstController(config, v))
+		group.Go(func() error { return provider.Serve(ctx, n.kubelet, &n.port, certificates) })
 	}
 	if f.webhookListen != "" {
-		webhook, err := newWebhook(f, config.Client, logger)
+		webhook, err := newWebhook(f, client, logger)
 		if err != nil {
 			return err
 		}
@@ -126,15 +130,17 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 			return fmt.Errorf("opening the health port (--health-listen): %w", err)
 		}
 		ready := func() error {
-			if registered.Load() || lead.standingBy.Load() {
-				return nil
+			for _, n := range nodes {
+				if !n.ready.Load() && !lead.standingBy.Load() {
+					return fmt.Errorf("the node %s is not registered yet", n.nodeName)
+				}
 			}
-			return errors.New("the node is not registered yet")
+			return nil
 		}
-		group.Go(func() error { return provider.Serve(ctx, health, provider.HealthHandler(config.Metrics, ready), nil) })
+		group.Go(func() error { return provider.Serve(ctx, health, provider.HealthHandler(metrics, ready), nil) })
 	}
-	group.Go(func() error { return provider.Serve(ctx, kubelet, &port, certificates) })
 	group.Go(func() error {
+		term := func(ctx context.Context) error { return serveTerm(ctx, f, spill, ca, nodes) }
 		if f.leaderElect {
 			return lead.run(ctx, term)
 		}
@@ -145,23 +151,61 @@ func serve(ctx context.Context, f *flags, config provider.Config, kubelet net.Li
 	return err
 }
 
-// burstController lets pods spill to the node.
-func (f *flags) burstController(config provider.Config, v *provider.VirtualNode) *burst.Controller {
-	settings, _ := f.bursts() // complete has refused what can't be
-	return burst.New(burst.Config{
-		Client: config.Client, Recorder: config.Recorder, Region: f.region, Settings: settings, Stock: v.Provider, Groups: config.Client.Discovery(), Logger: config.Logger,
-		Nodes: []burst.Node{{Name: f.nodeName, Pods: v.PodInformer()}},
-	})
-}
-
-// serveTerm runs the node and what lets pods spill to it; the first to end ends both.
-func serveTerm(ctx context.Context, v *provider.VirtualNode, spill *burst.Controller) error {
+// serveTerm runs the nodes and what lets pods spill to them; the first to end ends all.
+func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []byte, nodes []*served) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	group.Go(func() error { defer cancel(); return v.Run(ctx) })
-	group.Go(func() error { return spill.Run(ctx) })
+	settings, _ := f.bursts() // complete has refused what can't be
+	first := nodes[0].config
+	var lacks stocks
+	spill := burst.Config{Client: client, Recorder: first.Recorder, Region: f.region, Settings: settings, Groups: client.Discovery(), Logger: first.Logger}
+	for _, n := range nodes {
+		v := provider.NewVirtualNode(n.config, n.nodeSpec(n.kubelet.Addr()))
+		handler := v.OpenKubeletHandler()
+		if !f.anonymous {
+			var err error
+			if handler, err = v.KubeletHandler(ca); err != nil {
+				return err
+			}
+		}
+		lacks = append(lacks, v.Provider)
+		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
+		defer n.ready.Store(false)
+		n.port.handler.Store(&handler)
+		defer n.port.handler.Store(nil)
+		defer context.AfterFunc(ctx, func() { n.port.handler.Store(nil) })()
+		go func() {
+			select {
+			case <-v.Ready():
+				n.ready.Store(true)
+				n.config.Logger.Info("the node is registered", "cluster", f.clusterID)
+			case <-ctx.Done():
+			}
+		}()
+		group.Go(func() error { defer cancel(); return v.Run(ctx) })
+	}
+	spill.Stock = lacks
+	group.Go(func() error { return burst.New(spill).Run(ctx) })
 	return group.Wait()
+}
+
+// stocks are those of several nodes: a pod lacks something when every one of them lacks it.
+type stocks []burst.Stock
+
+// OutOfStock implements burst.Stock.
+func (s stocks) OutOfStock(pod *corev1.Pod) string {
+	var all []string
+	for _, one := range s {
+		why := one.OutOfStock(pod)
+		if why == "" {
+			return ""
+		}
+		if !slices.Contains(all, why) {
+			all = append(all, why)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // standby is the kubelet port of a process that may not lead.
@@ -196,6 +240,7 @@ func (f *flags) placement() provider.Placement {
 	if host, port, err := net.SplitHostPort(f.apiserver); err == nil {
 		p.APIServerHost, p.APIServerPort = host, port
 	}
+	p.Proxy = f.proxy()
 	return p
 }
 
@@ -208,7 +253,7 @@ func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 	}
 	return provider.NodeSpec{
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
-		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints,
+		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints, ServiceNetwork: provider.ServiceNetwork(f.serviceNetwork),
 		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU),
 	}
 }

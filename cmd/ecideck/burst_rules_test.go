@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
@@ -36,7 +37,12 @@ func TestBurstsKeepTheRules(t *testing.T) {
 	run := func(name string, check func(*tenant)) {
 		t.Run(name, func(t *testing.T) {
 			x := newTenant(t, c.lab, client, node)
-			defer x.clear()
+			defer func() {
+				if t.Failed() { // the next check must not find bursts stopped
+					_, _ = x.ecideck("burst", "start")
+				}
+				x.clear()
+			}()
 			check(x)
 		})
 	}
@@ -44,6 +50,7 @@ func TestBurstsKeepTheRules(t *testing.T) {
 	run("a namespace for ECI only is a serverless cluster in small", serverlessNamespace)
 	run("marks that can't be followed are said", marksThatCannotBeFollowed)
 	run("who never asked for ECI is placed as without it", harmsNobody)
+	run("impact names who would suffer without that", namesVictims)
 
 	// From here on real nodes are full.
 	full := newTenant(t, c.lab, client, node)
@@ -69,13 +76,15 @@ func (x *tenant) ecideck(args ...string) (string, int) {
 	return out.String() + errs.String(), code
 }
 
-// why waits until `ecideck why pod` says something of a pod.
+// why waits until `ecideck why pod` says something of a pod. These tests run beside others in
+// one process and can't set credentials in its environment, so the groups are unread: exit
+// code 3, and all that is said about bursting comes from the cluster.
 func (x *tenant) why(pod string, want ...string) {
 	x.t.Helper()
 	x.eventually(10*slack*time.Second, "why says it of "+pod, func() (bool, string) {
 		out, code := x.ecideck("why", "pod", pod)
 		for _, text := range want {
-			if code != 0 || !strings.Contains(out, text) {
+			if code != setup.ExitPartial || !strings.Contains(out, text) {
 				return false, fmt.Sprintf("exit code %d, no %q in\n%s", code, text, out)
 			}
 		}
@@ -337,10 +346,16 @@ func threeHundred(x *tenant) {
 		bound = time.Since(begin)
 		return onECI == 300, fmt.Sprintf("%d, %d pending", onECI, pending)
 	})
-	x.t.Logf("300 pods were bound %.1f s after the start; 300 patches alone took %.1f s", bound.Seconds(), baseline.Seconds())
-	// Three seconds, or on a busy machine what twelve times as many calls would take: each pod
-	// is patched, bound, started and told of.
-	if bound > 3*time.Second && bound > 12*baseline {
+	released := begin
+	for _, pod := range x.list("app=crowd") {
+		if at, err := time.Parse(time.RFC3339, pod.Annotations[burst.AnnotationSince]); err == nil && at.After(released) {
+			released = at
+		}
+	}
+	x.t.Logf("300 pods were bound %.1f s after the start, the last was let go after %.0f s; 300 patches alone took %.1f s", bound.Seconds(), released.Sub(begin).Seconds(), baseline.Seconds())
+	// Three seconds, or on a busy machine what twenty times as many calls would take: each pod
+	// is patched, bound, started and told of, by processes that watch for races.
+	if bound > 3*time.Second && bound > 20*baseline {
 		x.t.Errorf("that is too slow")
 	}
 }

@@ -17,15 +17,17 @@ import (
 )
 
 // slots is a scenario with 24 slots for pods of one vCPU on real nodes in two zones, and a
-// virtual node beside them.
+// virtual node beside them. A vSwitch has 252 addresses, and the node takes no more pods than
+// there are addresses: two hold three hundred.
 const slots = `Three real nodes with 24 slots, and ECI.
 -- lab.yaml --
 region: cn-hangzhou
 zones:
 - {id: cn-hangzhou-h, vSwitch: vsw-h}
+- {id: cn-hangzhou-i, vSwitch: vsw-i}
 virtualNodes:
 - name: virtual-kubelet-cn-hangzhou
-  vSwitches: [vsw-h]
+  vSwitches: [vsw-h, vsw-i]
   args: [--poll-min=250ms]
 nodes:
 - {name: ecs, count: 2, instanceType: ecs.g7.2xlarge, zone: cn-hangzhou-h, cpu: "8", memory: 64Gi, pods: 110}

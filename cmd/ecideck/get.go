@@ -24,7 +24,10 @@ type listing struct {
 	// whole says that the kind belongs to no namespace, so that -n only filters and all of
 	// the cluster is read without it.
 	whole bool
-	table func(s *fleet.Snapshot, o listOptions) table
+	// orphans says that groups without a pod are part of it: it waits for the second look
+	// that makes an orphan of one.
+	orphans bool
+	table   func(s *fleet.Snapshot, o listOptions) table
 }
 
 // listOptions are what a listing is made with.
@@ -45,14 +48,14 @@ func listings() []listing {
 	costed := slices.Concat(placing, pricing, using)
 	owned := slices.Concat(costed, owning, scaling)
 	return []listing{
-		{name: "overview", kind: "AttentionList", sources: slices.Concat(owned, []string{"events", "node-metrics", "account", "subnets"}), whole: true, table: overviewTable},
+		{name: "overview", kind: "AttentionList", sources: slices.Concat(owned, []string{"events", "node-metrics", "account", "subnets"}), whole: true, orphans: true, table: overviewTable},
 		{name: "pods", kind: "PodList", sources: costed, table: podTable},
-		{name: "groups", kind: "GroupList", sources: append([]string{"groups", "pods", "nodes", "cluster"}, slices.Concat(pricing, using)...), whole: true, table: groupTable},
+		{name: "groups", kind: "GroupList", sources: append([]string{"groups", "pods", "nodes", "cluster"}, slices.Concat(pricing, using)...), whole: true, orphans: true, table: groupTable},
 		{name: "nodes", kind: "NodeList", sources: append([]string{"nodes", "pods", "cluster", "groups", "node-metrics"}, pricing...), whole: true, table: nodeTable},
 		{name: "workloads", kind: "WorkloadList", sources: owned, table: workloadTable},
 		{name: "scaling", kind: "ScalingList", sources: owned, table: scalingTable},
 		{name: "events", kind: "EventList", sources: append([]string{"events", "groups", "pods", "nodes", "cluster"}, owning...), table: eventTable},
-		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills"}), whole: true, table: costTable},
+		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills"}), whole: true, orphans: true, table: costTable},
 	}
 }
 
@@ -144,7 +147,7 @@ func (g *getOptions) run(ctx context.Context, l listing) error {
 	if g.watch {
 		return g.follow(ctx, g.sources(kube, scope), l, namespace)
 	}
-	s := read(ctx, g.sources(kube, scope), l.sources, g.timeout, g.progress)
+	s := read(ctx, g.sources(kube, scope), l.sources, l.orphans, g.timeout, g.progress)
 	if ctx.Err() != nil {
 		return setup.Exit(setup.ExitError, errors.New("interrupted"))
 	}
@@ -183,12 +186,12 @@ const secondLook = 2 * time.Second
 
 // A reading is the collectors of one command, running.
 type reading struct {
-	store *collectors.Store
-	first string // the kind's own source
-	scope string // the namespace that is read; "": all
-	asked chan struct{}
-	done  chan struct{}
-	stop  context.CancelFunc
+	store   *collectors.Store
+	orphans bool   // see listing
+	scope   string // the namespace that is read; "": all
+	asked   chan struct{}
+	done    chan struct{}
+	stop    context.CancelFunc
 }
 
 // dependent are the sources that ask about what others have read first.
@@ -213,8 +216,8 @@ func (l late) Collect(ctx context.Context, report func(fleet.Part, error)) {
 }
 
 // startReading runs the named sources' collectors until stop is called.
-func startReading(ctx context.Context, from collectors.Sources, names []string) *reading {
-	r := &reading{store: collectors.NewStore(), first: names[0], scope: from.Namespace, asked: make(chan struct{}), done: make(chan struct{})}
+func startReading(ctx context.Context, from collectors.Sources, names []string, orphans bool) *reading {
+	r := &reading{store: collectors.NewStore(), orphans: orphans, scope: from.Namespace, asked: make(chan struct{}), done: make(chan struct{})}
 	from.Latest, from.SweepPause = r.store.Latest, secondLook
 	wanted := slices.DeleteFunc(collectors.All(from), func(n collectors.Named) bool { return !slices.Contains(names, n.Name) })
 	for i := range wanted {
@@ -256,7 +259,7 @@ func (r *reading) settle(ctx context.Context, progress func(string)) *fleet.Snap
 			}
 			// A missing pod or group is believed in the second listing after the first whole
 			// picture.
-			if !unsettled(s, r.first, r.scope) || groups.Sub(complete) > 3*secondLook {
+			if !unsettled(s, r.orphans, r.scope) || groups.Sub(complete) > 3*secondLook {
 				return s
 			}
 			if first {
@@ -274,10 +277,10 @@ func (r *reading) settle(ctx context.Context, progress func(string)) *fleet.Snap
 	}
 }
 
-// read runs the named sources' collectors, of which the first is the kind's own, until what
-// they say has settled, or until the timeout.
-func read(ctx context.Context, from collectors.Sources, names []string, timeout time.Duration, progress func(string)) *fleet.Snapshot {
-	r := startReading(ctx, from, names)
+// read runs the named sources' collectors until what they say has settled, or until the
+// timeout. orphans is as in listing.
+func read(ctx context.Context, from collectors.Sources, names []string, orphans bool, timeout time.Duration, progress func(string)) *fleet.Snapshot {
+	r := startReading(ctx, from, names, orphans)
 	defer r.end()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -303,9 +306,9 @@ func groupsRead(s *fleet.Snapshot) time.Time {
 	return time.Time{}
 }
 
-// unsettled reports whether another listing of groups will say more of the kind: a group
-// whose pod, or a pod whose group, is missing so far.
-func unsettled(s *fleet.Snapshot, kind, namespace string) bool {
+// unsettled reports whether another listing of groups will say more: of a pod whose group is
+// missing so far, or, where orphans count, of a group whose pod is.
+func unsettled(s *fleet.Snapshot, orphans bool, namespace string) bool {
 	for _, source := range s.Sources {
 		if source.Name == "groups" && (source.Error != "" || source.Read.IsZero()) {
 			return false
@@ -315,7 +318,7 @@ func unsettled(s *fleet.Snapshot, kind, namespace string) bool {
 		return false
 	}
 	for _, g := range s.Groups {
-		if kind == "groups" && g.Relation == fleet.Unjoined && !g.Status.Ended() && (namespace == "" || g.Identity.Namespace == namespace) {
+		if orphans && g.Relation == fleet.Unjoined && !g.Status.Ended() && (namespace == "" || g.Identity.Namespace == namespace) {
 			return true
 		}
 	}
@@ -360,6 +363,9 @@ func (g *getOptions) print(s *fleet.Snapshot, l listing, namespace string) error
 func (g *getOptions) made(s *fleet.Snapshot, l listing, namespace string, now time.Time) (t table, known bool) {
 	t = l.table(s, listOptions{namespace: namespace, now: now, by: fleet.Grouping(g.by), single: g.single})
 	t.kind, t.sources, t.namespaces = l.kind, sourcesOf(s, now), namespace == ""
+	if namespace != "" && t.none == "" && !l.whole {
+		t.none = "No resources found in namespace " + namespace + "; -A is all of them."
+	}
 	known = true
 	for _, source := range s.Sources {
 		if source.Name == l.sources[0] && source.Read.IsZero() {

@@ -73,27 +73,37 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 		if len(billed) > 0 {
 			bill = format.Amounts(billed)
 		}
+		accrued := format.SumAccrued(r.Cost, main, o.now)
+		if r.Key == fleet.KeyIdle {
+			accrued = "" // when it began is not known
+		}
 		t.rows = append(t.rows, row{item: item, cells: []string{
-			name, strconv.Itoa(r.Pods), sumCell(r.Cost, main), format.SumAccrued(r.Cost, main, o.now), format.SumMonth(r.Cost, main),
+			name, strconv.Itoa(r.Pods), sumCell(r.Cost, main), accrued, format.SumMonth(r.Cost, main),
 			format.Sum(r.Cost, main, 0, func(c money.Currency) string { return format.Rate(r.Cost.Waste(c)) }), strconv.Itoa(r.Cost.Unknown),
 			format.Sum(r.Cost, main, 0, func(c money.Currency) string {
 				return format.Rate(money.PerHour(r.Cost.Rate(c).MicrosPerHour-r.Cost.Asked(c).MicrosPerHour, c))
 			}),
 			over(r.Cost.NoECS, r.Cost.OverECS), over(r.Cost.NoSpot, r.Cost.OverSpot), bill,
 		}, exact: map[int]string{
-			2: exactRate(costs), 3: exactSums(costs, func(s sumItem) *float64 { return s.Accrued }), 4: exactMonth(costs),
+			2: exactRate(costs), 3: exactKnown(costs, func(s sumItem) *float64 { return s.Accrued }), 4: exactMonth(costs),
 			5: exactSums(costs, func(s sumItem) *float64 { return s.WasteHour }),
 			7: exactSums(costs, func(s sumItem) *float64 { f := *s.PerHour - *s.AskedHour; return &f }),
 			8: exactKnown(costs, func(s sumItem) *float64 { return s.OverECSHour }), 9: exactKnown(costs, func(s sumItem) *float64 { return s.OverSpot }),
 		}})
 	}
 	for _, r := range s.Costs(o.by) {
-		if o.namespace != "" && r.Target.Namespace != o.namespace && !(r.Target.Kind == "Namespace" && r.Target.Name == o.namespace) {
+		itself := r.Target.Kind == "Namespace" && r.Target.Name == o.namespace
+		if o.namespace != "" && r.Target.Namespace != o.namespace && !itself {
 			continue
 		}
 		item := costRow{
 			Key: r.Key, Kind: known(r.Target.Kind), Namespace: known(r.Target.Namespace), Name: known(r.Target.Name),
 			Pods: r.Pods, Costs: newSums(r.Cost, o.now), Unpriced: r.Cost.Unknown,
+		}
+		if r.Key == fleet.KeyIdle {
+			for i := range item.Costs {
+				item.Costs[i].Accrued = nil
+			}
 		}
 		var billed []money.Money
 		if r.Target.Kind == "Namespace" {

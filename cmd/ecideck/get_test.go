@@ -72,6 +72,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", l.kube)
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("ECIDECK_REGION", "cn-hangzhou")
 	t.Setenv("ECIDECK_ECI_ENDPOINT", l.eci)
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", ecitest.DefaultAccessKeyID)
@@ -134,7 +135,7 @@ func ecideck(t *testing.T, args ...string) (code int, out, errors string) {
 }
 
 // moving is what the clocks of this machine and of the emulator decide.
-var moving = regexp.MustCompile(`"(ageSeconds|createdAt|accrued|since|from|last)": [^n,\n][^,\n]*`)
+var moving = regexp.MustCompile(`"(ageSeconds|createdAt|accrued|since|from|last|overSpotPerHour)": [^n,\n][^,\n]*`)
 
 func TestGetJSON(t *testing.T) {
 	for _, kind := range []string{"overview", "pods", "groups", "nodes", "workloads", "scaling", "events", "cost"} {
@@ -179,6 +180,35 @@ func TestPodNames(t *testing.T) {
 		`"cost":{"currency":null,"perHour":null,"accrued":null},"startedAt":null}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestNames holds the names of what the goldens have only as null or not at all: they stay
+// once released.
+func TestNames(t *testing.T) {
+	sums := `[{"currency":"","perHour":null,"perMonth":null,"accrued":null,"wastePerHour":null,"askedPerHour":null,"overEcsPerHour":null,"overSpotPerHour":null}]`
+	scaling := `"state":"","by":null,"layer":null,"line":null,"reason":null,"remedy":null,"since":null`
+	for _, c := range []struct {
+		item any
+		want string
+	}{
+		{workloadItem{Rollout: &rolloutItem{}, Autoscaler: &autoscalerItem{}, Budget: &budgetItem{}, Costs: []sumItem{{}}},
+			`{"namespace":"","kind":"","name":"","uid":null,"desired":null,"ready":0,"pods":{"ecs":0,"eci":0,"acs":0,"other":0,"none":0,"unknown":0},"ended":0,` +
+				`"rollout":{"state":"","message":null},"autoscaler":{"kind":"","name":"","min":null,"max":null,"current":0,"desired":0,"metrics":null},` +
+				`"budget":{"name":"","allowed":0,"healthy":0,"needed":0,"of":0},"usage":{"vcpu":null,"memoryGiB":null,"missing":0},"costs":` + sums + `,"unpriced":0,"scaling":{` + scaling + `}}`},
+		{scalingItem{}, `{"namespace":"","workload":{"kind":"","name":""},"desired":null,"ready":0,` + scaling + `}`},
+		{eventItem{}, `{"last":"0001-01-01T00:00:00Z","first":null,"count":0,"objects":0,"source":"","type":null,"reason":null,"message":null,` +
+			`"object":{"kind":null,"namespace":null,"name":null,"uid":null},"subject":{"kind":"","name":""}}`},
+		{costRow{Costs: []sumItem{{}}, Billed: []moneyRow{{}}}, `{"key":"","kind":null,"namespace":null,"name":null,"pods":0,"costs":` + sums + `,"unpriced":0,"billed":[{"currency":"","amount":0}]}`},
+		{attentionItem{}, `{"topic":"","severity":"","subject":"","text":"","remedy":null,"target":{"kind":null,"namespace":null,"name":null,"uid":null},"count":0,"since":null,"due":null,"waste":null}`},
+	} {
+		data, err := json.Marshal(c.item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, string(data)); diff != "" {
+			t.Errorf("%T: %s", c.item, diff)
+		}
 	}
 }
 

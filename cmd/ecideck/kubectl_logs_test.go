@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // logChecks are about what containers write.
@@ -20,6 +23,7 @@ func logChecks() []check {
 		{"logs --previous is the run before the restart", readsPreviousLogs},
 		{"attach carries output only and says so", attaches},
 		{"port-forward is refused in words", forwardsNoPort},
+		{"logs of a finished pod and of a deleted one are there when their groups are gone", readsLastWords},
 	}
 }
 
@@ -172,4 +176,57 @@ func (s *transcript) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all.String()
+}
+
+const twoThatEnd = `
+apiVersion: v1
+kind: Pod
+metadata: {name: report, namespace: NAMESPACE}
+spec: {ECI, restartPolicy: Never, containers: [{name: main, image: lab/job, env: [{name: SECONDS, value: "2"}, {name: EXIT_CODE, value: "3"}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: NAMESPACE}
+spec: {ECI, containers: [{name: main, image: lab/chatter}]}
+`
+
+// printed is what ecideck prints in the tenant's namespace, on both streams.
+func (x *tenant) printed(args ...string) (out, errs string, code int) {
+	x.t.Helper()
+	var o, e bytes.Buffer
+	code = run(x.t.Context(), append(args, "--kubeconfig="+x.lab.Kubeconfig, "-n", x.namespace), streams{in: strings.NewReader(""), out: &o, err: &e})
+	return o.String(), e.String(), code
+}
+
+func readsLastWords(x *tenant) {
+	x.apply(twoThatEnd)
+	ended := x.until("report", "has failed", func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodFailed })
+	x.eventually(20*slack*time.Second, "its end is kept", func() (bool, string) {
+		out, code := x.try("get", "secret", "ecideck-last-words", "-o", "jsonpath={.data}")
+		return code == 0 && strings.Contains(out, string(ended.UID)), out
+	})
+	if err := x.lab.Access.Admin(x.t.Context(), http.MethodDelete, "/_ecitest/groups?id="+ended.Annotations[eci.AnnotationInstanceID], nil, nil); err != nil {
+		x.t.Fatal(err)
+	}
+	if out := x.do("logs", "report", "--tail=1"); out != "done, exit code 3\n" {
+		x.t.Errorf("kubectl logs: %q", out)
+	}
+	x.untilReady("web")
+	x.eventually(10*slack*time.Second, "web writes", func() (bool, string) {
+		out := x.do("logs", "web")
+		return strings.Count(out, "event ") > 20, out
+	})
+	if out, errs, code := x.printed("logs", "web", "--tail=2"); code != 0 || strings.Count(out, "\n") != 2 || errs != "" {
+		x.t.Errorf("of a running pod: exit code %d, %q, %q", code, out, errs)
+	}
+	x.do("delete", "pod", "web", "report")
+	for name, want := range map[string][2]string{"web": {"event 10 ", "when it was deleted"}, "report": {"done, exit code 3\n", "exit code 3"}} {
+		out, errs, code := x.printed("logs", name)
+		if code != 0 || !strings.Contains(out, want[0]) || !strings.Contains(errs, want[1]) || !strings.Contains(errs, "group eci-") {
+			x.t.Errorf("of %s, which is gone: exit code %d, %q, %q", name, code, out, errs)
+		}
+	}
+	if out, errs, code := x.printed("logs", "nobody"); code != 1 || out != "" || !strings.Contains(errs, "keeps no last words") {
+		x.t.Errorf("of a pod that never was: exit code %d, %q, %q", code, out, errs)
+	}
 }

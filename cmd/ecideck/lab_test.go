@@ -87,7 +87,8 @@ func start(t testing.TB, s *scenario.Scenario) *cluster {
 // do so: it runs beside others, which say to every process of theirs where to look.
 func (c *cluster) setenv() {
 	c.t.Helper()
-	for _, variable := range append(c.lab.Access.Environment(), "KUBECONFIG="+c.lab.Kubeconfig) {
+	home := c.t.TempDir() // neither this user's config nor his history
+	for _, variable := range append(c.lab.Access.Environment(), "KUBECONFIG="+c.lab.Kubeconfig, "XDG_STATE_HOME="+home, "XDG_CONFIG_HOME="+home) {
 		name, value, _ := strings.Cut(variable, "=")
 		before, set := os.LookupEnv(name)
 		if err := os.Setenv(name, value); err != nil { //nolint:usetesting // t.Setenv refuses parallel tests
@@ -419,6 +420,7 @@ func openConsole(t *testing.T) *uitest.Terminal {
 		}
 	})
 	terminal.See(20*time.Second, "Pods")
+	terminal.Press("2") // from the overview
 	return terminal
 }
 

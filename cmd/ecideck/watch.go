@@ -22,7 +22,7 @@ const watchPause = time.Second
 // follow prints a listing again whenever it changed, until ctx ends, which is its normal
 // end.
 func (g *getOptions) follow(ctx context.Context, from collectors.Sources, l listing, namespace string) error {
-	r := startReading(ctx, from, l.sources)
+	r := startReading(ctx, from, l.sources, l.orphans)
 	defer r.end()
 	first, cancel := context.WithTimeout(ctx, g.timeout)
 	s := r.settle(first, g.progress)

@@ -118,7 +118,7 @@ func (o *options) why(ctx context.Context, args []string, timeout time.Duration)
 		}
 	}
 	g := &getOptions{options: o}
-	s := read(ctx, o.sources(kube, scope), sources, timeout, g.progress)
+	s := read(ctx, o.sources(kube, scope), sources, kind.kind == fleet.KindGroup, timeout, g.progress)
 	if ctx.Err() != nil {
 		return setup.Exit(setup.ExitError, errors.New("interrupted"))
 	}

@@ -215,6 +215,10 @@ func (b *builder) attendNodes() []Attention {
 	var out []Attention
 	for _, n := range b.s.Nodes {
 		if strings.HasPrefix(n.Status, "Ready") {
+			if n.Unreached != "" {
+				out = append(out, Attention{Topic: TopicNode, Severity: Degraded, Subject: "node " + n.Name, Count: n.Pods, Target: Ref{"Node", "", n.Name, n.UID},
+					Text: n.Unreached, Remedy: "nothing bursts there until it is mended: ecideck doctor network says what to do about each"})
+			}
 			continue
 		}
 		a := Attention{Topic: TopicNode, Severity: Broken, Subject: "node " + n.Name, Count: n.Pods, Target: Ref{"Node", "", n.Name, n.UID},

@@ -181,6 +181,7 @@ type Node struct {
 	InstanceType      string // node.kubernetes.io/instance-type
 	Status            string // Ready, NotReady, Unknown; ",SchedulingDisabled" as kubectl
 	Unschedulable     bool
+	Unreached         string // what a virtual node's pods do not reach of the cluster, by its own word; "": it says nothing
 	KubeletVersion    string
 	AllocatableCPU    int64 // millicores
 	AllocatableMemory int64 // bytes

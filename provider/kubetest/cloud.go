@@ -28,6 +28,15 @@ type Cloud struct {
 	Starting        time.Duration     `json:"starting"`
 	Latency         time.Duration     `json:"latency"`
 	Sampling        time.Duration     `json:"sampling"`
+	Routes          []Route           `json:"routes"`
+	ServiceCIDR     string            `json:"serviceCIDR"` // of the cluster: what a kube-proxy in a group brings
+}
+
+// A Route is one of the emulator's: what groups reach.
+type Route struct {
+	VSwitch   string `json:"vSwitch,omitempty"`
+	To        string `json:"to"`
+	Reachable bool   `json:"reachable"`
 }
 
 // How fast groups start in a lab whose scenario says nothing.
@@ -36,10 +45,17 @@ const (
 	defaultStarting   = 2 * time.Second
 )
 
-func cloudOf(s *scenario.Scenario, access Access) Cloud {
+// APIServerAddress stands for the lab's API server, host:port, in what a scenario's groups reach
+// and in the flags of its virtual nodes.
+const APIServerAddress = "APISERVER"
+
+func cloudOf(s *scenario.Scenario, access Access, apiServer string) Cloud {
 	c := Cloud{
 		AccessKeyID: access.AccessKeyID, AccessKeySecret: access.AccessKeySecret, Region: s.Region,
-		VSwitches: map[string]string{}, Scheduling: defaultScheduling, Starting: defaultStarting,
+		VSwitches: map[string]string{}, Scheduling: defaultScheduling, Starting: defaultStarting, ServiceCIDR: serviceCIDR,
+	}
+	for _, reach := range s.Reaches {
+		c.Routes = append(c.Routes, Route{VSwitch: reach.VSwitch, To: strings.ReplaceAll(reach.To, APIServerAddress, apiServer), Reachable: !reach.Not})
 	}
 	if s.Identity != "" {
 		c.PlayedBy = access.player().AccessKeyID

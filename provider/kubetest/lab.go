@@ -138,7 +138,7 @@ func (l *Lab) prepare(controlPlane, bin string) error {
 		Endpoint: l.layout.eciEndpoint(), Scheme: "http", Region: l.Scenario.Region,
 		AccessKeyID: "LAB" + hex.EncodeToString(key[:6]), AccessKeySecret: hex.EncodeToString(key),
 	}
-	cloud, err := json.Marshal(cloudOf(l.Scenario, l.Access))
+	cloud, err := json.Marshal(cloudOf(l.Scenario, l.Access, loopback(l.layout.apiPort)))
 	if err != nil {
 		return fmt.Errorf("encoding the emulator's settings: %w", err)
 	}
@@ -153,13 +153,13 @@ func (l *Lab) startParts(ctx context.Context) error {
 	defer cancel()
 	p := l.layout
 	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
-		p.node(l.Scenario.VirtualNodes[0], l.nodeAccess()),
+		p.node(l.Scenario, l.nodeAccess()),
 	} {
 		l.parts[part.name] = part
 	}
 	names := []string{Controllers, Scheduler, Kwok, MetricsServer, Node}
-	if n := l.Scenario.VirtualNodes[0]; n.Standby {
-		l.parts[Standby] = p.standby(n, l.nodeAccess())
+	if l.Scenario.VirtualNodes[0].Standby {
+		l.parts[Standby] = p.standby(l.Scenario, l.nodeAccess())
 		names = append(names, Standby)
 	}
 	begin := time.Now()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -82,7 +83,7 @@ func (l *Lab) spread(ctx context.Context, t scenario.Traffic, vcpu, said float64
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		use := resource.NewMilliQuantity(int64(1000*share*requested(pod)), resource.DecimalSI).String()
-		if pod.Spec.NodeName == l.Scenario.VirtualNodes[0].Name || pod.Annotations[usageAnnotation] == use {
+		if slices.ContainsFunc(l.Scenario.VirtualNodes, func(n scenario.VirtualNode) bool { return n.Name == pod.Spec.NodeName }) || pod.Annotations[usageAnnotation] == use {
 			continue
 		}
 		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, usageAnnotation, use)

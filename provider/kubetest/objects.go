@@ -155,7 +155,10 @@ func (l *Lab) nodesReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := map[string]bool{l.Scenario.VirtualNodes[0].Name: true}
+	want := map[string]bool{}
+	for _, node := range l.Scenario.VirtualNodes {
+		want[node.Name] = true
+	}
 	for _, group := range l.Scenario.Nodes {
 		for i := range group.Count {
 			want[fmt.Sprintf("%s-%02d", group.Name, i+1)] = true

@@ -37,14 +37,18 @@ type layout struct {
 	name         string
 
 	etcdPort, etcdPeerPort, apiPort, controllersPort, schedulerPort int
-	metricsPort, kwokPort, nodePort, nodeHealthPort, eciPort        int
-	standbyPort, standbyHealthPort, webhookPort, standbyWebhookPort int
+	metricsPort, kwokPort, nodeHealthPort, eciPort                  int
+	standbyHealthPort, webhookPort, standbyWebhookPort              int
+	nodePorts, standbyPorts                                         [scenario.MaxVirtualNodes]int
 }
 
 func newLayout(dir, name, controlPlane, bin string) (layout, error) {
 	l := layout{dir: dir, name: name, controlPlane: controlPlane, bin: bin}
 	targets := []*int{&l.etcdPort, &l.etcdPeerPort, &l.apiPort, &l.controllersPort, &l.schedulerPort,
-		&l.metricsPort, &l.kwokPort, &l.nodePort, &l.nodeHealthPort, &l.eciPort, &l.standbyPort, &l.standbyHealthPort, &l.webhookPort, &l.standbyWebhookPort}
+		&l.metricsPort, &l.kwokPort, &l.nodeHealthPort, &l.eciPort, &l.standbyHealthPort, &l.webhookPort, &l.standbyWebhookPort}
+	for i := range scenario.MaxVirtualNodes {
+		targets = append(targets, &l.nodePorts[i], &l.standbyPorts[i])
+	}
 	ports, err := freePorts(len(targets))
 	if err != nil {
 		return layout{}, err
@@ -191,27 +195,36 @@ func (l layout) eci() *part {
 }
 
 // node is the virtual node as it runs in production, with the scenario's vSwitches.
-func (l layout) node(n scenario.VirtualNode, access Access) *part {
-	return l.nodeProcess(Node, n, access, l.nodePort, l.nodeHealthPort, l.webhookPort)
+func (l layout) node(s *scenario.Scenario, access Access) *part {
+	return l.nodeProcess(Node, s, access, l.nodePorts[:], l.nodeHealthPort, l.webhookPort)
 }
 
 // standby is the process that takes over when the first one is gone.
-func (l layout) standby(n scenario.VirtualNode, access Access) *part {
-	return l.nodeProcess(Standby, n, access, l.standbyPort, l.standbyHealthPort, l.standbyWebhookPort)
+func (l layout) standby(s *scenario.Scenario, access Access) *part {
+	return l.nodeProcess(Standby, s, access, l.standbyPorts[:], l.standbyHealthPort, l.standbyWebhookPort)
 }
 
-func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, port, healthPort, webhookPort int) *part {
+// nodeProcess is one process for all virtual nodes, with a kubelet port for each.
+func (l layout) nodeProcess(name string, s *scenario.Scenario, access Access, ports []int, healthPort, webhookPort int) *part {
+	n := s.VirtualNodes[0]
 	argv := []string{filepath.Join(l.bin, "ecideck-node"),
 		"--kubeconfig=" + l.kubeconfig(Node),
-		"--node-name=" + n.Name,
 		"--region=" + access.Region,
-		"--vswitch-ids=" + strings.Join(n.VSwitches, ","),
 		"--security-group-id=sg-lab",
-		"--listen=" + loopback(port),
 		"--node-ip=127.0.0.1",
 		"--health-listen=" + loopback(healthPort),
 		"--tls-cert-file=" + l.pki("node-serving.crt"), "--tls-private-key-file=" + l.pki("node-serving.key"),
 		"--client-ca-file=" + l.pki("ca.crt"),
+	}
+	if len(s.VirtualNodes) == 1 {
+		argv = append(argv, "--node-name="+n.Name, "--vswitch-ids="+strings.Join(n.VSwitches, ","), "--listen="+loopback(ports[0]))
+	} else {
+		for i, node := range s.VirtualNodes {
+			argv = append(argv, "--node=name="+node.Name+",vswitch="+strings.Join(node.VSwitches, ",vswitch=")+",zone="+s.ZoneOf(node.VSwitches[0])+",listen="+loopback(ports[i]))
+		}
+	}
+	if !n.Probe {
+		argv = append(argv, "--network-probe=0")
 	}
 	if n.Webhook {
 		argv = append(argv, "--webhook-listen="+loopback(webhookPort))
@@ -220,7 +233,10 @@ func (l layout) nodeProcess(name string, n scenario.VirtualNode, access Access, 
 		argv = append(argv, "--schedule-strategy="+n.ScheduleStrategy)
 	}
 	// A pod's name makes a process that is started again the same candidate for the lease.
-	return l.part(name, "", append(argv, n.Args...), append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
+	for _, arg := range n.Args {
+		argv = append(argv, strings.ReplaceAll(arg, APIServerAddress, loopback(l.apiPort)))
+	}
+	return l.part(name, "", argv, append(access.Environment(), "POD_NAME=ecideck-"+name, "POD_NAMESPACE=kube-system")...)
 }
 
 // kubeconfigs lists who logs in with what.

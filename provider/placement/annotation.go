@@ -31,6 +31,7 @@ type Settings struct {
 	SpotFallback bool // without stock for spot, pay as you go
 	FailFast     bool // a group that can't be created fails the pod at once
 	DNS          bool // the group's resolver is Request.DnsConfig alone
+	NoProxy      bool // no kube-proxy of ours beside the containers
 }
 
 // An annotation is a row of the table: a name that ACK's virtual nodes honour.
@@ -146,7 +147,7 @@ func arm(pod *corev1.Pod) bool {
 func reported() map[string]bool {
 	known := map[string]bool{}
 	for _, key := range []string{"instance-id", "instance-spec", "instance-cpu", "instance-mem", "instance-zone", "instance-compute-category", "request-id",
-		"client-token", "created-by-template", "schedule-result", "vpc", "kube-proxy-enabled", "matched-image-cache", "attempt", "zone"} {
+		"client-token", "created-by-template", "schedule-result", "vpc", "matched-image-cache", "attempt", "zone"} {
 		known[prefixECI+key] = true
 	}
 	return known

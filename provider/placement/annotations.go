@@ -53,6 +53,7 @@ var annotations = sync.OnceValue(func() []annotation {
 		})},
 		{key: e + "spot-duration", takes: "0 or 1 hour", does: "SpotDuration", apply: number(0, 1, func(s *Settings, n int32) { s.Request.SpotDuration = &n })},
 		{key: e + "spot-fallback", takes: "true or false", does: "without stock for spot, the group is paid as you go", apply: truth(func(s *Settings, on bool) { s.SpotFallback = on })},
+		{key: e + "kube-proxy-enabled", takes: "true or false", does: "false keeps the kube-proxy of --service-network=sidecar out of the group", apply: truth(func(s *Settings, on bool) { s.NoProxy = !on })},
 		{key: e + "spot-release-strategy", takes: "api-evict", does: "this virtual node does not evict a pod before its spot instance is released", idle: anything},
 		{key: e + "privatepool-matchcriteria", takes: "Open", does: "CreateContainerGroup has no parameter for a private pool", refuse: is("Target"), remedy: "remove it",
 			apply: one(func(*Settings, string) {}, "Open", "None")},

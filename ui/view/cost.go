@@ -282,14 +282,17 @@ func (c *Cost) behind(row *fleet.CostRow) View {
 
 func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 	// figure is a column of one figure of the sums, in every currency; unknown says how many
-	// costs are not in it.
+	// costs are not in it. nil: those are counted beside it, and nothing of it is the rule.
 	known := func(r *fleet.CostRow) int { return r.Cost.Unknown }
 	figure := func(title string, sort rune, importance int, unknown func(*fleet.CostRow) int, of func(fleet.Tally, money.Currency, time.Time) (int64, string)) table.Column[*fleet.CostRow] {
 		return table.Column[*fleet.CostRow]{
 			Title: title, Sort: sort, Largest: true, Right: true, Importance: importance, Min: 6, Live: title == "ACCRUED",
 			Cell: func(r *fleet.CostRow, now time.Time) string {
+				if unknown == nil {
+					return quietly(r.Cost, func(cur money.Currency) (int64, string) { return of(r.Cost, cur, now) })
+				}
 				if r.Key == fleet.KeyIdle && title == "ACCRUED" {
-					return format.Unknown // what nobody asks for accrues to nobody
+					return format.Unknown // when it began is not known
 				}
 				return format.Sum(r.Cost, c.s.Currency(), unknown(r), func(cur money.Currency) string {
 					_, text := of(r.Cost, cur, now)
@@ -309,14 +312,6 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 			return r.MicrosPerHour, write(r)
 		}
 	}
-	// quiet is a dot for nothing: where nothing is wasted must not shout.
-	quiet := func(r money.Rate) string {
-		if r.MicrosPerHour == 0 {
-			return "·"
-		}
-		return format.Rate(r)
-	}
-	nobody := func(*fleet.CostRow) int { return 0 } // what has no price is counted beside them
 	columns := []table.Column[*fleet.CostRow]{
 		{
 			Title: strings.ToUpper(string(by)), Aliases: []string{"name"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 14, Max: 40,
@@ -350,7 +345,7 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 			m := t.Accrued(cur, now)
 			return m.Micros, format.Amount(m)
 		}),
-		figure("WASTE/H", 'W', 2, nobody, rate(fleet.Tally.Waste, quiet)),
+		figure("WASTE/H", 'W', 2, nil, rate(fleet.Tally.Waste, format.Rate)),
 		{
 			Title: "NO PRICE", Aliases: []string{"unpriced"}, Sort: 'U', Largest: true, Right: true, Importance: 5,
 			Cell:   func(r *fleet.CostRow, _ time.Time) string { return countCell(r.Cost.Unknown) },
@@ -362,9 +357,9 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 				return theme.Dim
 			},
 		},
-		figure("NOT ASKED/H", 'A', 6, nobody, rate(func(t fleet.Tally, cur money.Currency) money.Rate {
+		figure("NOT ASKED/H", 'A', 6, nil, rate(func(t fleet.Tally, cur money.Currency) money.Rate {
 			return money.PerHour(t.Rate(cur).MicrosPerHour-t.Asked(cur).MicrosPerHour, cur)
-		}, quiet)),
+		}, format.Rate)),
 		{
 			Title: "VS ECS/H", Sort: 'C', Largest: true, Right: true, Importance: 6, Min: 6,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
@@ -395,6 +390,24 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 		})
 	}
 	return columns
+}
+
+// quietly is a figure that is nothing as a rule: a dot then, as what is not there must not
+// shout. Where nothing has a price it is Unknown.
+func quietly(t fleet.Tally, of func(money.Currency) (int64, string)) string {
+	var parts []string
+	for _, c := range t.Currencies() {
+		if micros, text := of(c); micros != 0 {
+			parts = append(parts, text)
+		}
+	}
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, "+")
+	case t.Unknown > 0 && len(t.Currencies()) == 0:
+		return format.Unknown
+	}
+	return "·"
 }
 
 // overCell is a difference that only those are in that can be compared: Unknown where none can.

@@ -108,7 +108,7 @@ func (n *Nodes) rate(row *fleet.Node) string {
 func (n *Nodes) columns() []table.Column[*fleet.Node] {
 	return []table.Column[*fleet.Node]{
 		{
-			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24,
+			Title: "NAME", Aliases: []string{"node"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 12, Max: 24, Whole: 3,
 			Cell: func(n *fleet.Node, _ time.Time) string { return n.Name },
 		},
 		{

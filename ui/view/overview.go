@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +123,10 @@ func (o *Overview) Show(s *fleet.Snapshot) {
 	o.places.Set(places)
 	o.feed.Show(s)
 	o.events.SetEmpty(o.feed.none)
-	o.events.Set(o.feed.moments)
+	if len(o.feed.moments) > 0 {
+		o.events.SetEmpty("nothing but pods that start and end as they should (7 shows them)")
+	}
+	o.events.Set(slices.DeleteFunc(slices.Clone(o.feed.moments), routine))
 }
 
 // Actions are the keys on what needs a person.

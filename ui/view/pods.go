@@ -106,13 +106,17 @@ func (p *Pods) Reason() string {
 	case noticed(row):
 		parts = append(parts, noticeSentence(row.Group, p.env.Now()))
 	case p.troubled > 0 && p.table.Sorted() != "STATUS":
-		what := "1 row needs a look: Shift-S brings it to the top"
+		what := "1 row needs a look (Shift-S)"
 		if p.troubled > 1 {
-			what = fmt.Sprintf("%d rows need a look: Shift-S brings them to the top", p.troubled)
+			what = fmt.Sprintf("%d rows need a look (Shift-S)", p.troubled)
 		}
 		parts = append(parts, what)
 	}
-	return strings.Join(parts, ": ")
+	sep := ": "
+	if row.Reason == "" && !noticed(row) {
+		sep = " · " // what follows is not about this pod
+	}
+	return strings.Join(parts, sep)
 }
 
 // Actions are the keys on pods.

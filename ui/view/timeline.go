@@ -72,8 +72,24 @@ func (t *Timeline) Actions() []keymap.Action {
 	return append([]keymap.Action{
 		{Keys: []string{"Enter", "e"}, Name: "single events", Bar: true, Disabled: nothing, Help: "Show the events behind the line one by one.",
 			Run: t.with(func(m *fleet.Moment) { t.env.Shell.Open(EventsIn(t.env, m)) })},
-		t.describe(), t.why(), t.list.events(nil),
+		t.describe(), t.why(), t.events(nil),
 	}, t.table.Actions()...)
+}
+
+// routine reports whether a line only says that a pod starts or ends as it should: a fleet
+// that scales says that all the time.
+func routine(m *fleet.Moment) bool {
+	switch {
+	case m.Type == "Warning":
+		return false
+	case m.Kind == KindPod, m.Kind == KindGroup:
+		return true
+	}
+	switch m.Reason {
+	case "SuccessfulCreate", "SuccessfulDelete", "SawCompletedJob", "Completed", "LeaderElection":
+		return true
+	}
+	return false
 }
 
 // momentKey is what events of one line share.
@@ -146,14 +162,14 @@ func (t *Timeline) columns() []table.Column[*fleet.Moment] {
 			Cell: func(m *fleet.Moment, _ time.Time) string { return known(m.Reason) },
 		},
 		{
-			Title: "COUNT", Sort: 'C', Largest: true, Right: true, Importance: 3,
+			Title: "COUNT", Sort: 'C', Largest: true, Right: true, Importance: 1,
 			Cell: func(m *fleet.Moment, _ time.Time) string { return fmt.Sprint(max(m.Total, 1)) },
 			Number: func(m *fleet.Moment, _ time.Time) (float64, bool) {
 				return float64(max(m.Total, 1)), true
 			},
 		},
 		{
-			Title: "OBJECT", Aliases: []string{"name"}, Sort: 'O', Words: true, Middle: true, Importance: 1, Min: 10, Max: 32,
+			Title: "OBJECT", Aliases: []string{"name"}, Sort: 'O', Words: true, Middle: true, Importance: 1, Min: 10, Max: 28,
 			Cell: func(m *fleet.Moment, _ time.Time) string { return momentAbout(m) },
 			// A line is found by each of its objects' names, and by what they have in common.
 			Match: func(m *fleet.Moment) string {

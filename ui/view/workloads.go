@@ -58,9 +58,9 @@ func (w *Workloads) Reason() string {
 		return row.Rollout.Message
 	case w.troubled > 0 && w.table.Sorted() != "STUCK":
 		if w.troubled == 1 {
-			return "1 workload needs a look: Shift-S brings it to the top"
+			return "1 workload needs a look (Shift-S)"
 		}
-		return fmt.Sprintf("%d workloads need a look: Shift-S brings them to the top", w.troubled)
+		return fmt.Sprintf("%d workloads need a look (Shift-S)", w.troubled)
 	}
 	return row.Scaling.Line
 }

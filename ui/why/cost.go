@@ -30,7 +30,7 @@ func Cost(s *fleet.Snapshot, refs []fleet.Ref, now time.Time) Answer {
 	}
 	if len(refs) > 1 {
 		a.Head = fmt.Sprintf("%d selected: %s", len(refs), costs(s, sum, now))
-		a.Lines = append(figures(s, sum), a.Lines...)
+		a.Lines = append(figures(sum), a.Lines...)
 	}
 	if a.Head == "" {
 		a.Head = "nothing that is selected is still there"
@@ -53,12 +53,12 @@ func costOf(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (lines []string, t 
 			return nil, t, false
 		}
 		t.Add(p.Cost)
-		return details(p.Cost, now), t, true
+		return beside(p.Cost, now), t, true
 	case fleet.KindGroup:
 		for _, p := range s.Placements {
 			if p.Group != nil && p.Group.ID == ref.Name {
 				t.Add(p.Cost)
-				return details(p.Cost, now), t, true
+				return beside(p.Cost, now), t, true
 			}
 		}
 		for _, g := range s.Groups {
@@ -72,7 +72,7 @@ func costOf(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (lines []string, t 
 				continue
 			}
 			if n.Virtual {
-				return figures(s, n.Shares), n.Shares, true
+				return figures(n.Shares), n.Shares, true
 			}
 			t.Add(n.Cost)
 			return nodeCost(n), t, true
@@ -80,12 +80,12 @@ func costOf(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (lines []string, t 
 	case "Namespace":
 		for _, row := range s.Costs(fleet.ByNamespace) {
 			if row.Target.Name == ref.Name {
-				return append(figures(s, row.Cost), billed(s, ref.Name)...), row.Cost, true
+				return append(figures(row.Cost), billed(s, ref.Name)...), row.Cost, true
 			}
 		}
 	default:
 		if w := Workload(s, ref); w != nil {
-			return figures(s, w.Cost), w.Cost, true
+			return figures(w.Cost), w.Cost, true
 		}
 	}
 	return nil, t, false
@@ -126,7 +126,7 @@ func wasted(t fleet.Tally) (out []string) {
 }
 
 // figures are the parts of a sum.
-func figures(s *fleet.Snapshot, t fleet.Tally) []string {
+func figures(t fleet.Tally) []string {
 	out := wasted(t)
 	for _, c := range t.Currencies() {
 		rate := t.Rate(c)
@@ -165,6 +165,15 @@ func placed(p *fleet.Placement, now time.Time) []string {
 	lines := details(p.Cost, now)
 	if len(lines) > 0 {
 		lines[0] = "cost: " + lines[0]
+	}
+	return lines
+}
+
+// beside are the details without the sum that stands above them.
+func beside(c fleet.Cost, now time.Time) []string {
+	lines := details(c, now)
+	if c.State == fleet.Billed && c.Quote != nil && c.Quote.Rate.Known() {
+		lines = lines[1:]
 	}
 	return lines
 }

@@ -93,6 +93,9 @@ func Of(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (Answer, bool) {
 		return a, false
 	}
 	for _, t := range s.Attention {
+		if t.Topic == fleet.TopicOrphans || t.Topic == fleet.TopicPrice {
+			continue // they are about all orphans, and about what is said above
+		}
 		if about(t.Target, ref) {
 			if !a.said(t.Text) {
 				a.tell(t.Text)
@@ -103,10 +106,12 @@ func Of(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (Answer, bool) {
 	return a, true
 }
 
-// said reports whether a text, or the cause at its end, was told already.
+// said reports whether a text, or the cause at its end, was told already. Texts that begin
+// alike say the same at different times: they end in when it is tried again.
 func (a *Answer) said(text string) bool {
+	const alike = 40
 	for _, l := range append([]string{a.Head}, a.Lines...) {
-		if strings.Contains(l, text) || len(l) > 20 && strings.Contains(text, l) {
+		if strings.Contains(l, text) || len(l) > 20 && strings.Contains(text, l) || len(text) > alike && strings.Contains(l, text[:alike]) {
 			return true
 		}
 	}
@@ -353,7 +358,7 @@ func node(s *fleet.Snapshot, n *fleet.Node, now time.Time) Answer {
 	}
 	if n.Virtual {
 		a.say("%s on it ask for %s vCPU and %s Gi", pods(n.Pods), format.Cores(n.RequestCPU), format.GiB(n.RequestMemory))
-		a.tell("it costs nothing itself: " + costs(s, n.Shares, now))
+		a.tell("it costs nothing itself, its pods " + costs(s, n.Shares, now))
 	} else {
 		a.say("%s on it ask for %s of %s vCPU (%s) and %s of %s Gi (%s)", pods(n.Pods),
 			format.Cores(n.RequestCPU), format.Cores(n.AllocatableCPU), format.Percent(n.RequestCPU, n.AllocatableCPU),
@@ -399,9 +404,6 @@ func group(s *fleet.Snapshot, g *fleet.Group, now time.Time) Answer {
 	switch g.Relation {
 	case fleet.Orphan:
 		a.say("it is an orphan: of this cluster, seen twice without its pod%s", named(g))
-		if g.Status.Billed() {
-			a.say("it is paid for nothing")
-		}
 		a.help("make sure that nothing needs it, then delete it in ECI")
 	case fleet.Unjoined:
 		a.say("it is of this cluster; its pod%s was not seen yet", named(g))
@@ -462,9 +464,9 @@ func account(s *fleet.Snapshot, what string) Answer {
 	}
 	a := Answer{Head: "the account's vCPU quota in the region is not known."}
 	if q := s.Quota; q != nil {
-		a.Head = fmt.Sprintf("%g vCPU of the account's quota in the region are used; how many it allows is not known.", q.UsedCPU)
+		a.Head = fmt.Sprintf("%g vCPU are used in the region; how many the account's quota allows is not known.", q.UsedCPU)
 		if q.MaxCPU > 0 {
-			a.Head = fmt.Sprintf("%g of %g vCPU of the account's quota in the region are used.", q.UsedCPU, q.MaxCPU)
+			a.Head = fmt.Sprintf("%g of %g vCPU are used in the region, by the account's quota.", q.UsedCPU, q.MaxCPU)
 		}
 	}
 	type user struct {
@@ -502,7 +504,10 @@ func account(s *fleet.Snapshot, what string) Answer {
 
 // unpriced says what has no price.
 func unpriced(s *fleet.Snapshot) Answer {
-	a := Answer{Head: fmt.Sprintf("%d things that are paid for have no known price: they are in no sum.", s.Cost.Unknown)}
+	a := Answer{Head: "1 cost has no known price and is in no sum."}
+	if n := s.Cost.Unknown; n != 1 {
+		a.Head = fmt.Sprintf("%d costs have no known price and are in no sum.", n)
+	}
 	what := map[string]int{}
 	var order []string
 	count := func(text string) {
@@ -534,7 +539,7 @@ func unpriced(s *fleet.Snapshot) Answer {
 		}
 		a.say("%d × %s", what[text], strings.TrimSpace(text))
 	}
-	a.help("prices of nodes that ECS does not sell come from the config file: see `ecideck config`")
+	a.help("prices of nodes that ECS does not sell come from the config file, section prices")
 	return a
 }
 

@@ -40,6 +40,10 @@ type Options struct {
 	IPv6VSwitches []string
 	// Routes are what containers reach at the start: see SetRoutes.
 	Routes []Route
+	// ServiceCIDR are the ClusterIPs of the cluster that the groups belong to: a group that runs
+	// a kube-proxy (a container with that command, NET_ADMIN and a kubeconfig whose server it
+	// reaches) reaches them. "": a kube-proxy brings nothing.
+	ServiceCIDR string
 	// MaxCPU is the account's quota in vCPU; 0: 1000.
 	MaxCPU float64
 

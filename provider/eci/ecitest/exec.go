@@ -35,6 +35,7 @@ type execution struct {
 	silent            bool // its socket tells no exit code
 	vswitch, resolver string
 	routes            []Route
+	services          string // ClusterIPs that a kube-proxy in the group brings; "": none
 	expires           time.Time
 	shells            atomic.Int32
 
@@ -119,6 +120,9 @@ func (e *Emulator) execCommand(c *call, now time.Time) (any, *refusal) {
 			files: e.filesOf(g, x, r.state.started), now: e.Now, random: e.random.Uint32(), silent: c.silent,
 			vswitch: g.VSwitch, routes: e.routes, resolver: g.Given["DnsConfig.NameServer.1"],
 			stdin: c.params["Stdin"] != "false", expires: time.Now().Add(execLife)}
+		if e.options.ServiceCIDR != "" && e.proxied(g, now) {
+			run.services = e.options.ServiceCIDR
+		}
 		if run.resolver == "" {
 			run.resolver = "100.100.2.136" // the VPC's own
 		}

@@ -34,8 +34,8 @@ const (
 	FaultCode               = "code"                 // calls are refused with Code
 )
 
-// faultKinds are all kinds.
-func faultKinds() []string {
+// FaultKinds are all kinds.
+func FaultKinds() []string {
 	return []string{FaultNoStock, FaultThrottling, FaultError500, FaultDenied, FaultEmptyList, FaultTimeoutAfterAccept,
 		FaultUnavailable, FaultSlow, FaultRepeatPage, FaultArrears, FaultQuota, FaultNoIPs, FaultNotOnSale,
 		FaultSpotReclaim, FaultRestart, FaultMaintenance, FaultCacheFails, FaultSilentExec, FaultCode}
@@ -82,8 +82,8 @@ type Fault struct {
 
 // AddFault switches a fault on and returns its id.
 func (e *Emulator) AddFault(f Fault) (string, error) {
-	if !slices.Contains(faultKinds(), f.Kind) {
-		return "", fmt.Errorf("unknown fault kind %q: there are %s", f.Kind, strings.Join(faultKinds(), ", "))
+	if !slices.Contains(FaultKinds(), f.Kind) {
+		return "", fmt.Errorf("unknown fault kind %q: there are %s", f.Kind, strings.Join(FaultKinds(), ", "))
 	}
 	if !(f.Rate >= 0 && f.Rate <= 1) || f.Count < 0 || !(f.ForSeconds >= 0) || !(f.DelaySeconds >= 0 && f.DelaySeconds <= 3600) {
 		return "", fmt.Errorf("fault %s: rate must be 0 to 1, delaySeconds 0 to 3600, count and forSeconds not negative", f.Kind)

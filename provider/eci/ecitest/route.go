@@ -5,9 +5,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Route says what containers reach. The emulator has no network: the commands nslookup,
@@ -89,6 +92,55 @@ func reaches(routes []Route, vswitch, host string, port int) bool {
 	return inside("172.16.0.0/12", host) || inside("100.64.0.0/10", host)
 }
 
+// reaches is what the command's own group reaches: by the routes, and ClusterIPs with a
+// kube-proxy beside it.
+func (x *execution) reaches(host string, port int) bool {
+	if reaches(x.routes, x.vswitch, host, port) {
+		return true
+	}
+	return x.services != "" && inside(x.services, host)
+}
+
+// proxied reports that a kube-proxy runs in the group that can do its work: it may change the
+// group's network, and reaches the API server that its kubeconfig names.
+func (e *Emulator) proxied(g *group, now time.Time) bool {
+	for i := range g.Containers {
+		c := &g.Containers[i]
+		if len(c.Command) == 0 || path.Base(c.Command[0]) != "kube-proxy" {
+			continue
+		}
+		_, r := g.container(c.Name, g.at(now, e.timing))
+		admin := false
+		for key, value := range c.Given {
+			admin = admin || strings.HasPrefix(key, "SecurityContext.Capability.Add.") && value == "NET_ADMIN"
+		}
+		if r.state.name != "Running" || !admin {
+			continue
+		}
+		for _, word := range append(slices.Clone(c.Command), c.Args...) {
+			file, ok := strings.CutPrefix(word, "--kubeconfig=")
+			if !ok {
+				continue
+			}
+			raw, err := e.filesOf(g, c, r.state.started).read(file)
+			if err != nil {
+				return false
+			}
+			server := regexp.MustCompile(`https://[^"\s]+`).FindString(string(raw))
+			u, err := url.Parse(server)
+			if err != nil || u.Host == "" {
+				return false
+			}
+			port, err := strconv.Atoi(u.Port())
+			if err != nil {
+				port = 443
+			}
+			return reaches(e.routes, g.VSwitch, u.Hostname(), port)
+		}
+	}
+	return false
+}
+
 // nslookup answers for NAME, or NAME SERVER; the address is made of the name.
 func (x *execution) nslookup(args []string) (string, int) {
 	if len(args) == 0 {
@@ -98,7 +150,7 @@ func (x *execution) nslookup(args []string) (string, int) {
 	if len(args) > 1 {
 		server = args[1]
 	}
-	if !reaches(x.routes, x.vswitch, server, 53) {
+	if !x.reaches(server, 53) {
 		return ";; connection timed out; no servers could be reached\n", 1
 	}
 	sum := digest(args[0])
@@ -119,7 +171,7 @@ func (x *execution) connect(args []string) (string, int) {
 	if err != nil {
 		return "nc: bad port '" + given + "'\n", 1
 	}
-	if !reaches(x.routes, x.vswitch, host, port) {
+	if !x.reaches(host, port) {
 		return fmt.Sprintf("nc: connect to %s port %d: Connection timed out\n", host, port), 1
 	}
 	return fmt.Sprintf("%s (%s:%d) open\n", host, host, port), 0
@@ -140,7 +192,7 @@ func (x *execution) get(name string, args []string) (string, int) {
 			port = p
 		}
 		switch {
-		case reaches(x.routes, x.vswitch, u.Hostname(), port):
+		case x.reaches(u.Hostname(), port):
 			return "ok\n", 0
 		case name == "curl":
 			return fmt.Sprintf("curl: (28) Failed to connect to %s port %d: Connection timed out\n", u.Hostname(), port), 28

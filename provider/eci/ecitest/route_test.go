@@ -1,6 +1,7 @@
 package ecitest_test
 
 import (
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,30 @@ func TestWhatAGroupReachesFollowsTheRoutes(t *testing.T) {
 	for _, bad := range []ecitest.Route{{To: "10.0.0.0/99"}, {To: ""}, {To: "a", VSwitch: "vsw-none"}} {
 		if w.SetRoutes([]ecitest.Route{bad}) == nil {
 			t.Errorf("route %+v is taken", bad)
+		}
+	}
+}
+
+func TestAKubeProxyBringsClusterIPsIfItCanWork(t *testing.T) {
+	w := newWorld(t, func(o *ecitest.Options) {
+		o.ServiceCIDR = "10.96.0.0/16"
+		o.Routes = []ecitest.Route{{To: "10.0.0.5:6443", Reachable: true}}
+	})
+	a := newAsker(t, w.Emulator)
+	create := func(server, capability string) string {
+		id, _ := a.ok("CreateContainerGroup", "ContainerGroupName", "web", "Container.1.Name", "main", "Container.1.Image", "serve", "VSwitchId", "vsw-h",
+			"Container.2.Name", "proxy", "Container.2.Image", "kube-proxy", "Container.2.Command.1", "kube-proxy", "Container.2.Command.2", "--kubeconfig=/p/kubeconfig",
+			"Container.2.SecurityContext.Capability.Add.1", capability, "Container.2.VolumeMount.1.Name", "v", "Container.2.VolumeMount.1.MountPath", "/p",
+			"Volume.1.Name", "v", "Volume.1.Type", "ConfigFileVolume", "Volume.1.ConfigFileVolume.ConfigFileToPath.1.Path", "kubeconfig",
+			"Volume.1.ConfigFileVolume.ConfigFileToPath.1.Content", base64.StdEncoding.EncodeToString([]byte(`{"server":"`+server+`"}`)))["ContainerGroupId"].(string)
+		return id
+	}
+	works, blind, weak := create("https://10.0.0.5:6443", "NET_ADMIN"), create("https://10.96.0.1", "NET_ADMIN"), create("https://10.0.0.5:6443", "NET_RAW")
+	w.pass(time.Minute)
+	for id, want := range map[string]string{works: "open\n0\n", blind: "timed out\n1\n", weak: "timed out\n1\n"} {
+		out, _ := a.ok("ExecContainerCommand", "ContainerGroupId", id, "ContainerName", "main", "Sync", "true", "Command", `["sh","-c","nc -z 10.96.0.9 80; echo $?"]`)["SyncResponse"].(string)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s: %q, want %q", id, out, want)
 		}
 	}
 }

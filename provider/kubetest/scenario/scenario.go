@@ -43,6 +43,16 @@ type Settings struct {
 	Traffic  []Traffic `json:"traffic"`
 	Faults   []Fault   `json:"faults"`
 	Groups   []Group   `json:"groups"`
+	Reaches  []Reach   `json:"reaches"`
+}
+
+// A Reach is what groups reach, or don't, beyond ECI's default: their VPC (172.16.0.0/12) and the
+// cloud's own services. The last that fits decides. ClusterIPs (10.96.0.0/16) are reached
+// with a kube-proxy in the group, or where a Reach says so.
+type Reach struct {
+	To      string `json:"to"`      // a CIDR, an address or a name, with or without a port; APISERVER is the lab's own
+	VSwitch string `json:"vSwitch"` // "": from all
+	Not     bool   `json:"not"`
 }
 
 // A Zone is a zone of the region with the vSwitch in it.
@@ -51,13 +61,18 @@ type Zone struct {
 	VSwitch string `json:"vSwitch"` // vsw-h
 }
 
-// A VirtualNode is run by ecideck-node.
+// MaxVirtualNodes is how many nodes the one ecideck-node of a lab serves at the most.
+const MaxVirtualNodes = 4
+
+// A VirtualNode is run by ecideck-node. One process serves all of a lab's; what is beyond name
+// and vSwitches is said by the first.
 type VirtualNode struct {
 	Name             string   `json:"name"`
 	VSwitches        []string `json:"vSwitches"`
 	ScheduleStrategy string   `json:"scheduleStrategy"` // VSwitchOrdered, VSwitchRandom; "": ECI's default
 	Args             []string `json:"args"`             // further flags of ecideck-node
 	Standby          bool     `json:"standby"`          // a second process waits to serve the node
+	Probe            bool     `json:"probe"`            // it finds out what groups reach, and bursts wait for that
 	Webhook          bool     `json:"webhook"`          // it serves the admission webhook, which nobody asks until it is configured
 }
 
@@ -113,6 +128,16 @@ type Group struct {
 	Tags   map[string]string `json:"tags"` // the value CLUSTER stands for this cluster's id
 }
 
+// ZoneOf is the zone of a vSwitch; "": it is in none.
+func (s *Scenario) ZoneOf(vSwitch string) string {
+	for _, zone := range s.Zones {
+		if zone.VSwitch == vSwitch {
+			return zone.ID
+		}
+	}
+	return ""
+}
+
 // Parse reads a scenario. It refuses unknown settings, so that a misspelt one is seen.
 func Parse(name string, data []byte) (*Scenario, error) {
 	archive := txtar.Parse(data)
@@ -159,10 +184,16 @@ func (s *Scenario) check() error {
 		}
 		vSwitches[zone.VSwitch] = true
 	}
-	if len(s.VirtualNodes) != 1 {
-		return fmt.Errorf("a lab runs one virtual node, got %d", len(s.VirtualNodes))
+	if n := len(s.VirtualNodes); n < 1 || n > MaxVirtualNodes {
+		return fmt.Errorf("a lab runs one to %d virtual nodes, got %d", MaxVirtualNodes, n)
 	}
-	for _, node := range s.VirtualNodes {
+	for i, node := range s.VirtualNodes {
+		if i > 0 && (node.ScheduleStrategy != "" || len(node.Args) > 0 || node.Standby || node.Webhook || node.Probe) {
+			return fmt.Errorf("virtual node %s: one process serves all, so only the first says more than name and vSwitches", node.Name)
+		}
+		if slices.ContainsFunc(s.VirtualNodes[:i], func(o VirtualNode) bool { return o.Name == node.Name }) {
+			return fmt.Errorf("two virtual nodes are named %s", node.Name)
+		}
 		if node.Name == "" || len(node.VSwitches) == 0 {
 			return fmt.Errorf("a virtual node needs a name and vSwitches, got %+v", node)
 		}
@@ -189,6 +220,11 @@ func (s *Scenario) check() error {
 	for _, fault := range s.Faults {
 		if fault.Kind == "" {
 			return fmt.Errorf("a fault needs a kind, got %+v", fault)
+		}
+	}
+	for _, reach := range s.Reaches {
+		if reach.To == "" || reach.VSwitch != "" && !vSwitches[reach.VSwitch] {
+			return fmt.Errorf("reaches needs a destination and one of the zones' vSwitches or none, got %+v", reach)
 		}
 	}
 	for _, group := range s.Groups {
