@@ -95,6 +95,9 @@ func TestSwapsUnderABudgetThatAllowsNothing(t *testing.T) {
 		// And home again.
 		before = w.names()
 		home := w.plan(ToECS, before...)
+		w.mu.Lock()
+		w.home = true
+		w.mu.Unlock()
 		w.watch()
 		got, err = (&Engine{Client: w.api, Holder: "alice@bastion/1"}).Run(t.Context(), home)
 		if err != nil || got.State != Done {
@@ -304,11 +307,11 @@ func TestAProcessKilledAtAnyCallIsFollowed(t *testing.T) {
 }
 
 func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
-	w := newWorld(t, 3)
+	w := newWorld(t, 4)
 	defer func() { w.stop() }()
-	w.budget = 3
+	w.budget = 4
 	before := w.names()
-	targets := before[:2]
+	targets := before[2:] // of equals the first goes: a bystander
 	o := w.plan(ToECI, targets...)
 	w.watch()
 	l := newLife(end)
@@ -348,7 +351,7 @@ func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
 	}
 	time.Sleep(time.Minute)
 	w.kept(before, targets...)
-	if len(w.names()) != 3 {
+	if len(w.names()) != 4 {
 		t.Errorf("%s:\n%s", where, w)
 	}
 	_ = w.on("")

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ import (
 
 const (
 	realNode    = "ecs-1"
+	otherNode   = "ecs-2" // where what is made later goes
 	virtualNode = "vk"
 )
 
@@ -53,6 +55,7 @@ type world struct {
 	stop func()
 
 	changed chan struct{}
+	home    bool // real nodes are one: nothing goes to the other one
 
 	mu      sync.Mutex
 	version int
@@ -81,6 +84,7 @@ func newWorld(t *testing.T, replicas int32) *world {
 		Allocatable: corev1.ResourceList{"cpu": resource.MustParse("1000"), "memory": resource.MustParse("4000Gi"), "pods": resource.MustParse("1000")}}
 	w.api = fakeapi.New(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, w.rs, d,
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: realNode, UID: "n-1"}, Status: nodeReady},
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: otherNode, UID: "n-2"}, Status: nodeReady},
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: virtualNode, UID: "n-vk", Labels: map[string]string{placement.NodeTypeLabel: placement.NodeType, corev1.LabelTopologyRegion: "cn-hangzhou"}},
 			Spec: corev1.NodeSpec{Taints: placement.Taints()}, Status: nodeReady},
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}},
@@ -408,6 +412,9 @@ func (w *world) kubelets() {
 			}
 		case pod.Spec.NodeName == "":
 			pod.Spec.NodeName = realNode
+			if w.minimum >= 0 && !w.home {
+				pod.Spec.NodeName = otherNode
+			}
 			if a := pod.Spec.Affinity; a != nil {
 				for _, field := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields {
 					if field.Operator == corev1.NodeSelectorOpIn {
@@ -457,10 +464,24 @@ func (w *world) replicaSet() {
 		}
 	}
 	for len(active) > int(*w.rs.Spec.Replicas) {
-		first := firstToGo(active)
+		first := victim(active)
 		w.kill("controller", first)
 		active = slices.DeleteFunc(active, func(p *corev1.Pod) bool { return p.UID == first.UID })
 	}
+}
+
+// victim is whom the real controller deletes: among Ready pods it takes those first that share
+// their node with the most others, then the youngest. What the engine thinks of it is not asked.
+func victim(active []*corev1.Pod) *corev1.Pod {
+	together := map[string]int{}
+	for _, p := range active {
+		together[p.Spec.NodeName]++
+	}
+	number := func(yes bool) int { return map[bool]int{true: 1}[yes] }
+	return slices.MinFunc(active, func(a, b *corev1.Pod) int {
+		return cmp.Or(number(a.Spec.NodeName != "")-number(b.Spec.NodeName != ""), number(a.Status.Phase == corev1.PodRunning)-number(b.Status.Phase == corev1.PodRunning),
+			number(ready(a))-number(ready(b)), cmp.Compare(cost(a), cost(b)), together[b.Spec.NodeName]-together[a.Spec.NodeName], b.CreationTimestamp.Compare(a.CreationTimestamp.Time))
+	})
 }
 
 func (w *world) endpoints() {
