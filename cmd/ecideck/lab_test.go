@@ -332,11 +332,11 @@ func TestTheWalkingSkeleton(t *testing.T) {
 		if err := c.lab.Kill(kubetest.APIServer); err != nil {
 			t.Fatal(err)
 		}
-		console.See(15*time.Second, "pods STALE")
+		console.See(15*time.Second, "k8s STALE")
 		away := time.NewTimer(20 * time.Second)
 		defer away.Stop()
 		<-away.C
-		console.See(time.Second, "pods STALE")
+		console.See(time.Second, "k8s STALE")
 		if got := rowsOf(console.Text(), "checkout-"); got != before {
 			t.Errorf("%d rows of checkout while stale, %d before", got, before)
 		}
