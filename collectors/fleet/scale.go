@@ -341,7 +341,7 @@ var cloudCauses = []cloudCause{
 	{regexp.MustCompile(`Throttling`), "throttled", "it is tried again within a minute; lower the rate of creates where it lasts"},
 	{regexp.MustCompile(`BidFailed|SpotToBeReleased|Spot\.`), "spot", "the market took the spot group: it is made anew, or set k8s.aliyun.com/eci-spot-fallback"},
 	{regexp.MustCompile(`DiskCapacityQuotaFull|AttachDiskFailed`), "disk", "look at the disk's quota and zone"},
-	{regexp.MustCompile(`Forbidden\.RAM|NoPermission|Unauthorized`), "no rights", "the virtual node's RAM identity lacks a right: ecideck doctor names it"},
+	{regexp.MustCompile(`Forbidden\.RAM|NoPermission|Unauthorized`), "no rights", "the virtual node's RAM identity lacks a right: its log and the pod's events name it"},
 	{regexp.MustCompile(`ProviderFailed|ProviderCreateFailed|InvalidParameter|ScheduleFailed`), "refused", "the message names what ECI does not take"},
 }
 
@@ -351,7 +351,7 @@ var predicate = regexp.MustCompile(`(\d+) ([^,.]+)`)
 // cpu, 3 node(s) were unschedulable. preemption: …", by predicate. Taints are last: those of
 // virtual nodes are meant for pods that may not go there.
 func unschedulable(message string, since time.Time) block {
-	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (m)"}
+	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (ecideck migrate)"}
 	head, list, ok := strings.Cut(message, " nodes are available: ")
 	if !ok {
 		return b
@@ -391,13 +391,13 @@ func unschedulable(message string, since time.Time) block {
 	b.reason = fmt.Sprintf("no node fits (%s nodes: %s)", nodes, strings.Join(parts, ", "))
 	most := all[0].why
 	for _, p := range []struct{ found, word, remedy string }{
-		{"insufficient", most, "add nodes, let it run on ECI (m), or ask for less"},
+		{"insufficient", most, "add nodes, let it run on ECI (ecideck migrate), or ask for less"},
 		{"taint", "taint", "it tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
 		{"affinity", "affinity", "no node has what its node selector or affinity asks for"},
 		{"topology spread", "spread", "its topology spread allows no node"},
 		{"volume", "volume", "its volume can't be used in the nodes' zones"},
-		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (m)"},
-		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (m)"},
+		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (ecideck migrate)"},
+		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (ecideck migrate)"},
 	} {
 		if strings.Contains(most, p.found) {
 			b.word, b.remedy = p.word, p.remedy
