@@ -111,15 +111,8 @@ func (p *Provider) renewRates(ctx context.Context) {
 // costs tells that the entry's group is paid for now. It needs Provider.mu.
 func (e *entry) costs() bool { return e.group != nil && !e.gone && e.group.Status.Billed() }
 
-// costRate is what the node's groups cost an hour, and how many have no known price. It
+// addCosts adds what the node's groups cost an hour, and how many have no known price. It
 // makes no call.
-func (p *Provider) costRate() *money.Sum {
-	var sum money.Sum
-	p.addCosts(&sum)
-	return &sum
-}
-
-// addCosts adds that to a sum of several nodes.
 func (p *Provider) addCosts(sum *money.Sum) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
