@@ -366,6 +366,7 @@ func (l *Lab) halt() {
 	}
 	l.end()
 	l.work.Wait()
+	_ = l.layout.reserved.Close() // the processes that used the ports have ended
 }
 
 // nodeAccess is how the virtual node reaches the cloud.

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -143,7 +145,15 @@ func (l *Lab) Apply(ctx context.Context, documents []byte) error {
 			}
 			resources = client.Resource(mapping.Resource).Namespace(namespace)
 		}
-		if _, err := resources.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}); err != nil {
+		// A pod of a new namespace is refused until the controllers have made its service account.
+		err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			_, err := resources.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+			if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "service account") {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if err != nil {
 			return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)
 		}
 	}

@@ -40,6 +40,7 @@ type layout struct {
 	metricsPort, kwokPort, nodeHealthPort, eciPort                  int
 	standbyHealthPort, webhookPort, standbyWebhookPort              int
 	nodePorts, standbyPorts                                         [scenario.MaxVirtualNodes]int
+	reserved                                                        reservations
 }
 
 func newLayout(dir, name, controlPlane, bin string) (layout, error) {
@@ -49,10 +50,11 @@ func newLayout(dir, name, controlPlane, bin string) (layout, error) {
 	for i := range scenario.MaxVirtualNodes {
 		targets = append(targets, &l.nodePorts[i], &l.standbyPorts[i])
 	}
-	ports, err := freePorts(len(targets))
+	ports, reserved, err := freePorts(len(targets))
 	if err != nil {
 		return layout{}, err
 	}
+	l.reserved = reserved
 	for i, target := range targets {
 		*target = ports[i]
 	}
