@@ -1,6 +1,7 @@
 package uitest
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -61,9 +62,7 @@ func (s *Terminal) Press(keys ...string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if err := s.PostEvent(ev); err != nil {
-			s.t.Fatalf("pressing %s: %v", key, err)
-		}
+		s.post(ev, "pressing "+key)
 	}
 }
 
@@ -71,8 +70,27 @@ func (s *Terminal) Press(keys ...string) {
 func (s *Terminal) Type(text string) {
 	s.t.Helper()
 	for _, r := range text {
-		if err := s.PostEvent(tcell.NewEventKey(tcell.KeyRune, r, tcell.ModNone)); err != nil {
-			s.t.Fatalf("typing %q: %v", text, err)
+		s.post(tcell.NewEventKey(tcell.KeyRune, r, tcell.ModNone), fmt.Sprintf("typing %q", text))
+	}
+}
+
+// post waits while the queue of keys is full, as a real terminal keeps what is typed: it
+// holds ten, and a console that starts on a busy machine is slower than a test's fingers.
+func (s *Terminal) post(ev tcell.Event, what string) {
+	s.t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.PostEvent(ev)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			s.t.Fatalf("%s: %v", what, err)
 		}
 	}
 }
