@@ -44,7 +44,7 @@ type Config struct {
 	Placement Placement
 
 	PollMin, PollMax time.Duration // between looks at ECI; 0: 1 and 10 seconds
-	Workers          int           // creates and deletes at the same time; 0: 20
+	Workers          int           // creates and deletes at the same time, which mostly wait; 0: 64
 	Logger           *slog.Logger  // nil: silent
 	Metrics          *Metrics      // nil: none
 	Meter            Meter         // resource usage; nil: it is refused
@@ -176,7 +176,7 @@ func New(c Config) *Provider {
 		c.PollMax = max(10*time.Second, c.PollMin)
 	}
 	if c.Workers <= 0 {
-		c.Workers = 20
+		c.Workers = 64
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
