@@ -550,10 +550,11 @@ func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) 
 	_, err = c.Client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err == nil {
 		c.Recorder.Event(pod, corev1.EventTypeNormal, d.Reason, d.Message)
+		c.ledger.confirm(pod.UID)
 		c.log.InfoContext(ctx, "bursts", "pod", keyOf(pod), "workload", WorkloadOf(pod).String())
 		return nil
 	}
-	c.ledger.drop(pod.UID)
+	c.ledger.release(pod.UID)
 	return c.refused(pod, "a toleration", err)
 }
 
@@ -608,11 +609,12 @@ func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev
 	}, metav1.CreateOptions{})
 	if err == nil {
 		c.Recorder.Event(pod, corev1.EventTypeNormal, d.Reason, d.Message)
+		c.ledger.confirm(pod.UID)
 		c.log.InfoContext(ctx, "bound to ECI", "pod", keyOf(pod), "workload", WorkloadOf(pod).String(), "node", d.Node)
 		return nil
 	}
 	c.unassume(pod.UID)
-	c.ledger.drop(pod.UID)
+	c.ledger.release(pod.UID)
 	if only && apierrors.IsConflict(err) {
 		if now, err := c.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err == nil && now.UID == pod.UID && now.Spec.NodeName != "" && now.Spec.NodeName != d.Node {
 			c.say(pod, corev1.EventTypeWarning, ReasonMissed, fmt.Sprintf("it belongs on ECI only, and the scheduler was faster: it is on node %s. Install what `ecideck-node manifests` prints (policies, or the webhook on servers before 1.36), which decides at creation; then delete the pod", now.Spec.NodeName))

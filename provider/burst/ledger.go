@@ -19,6 +19,7 @@ type burster struct {
 	workload Workload
 	cost     Cost
 	there    bool      // a virtual node has it
+	reserved bool      // it is about to be let go, and nothing else makes it count
 	until    time.Time // counts until then; zero: until it is removed
 }
 
@@ -36,7 +37,7 @@ func (l *ledger) put(uid types.UID, workload Workload, there bool, cost func() C
 	if !ok {
 		known.cost = cost()
 	}
-	known.workload, known.there, known.until = workload, known.there || there, time.Time{}
+	known.workload, known.there, known.until, known.reserved = workload, known.there || there, time.Time{}, false
 	l.pods[uid] = known
 }
 
@@ -86,6 +87,28 @@ func (l *ledger) reserve(uid types.UID, workload Workload, cost Cost, limits []L
 			return why
 		}
 	}
-	l.pods[uid] = burster{workload: workload, cost: cost}
+	if _, counts := l.pods[uid]; !counts {
+		l.pods[uid] = burster{workload: workload, cost: cost, reserved: true}
+	}
 	return ""
+}
+
+// release takes a reservation back whose pod was not let go after all. A pod that counts for
+// another reason stays: the failed try was a second one, by a cache that had not seen the first.
+func (l *ledger) release(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pods[uid].reserved {
+		delete(l.pods, uid)
+	}
+}
+
+// confirm says that a reserved pod was let go.
+func (l *ledger) confirm(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known, ok := l.pods[uid]; ok {
+		known.reserved = false
+		l.pods[uid] = known
+	}
 }
