@@ -83,8 +83,8 @@ func (b *builder) attendGroups() []Attention {
 		out = append(out, *a)
 	}
 	noticed := map[*Group]bool{}
-	for _, g := range b.s.Groups {
-		if g.Notice != "" && !g.Status.Ended() && (g.Relation == Joined || g.Relation == Orphan) {
+	for _, at := range b.s.built.groups.noticed {
+		if g := b.s.Groups[at]; g.Relation == Joined || g.Relation == Orphan {
 			noticed[g] = true
 		}
 	}
