@@ -34,7 +34,7 @@ func Nodes(client kubernetes.Interface, probe Probe) Collector {
 		convert: func(o runtime.Object) *fleet.Node { return nodeRecord(o.(*corev1.Node)) },
 		compare: func(a, b *fleet.Node) int { return strings.Compare(a.Name, b.Name) },
 		equal:   sameNode,
-		part:    func(items []*fleet.Node, _ string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
+		part:    func(items []*fleet.Node, _ []string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
 	}
 }
 

@@ -37,8 +37,8 @@ func Pods(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 			return strings.Compare(a.Name, b.Name)
 		},
 		equal: func(a, b *fleet.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Pod, namespace string) fleet.Part {
-			return fleet.Pods{Items: items, Sorted: true, Namespace: namespace}
+		part: func(items []*fleet.Pod, namespaces []string) fleet.Part {
+			return fleet.Pods{Items: items, Sorted: true, Namespace: scope.Namespace, Namespaces: namespaces}
 		},
 	}
 }

@@ -37,9 +37,11 @@ type Sources struct {
 	// measured; nil: they are not read.
 	Dynamic dynamic.Interface
 	Metrics metrics.Interface
-	// Namespace limits what belongs to a namespace; "" is all of them. Fallback is the one
-	// that is read where this user may not read all; "": none.
-	Namespace, Fallback string
+	// Namespace limits what belongs to a namespace; "" is all of them. Named are those that
+	// the user works in, the first the one in force: where not all may be read, these are, and
+	// every other one that may.
+	Namespace string
+	Named     []string
 	// Probe tells whether the API server lives; nil: only the watches' own errors do.
 	Probe Probe
 	// ECI lists container groups. When it is nil, NoECI says why and what to do; the
@@ -61,7 +63,7 @@ type Sources struct {
 
 // All is every collector: one line a source.
 func All(s Sources) []Named {
-	k, scope, probe, live := s.Kubernetes, Scope{s.Namespace, s.Fallback}, s.Probe, 2*probeEvery
+	k, scope, probe, live := s.Kubernetes, Scope{s.Namespace, NewAccess(s.Kubernetes, s.Named)}, s.Probe, 2*probeEvery
 	all := []Named{
 		{"cluster", 5 * time.Minute, true, Cluster(k, 5*time.Minute)},
 		{"pods", live, false, Pods(k, scope, probe)},
@@ -96,7 +98,7 @@ func All(s Sources) []Named {
 	if s.Metrics != nil {
 		all = append(all,
 			Named{"pod-metrics", metricsEvery, true, PodMetrics(s.Metrics, scope)},
-			Named{"node-metrics", metricsEvery, true, NodeMetrics(s.Metrics)})
+			Named{"node-metrics", metricsEvery, true, NodeMetrics(s.Metrics, scope)})
 	}
 	if s.Cloud != nil {
 		all = append(all,

@@ -119,7 +119,7 @@ func startWhole(t *testing.T, a *account, custom dynamic.Interface, measured *me
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.store = NewStore()
-	all := All(Sources{Kubernetes: b.kube, Dynamic: custom, Metrics: measured, ECI: b.cloud, Cloud: a, Latest: b.store.Latest, Fallback: "shop"})
+	all := All(Sources{Kubernetes: b.kube, Dynamic: custom, Metrics: measured, ECI: b.cloud, Cloud: a, Latest: b.store.Latest, Named: []string{"shop"}})
 	b.store.Expect(all)
 	done := make(chan struct{})
 	go func() {

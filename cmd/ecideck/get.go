@@ -164,7 +164,7 @@ func (g *getOptions) progress(text string) {
 // sources are what the collectors read from. A missing region or missing credentials are
 // the groups source's error, nobody else's.
 func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources {
-	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Probe: kube.Probe}
+	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Named: kube.Namespaces(), Probe: kube.Probe}
 	region := ""
 	s.Book = func() (fleet.PriceBook, error) {
 		book, err := setup.Prices(setup.ConfigFile())
@@ -387,6 +387,8 @@ func failures(s *fleet.Snapshot, timeout time.Duration) []string {
 		why := source.Error
 		switch {
 		case why != "":
+		case source.Partial:
+			why = source.Note
 		case source.Read.IsZero():
 			why = fmt.Sprintf("no answer within %s", timeout)
 		default:

@@ -275,14 +275,21 @@ func (b *builder) attendSources() []Attention {
 			continue
 		}
 		if at, there := failed[why]; there { // one cause, several sources
-			out[at].Subject += ", " + s.Name
-			out[at].Count++
+			switch out[at].Count++; {
+			case out[at].Count <= 3:
+				out[at].Subject += ", " + s.Name
+			default:
+				out[at].Subject = fmt.Sprintf("%s and %d more", out[at].Target.Name, out[at].Count-1)
+			}
 			continue
 		}
 		failed[why] = len(out)
 		out = append(out, Attention{Topic: TopicSource, Severity: severity, Subject: s.Name, Text: why, Count: 1, Since: s.Read,
 			Remedy: "what depends on it is as old as its age says", Target: Ref{Kind: KindSource, Name: s.Name}})
-		if s.Read.IsZero() {
+		switch {
+		case s.Error == "" && s.Partial:
+			out[len(out)-1].Remedy = "what is counted is of these; the others are not shown"
+		case s.Read.IsZero():
 			out[len(out)-1].Remedy = "nothing that it would say is known until then"
 		}
 	}

@@ -317,7 +317,7 @@ func (b *builder) relation(i int, g *Group, believed bool) Relation {
 		return Unjoined
 	case !k.ids.has(g.Identity.ClusterID), g.Identity.PodUID == "" && g.Identity.PodName == "":
 		return Foreign // also a group of this cluster that never was a pod's, like an image cache's
-	case g.Status.Ended(), b.in.Pods.Namespace != "" && g.Identity.Namespace != b.in.Pods.Namespace,
+	case g.Status.Ended(), !b.in.Pods.reads(g.Identity.Namespace),
 		b.hasPod(g):
 		return Unjoined
 	}

@@ -233,8 +233,10 @@ type Source struct {
 	// that is no error and nothing is missing.
 	Absent bool
 	// Note says what of it could not be read, or is doubtful, although the rest is fresh; "": nothing.
-	Note  string
-	Error string // why the newest try failed; "" when it did not
+	Note string
+	// Partial says that the note tells of things that are missing: this user may not read them.
+	Partial bool
+	Error   string // why the newest try failed; "" when it did not
 }
 
 // Stale reports whether the part is older than it should be at now.
