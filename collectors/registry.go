@@ -6,6 +6,7 @@ import (
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/billing"
+	"github.com/ecideck/ecideck/provider/migrate"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
@@ -55,6 +56,8 @@ type Sources struct {
 	Book func() (fleet.PriceBook, error)
 	// State is the folder in which the history is kept; "": it lasts as long as the process.
 	State string
+	// Audit is the folder of the local journals of operations; "": only the cluster's are read.
+	Audit string
 	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
 	SweepPause time.Duration
 	// Latest is the Store's newest Snapshot.
@@ -82,6 +85,8 @@ func All(s Sources) []Named {
 		{"services", live, true, Services(k, scope, probe)},
 		{"endpoints", live, true, Endpoints(k, scope, probe)},
 		{"node-groups", absentEvery, true, NodeGroups(k)},
+		{"operations", operationsEvery, true, Operations(k, migrate.AuditDir(s.Audit), scope)},
+		{"bursts", burstsEvery, true, Bursts(k)},
 	}
 	if s.Book != nil {
 		all = append(all, Named{"price-book", bookEvery, true, Poll(bookEvery, func(context.Context) (fleet.Part, error) { return s.book() })})

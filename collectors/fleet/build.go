@@ -21,7 +21,8 @@ type built struct {
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
 	prices   *pricer
-	past     bool // the history that was kept is in this one's
+	held     map[PodName]*Event // pods that a guardrail of bursting held back, by the newest event that says so
+	past     bool               // the history that was kept is in this one's
 	workloads
 }
 
@@ -50,6 +51,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.groupEvents()
 	b.remember()
 	b.account()
+	b.s.Operations, b.s.Bursts = b.in.Operations.Items, b.in.Bursts
 	b.attend()
 	b.s.built.prices.frozen = true
 	return b.s
@@ -517,20 +519,26 @@ func addPod(n *Node, p *Pod, c Cost, by int) {
 	n.RequestMemory += int64(by) * p.RequestMemory
 }
 
-// mergeEvents puts Kubernetes' and ECI's events into one timeline.
+// mergeEvents puts Kubernetes', ECI's and our operations' events into one timeline.
 func (b *builder) mergeEvents() {
-	k8s, cloud := b.in.Events.Items, b.in.Groups.Events
-	if old := b.old.built.in; same(k8s, old.Events.Items) && same(cloud, old.Groups.Events) {
-		b.s.Events = b.old.Events
+	k8s, cloud, ours := b.in.Events.Items, b.in.Groups.Events, b.in.Operations.Events
+	if old := b.old.built.in; same(k8s, old.Events.Items) && same(cloud, old.Groups.Events) && same(ours, old.Operations.Events) {
+		b.s.Events, b.s.built.held = b.old.Events, b.old.built.held
 		return
 	}
-	out := make([]*Event, 0, len(k8s)+len(cloud))
-	for len(k8s) > 0 && len(cloud) > 0 {
-		if CompareEvents(k8s[0], cloud[0]) <= 0 {
-			out, k8s = append(out, k8s[0]), k8s[1:]
+	b.s.Events = mergedEvents(mergedEvents(k8s, cloud), ours)
+	b.s.built.held = indexHeld(b.s.Events)
+}
+
+// mergedEvents is two lists as one; neither is changed.
+func mergedEvents(x, y []*Event) []*Event {
+	out := make([]*Event, 0, len(x)+len(y))
+	for len(x) > 0 && len(y) > 0 {
+		if CompareEvents(x[0], y[0]) <= 0 {
+			out, x = append(out, x[0]), x[1:]
 		} else {
-			out, cloud = append(out, cloud[0]), cloud[1:]
+			out, y = append(out, y[0]), y[1:]
 		}
 	}
-	b.s.Events = append(append(out, k8s...), cloud...)
+	return append(append(out, x...), y...)
 }

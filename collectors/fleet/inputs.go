@@ -33,6 +33,8 @@ type Inputs struct {
 	Policies    Policies
 	Past        Past
 	Book        PriceBook
+	Operations  Operations
+	Bursts      Bursts
 
 	Sources []Source
 }

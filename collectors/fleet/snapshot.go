@@ -29,13 +29,15 @@ type Snapshot struct {
 	Cost   Tally
 	Places []PlaceSum // one for each place that has nodes or pods, in the order ecs, eci, acs, other, none
 
-	Quota      *Quota      // nil: not known
-	VSwitches  []VSwitch   // by id
-	Stocks     []Stock     // what the zones were last known to have
-	NodeGroups []NodeGroup // the cluster autoscaler's; empty where there is none
-	Policies   []Policy    // ACK's ResourcePolicies
-	Namespaces []string    // sorted; of those that this user may list, or nil
-	Services   []*Service  // by namespace, name
+	Quota      *Quota       // nil: not known
+	VSwitches  []VSwitch    // by id
+	Stocks     []Stock      // what the zones were last known to have
+	NodeGroups []NodeGroup  // the cluster autoscaler's; empty where there is none
+	Policies   []Policy     // ACK's ResourcePolicies
+	Namespaces []string     // sorted; of those that this user may list, or nil
+	Services   []*Service   // by namespace, name
+	Operations []*Operation // migrations and drains, the newest first
+	Bursts     Bursts       // whether they are stopped
 	Bill       Bill
 	History    History
 
@@ -127,6 +129,7 @@ type Pod struct {
 	Changed              time.Time // when a condition or container last changed; zero: not known
 	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
+	Burst                time.Time // when it was let onto ECI because real nodes were full; zero: it was not
 }
 
 // A Group is the compact record of an ECI container group.
@@ -213,12 +216,12 @@ type Event struct {
 	Time      time.Time // when it was last seen
 	First     time.Time // when it was first seen; zero: not said
 	Count     int
-	Source    string // k8s, eci
+	Source    string // k8s, eci, or ecideck for operations
 	Type      string // Normal, Warning
 	Reason    string
 	Message   string
 	Namespace string
-	Kind      string // Pod, Node, …; ContainerGroup for ECI's
+	Kind      string // Pod, Node, …; ContainerGroup for ECI's; Operation
 	Name      string // the object's name; the group id for ECI's
 	UID       string // the object's UID; "" where there is none
 }

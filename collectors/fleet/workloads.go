@@ -280,12 +280,21 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 		w.Cost.Add(p.Cost)
 		if p.Pod.ended() {
 			w.Ended++
+			if at := p.reclaimed(); at.After(w.reclaimed) {
+				w.reclaimed = at
+			}
 			if p.Cost.Waste {
 				w.Trouble = max(w.Trouble, p.Trouble)
 			}
 			continue
 		}
 		w.Pods.Add(p.Place, 1)
+		if p.bursts() {
+			w.BurstPods++
+			if w.BurstSince.IsZero() || p.Pod.Burst.Before(w.BurstSince) {
+				w.BurstSince = p.Pod.Burst
+			}
+		}
 		if p.serves() {
 			w.ReadyPods++
 		}

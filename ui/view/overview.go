@@ -137,7 +137,7 @@ func (o *Overview) Actions() []keymap.Action {
 		switch s.Cursor.Kind {
 		case "":
 			return "nothing is selected"
-		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource:
+		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource, fleet.KindOperation:
 			return "it has no cost of its own"
 		}
 		return ""
@@ -147,7 +147,7 @@ func (o *Overview) Actions() []keymap.Action {
 		switch s.Cursor.Kind {
 		case "":
 			return "nothing is selected"
-		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource:
+		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource, fleet.KindOperation:
 			return "there is no such object in the cluster; w says what is known"
 		}
 		return ""
