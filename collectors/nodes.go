@@ -65,7 +65,7 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place, r.By, r.Unreached = fleet.PlaceECI, runBy(n), unreached(n)
+		r.Place, r.By, r.Unreached, r.VSwitches = fleet.PlaceECI, runBy(n), unreached(n), intern(n.Annotations[provider.AnnotationVSwitches])
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:

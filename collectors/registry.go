@@ -112,7 +112,7 @@ func All(s Sources) []Named {
 			Named{"node-prices", pricesEvery, true, NodePrices(s.Cloud, s.Cloud.Region(), s.Latest)},
 			Named{"account", accountEvery, true, Account(s.Cloud)},
 			Named{"subnets", accountEvery, true, Subnets(s.Cloud, s.Latest)},
-			Named{"zones", zonesEvery, true, Zones(s.Cloud)},
+			Named{"zones", zonesEvery, true, Zones(s.Cloud, s.Latest)},
 			Named{"bills", billsEvery, true, Bills(s.Cloud, s.site)})
 	}
 	return all

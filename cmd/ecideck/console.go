@@ -66,7 +66,6 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 		scope = kube.Namespace
 	}
 	sources := o.sources(kube, scope)
-	sources.State = setup.StateDir("history")
 	store := collectors.NewStore()
 	sources.Latest = store.Latest
 	all := collectors.All(sources)

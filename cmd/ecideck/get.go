@@ -55,7 +55,7 @@ func listings() []listing {
 		{name: "workloads", kind: "WorkloadList", sources: owned, table: workloadTable},
 		{name: "scaling", kind: "ScalingList", sources: owned, table: scalingTable},
 		{name: "events", kind: "EventList", sources: append([]string{"events", "groups", "pods", "nodes", "cluster", "operations"}, owning...), table: eventTable},
-		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills"}), whole: true, orphans: true, table: costTable},
+		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills", "history"}), whole: true, orphans: true, table: costTable},
 	}
 }
 
@@ -164,7 +164,7 @@ func (g *getOptions) progress(text string) {
 // sources are what the collectors read from. A missing region or missing credentials are
 // the groups source's error, nobody else's.
 func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources {
-	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Named: kube.Namespaces(), Audit: setup.StateDir("ops"), Probe: kube.Probe}
+	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Named: kube.Namespaces(), State: setup.StateDir("history"), Audit: setup.StateDir("ops"), Probe: kube.Probe}
 	region := ""
 	s.Book = func() (fleet.PriceBook, error) {
 		book, err := setup.Prices(setup.ConfigFile())

@@ -75,6 +75,7 @@ func newLab(t *testing.T) *lab {
 	}
 	t.Setenv("KUBECONFIG", l.kube)
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("ECIDECK_REGION", "cn-hangzhou")
 	t.Setenv("ECIDECK_ECI_ENDPOINT", l.eci)
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", ecitest.DefaultAccessKeyID)
