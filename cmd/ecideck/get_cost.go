@@ -21,6 +21,7 @@ type costRow struct {
 	Pods      int        `json:"pods"`
 	Costs     []sumItem  `json:"costs"`
 	Unpriced  int        `json:"unpriced"`
+	Redated   int        `json:"accruedAtLaterPrice"` // of how many a part of accrued is reckoned at a price that was read later
 	Billed    []moneyRow `json:"billed"` // of namespaces, this month's bill so far; null: not known
 }
 
@@ -28,6 +29,7 @@ type costRow struct {
 type totalItem struct {
 	Costs    []sumItem `json:"costs"`
 	Unpriced int       `json:"unpriced"`
+	Redated  int       `json:"accruedAtLaterPrice"`
 }
 
 // A billItem is the month's bill so far beside what was seen here.
@@ -100,7 +102,7 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 		}
 		item := costRow{
 			Key: r.Key, Kind: known(r.Target.Kind), Namespace: known(r.Target.Namespace), Name: known(r.Target.Name),
-			Pods: r.Pods, Costs: newSums(r.Cost, o.now), Unpriced: r.Cost.Unknown,
+			Pods: r.Pods, Costs: newSums(r.Cost, o.now), Unpriced: r.Cost.Unknown, Redated: r.Cost.Redated,
 		}
 		if r.Key == fleet.KeyIdle {
 			for i := range item.Costs {
@@ -123,10 +125,14 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 	if differences, ok := s.Bill.Difference(); ok {
 		bill.Difference = append([]moneyRow{}, newMoneyRows(differences)...)
 	}
-	total := totalItem{newSums(s.Cost, o.now), s.Cost.Unknown}
+	total := totalItem{newSums(s.Cost, o.now), s.Cost.Unknown, s.Cost.Redated}
 	t.extra = []field{{"total", total}, {"bill", bill}}
-	t.footer = []string{"", fmt.Sprintf("all: %s/h, %s in a month of %d h, %s so far; %d without a price",
-		format.SumRate(s.Cost, main), format.SumMonth(s.Cost, main), fleet.MonthHours, format.SumAccrued(s.Cost, main, o.now), s.Cost.Unknown), view.BillLine(s.Bill)}
+	redated := ""
+	if n := s.Cost.Redated; n > 0 {
+		redated = fmt.Sprintf(" (%d of them partly at a price that was read later than they began)", n)
+	}
+	t.footer = []string{"", fmt.Sprintf("all: %s/h, %s in a month of %d h, %s so far%s; %d without a price",
+		format.SumRate(s.Cost, main), format.SumMonth(s.Cost, main), fleet.MonthHours, format.SumAccrued(s.Cost, main, o.now), redated, s.Cost.Unknown), view.BillLine(s.Bill)}
 	return t
 }
 

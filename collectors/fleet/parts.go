@@ -86,6 +86,8 @@ type GroupPrice struct {
 	Spot money.Rate
 	Read time.Time
 	Note string // why it has no rate; "": it has
+	// Track is Rate over time, as far as it was seen; nil: only now.
+	Track *PriceTrack
 }
 
 // Prices are what ECI's price API said.

@@ -75,7 +75,7 @@ func (b *builder) sumPlaces() {
 	}
 	for _, g := range b.s.loose() {
 		sums[placeAt(PlaceECI)].Place = PlaceECI
-		sums[placeAt(PlaceECI)].Cost.Add(b.s.looseCost(g))
+		sums[placeAt(PlaceECI)].Cost.Add(b.s.GroupCost(g))
 		if g.Status.Billed() {
 			sums[placeAt(PlaceECI)].BilledCPU += g.CPU
 			sums[placeAt(PlaceECI)].BilledMemory += g.Memory
@@ -127,7 +127,12 @@ func (s *Snapshot) loose() []*Group {
 	return out
 }
 
-func (s *Snapshot) looseCost(g *Group) Cost {
+// GroupCost is what a group of this cluster costs that no placement holds. Of a foreign one it
+// is not ours to know.
+func (s *Snapshot) GroupCost(g *Group) Cost {
+	if g.Relation == Foreign {
+		return Cost{}
+	}
 	if s.built.prices == nil { // Build did not make this Snapshot
 		return Cost{State: Billed}
 	}
@@ -236,7 +241,7 @@ func (s *Snapshot) Costs(by Grouping) []*CostRow {
 		case ByPlace:
 			key = string(PlaceECI)
 		}
-		row(key, target).Cost.Add(s.looseCost(g))
+		row(key, target).Cost.Add(s.GroupCost(g))
 	}
 	for _, n := range s.Nodes {
 		if n.Virtual {
