@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -191,7 +192,7 @@ func (b *bed) start() {
 	go func() { done <- b.node.Run(ctx) }()
 	b.stop = func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, errDead) {
 			b.t.Errorf("the node ended with %v", err)
 		}
 		b.stop = func() {}
