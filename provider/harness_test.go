@@ -283,7 +283,8 @@ func (b *bed) until(what string, limit time.Duration, ok func() bool) time.Durat
 		if time.Since(start) > limit {
 			b.t.Fatalf("after %v still not: %s\ngroups: %+v\nevents: %s", limit, what, b.cloud.Groups(), strings.Join(b.events.list, "\n"))
 		}
-		time.Sleep(50 * time.Millisecond) // the bubble's clock
+		// The bubble's clock. What takes long need not be known to a hundredth.
+		time.Sleep(max(50*time.Millisecond, min(time.Second, time.Since(start)/50)))
 	}
 	return time.Since(start)
 }
