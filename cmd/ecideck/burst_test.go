@@ -36,7 +36,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 `
 
 // startSlots starts the scenario above, with changes.
-func startSlots(t *testing.T, change ...func(*scenario.Scenario)) (*cluster, kubernetes.Interface) {
+func startSlots(t testing.TB, change ...func(*scenario.Scenario)) (*cluster, kubernetes.Interface) {
 	t.Helper()
 	s, err := scenario.Parse("slots", []byte(slots))
 	if err != nil {

@@ -40,7 +40,8 @@ type bed struct {
 	version int
 	before  func() // a patch is looked at
 	refuse  func(verb string, pod *corev1.Pod) error
-	lacks   string // what ECI lacks
+	lacks   string        // what ECI lacks
+	late    time.Duration // how much later than its answer the watch tells of a patch
 }
 
 func (b *bed) OutOfStock(*corev1.Pod) string {
@@ -137,7 +138,16 @@ func (b *bed) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	}
 	b.mu.Lock()
 	b.patches[p.Name]++
+	late := b.late
 	b.mu.Unlock()
+	if late > 0 {
+		time.AfterFunc(late, func() {
+			if err := b.write(pod); err != nil {
+				b.t.Error(err)
+			}
+		})
+		return true, pod, nil
+	}
 	return true, pod, b.write(pod)
 }
 
@@ -282,6 +292,27 @@ func TestAPendingPodIsToleratedOnce(t *testing.T) {
 		b.change("a", func(p *corev1.Pod) { p.Status.Conditions[0].Message = "still none" })
 		b.sleep(time.Hour)
 		b.tolerated()
+	})
+}
+
+// Of a crowd's pods the watch tells a second later, and meanwhile everything is looked at anew.
+func TestAPodWhosePatchTheWatchHasNotShownIsNotPatchedAgain(t *testing.T) {
+	inBed(t, anyNumber, func(b *bed) {
+		b.mu.Lock()
+		b.late = time.Second
+		b.mu.Unlock()
+		b.pend("a")
+		b.set(Switch{By: "ann", At: time.Now()})
+		b.sleep(time.Minute)
+		if b.tolerated() != 1 {
+			t.Errorf("%d pods burst", b.tolerated())
+		}
+		// It was changed otherwise, and needs the toleration anew.
+		b.change("a", func(p *corev1.Pod) { p.Spec.Tolerations = nil })
+		b.sleep(time.Minute)
+		if len(b.current("shop", "a").Spec.Tolerations) != 1 {
+			t.Error("it is never looked at again")
+		}
 	})
 }
 
