@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -494,13 +495,22 @@ func (c *Controller) acts(pod *corev1.Pod) {
 	c.letGo[pod.UID] = pod.ResourceVersion
 }
 
-// failed takes all of it back that was noted for a pod that was not let go after all.
-func (c *Controller) failed(pod *corev1.Pod) {
-	c.ledger.release(pod.UID)
+// failed takes back what was noted for a pod that was not let go after all. Where the answer is
+// lost nobody knows: it counts as one that was, whatever becomes of its next try.
+func (c *Controller) failed(pod *corev1.Pod, err error) {
+	var status apierrors.APIStatus
+	surely := errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
+	if surely {
+		c.ledger.release(pod.UID)
+	} else {
+		c.ledger.confirm(pod.UID)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.letGo, pod.UID)
-	delete(c.bound, pod.UID)
+	if surely {
+		delete(c.bound, pod.UID)
+	}
 }
 
 func outOfStock(d Decision, stock Stock, pod *corev1.Pod) Decision {
@@ -590,7 +600,7 @@ func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) 
 		c.log.InfoContext(ctx, "bursts", "pod", keyOf(pod), "workload", WorkloadOf(pod).String())
 		return nil
 	}
-	c.failed(pod)
+	c.failed(pod, err)
 	return c.refused(pod, "a toleration", err)
 }
 
@@ -602,9 +612,18 @@ func (c *Controller) refused(pod *corev1.Pod, what string, err error) error {
 		return nil
 	case apierrors.IsTooManyRequests(err):
 	case errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500: // webhooks choose their own code
-		c.say(pod, corev1.EventTypeWarning, ReasonRefused, "the API server refuses "+what+" for ECI, and it is tried again ever more seldom: "+err.Error())
+		c.say(pod, corev1.EventTypeWarning, ReasonRefused, "the API server refuses "+what+" for ECI, and it is tried again ever more seldom: "+err.Error()+remedy(err))
 	}
 	return fmt.Errorf("adding %s to pod %s: %w", what, keyOf(pod), err)
+}
+
+// remedy is what helps against a refusal: lacking rights have the authorizer's own wording
+// ("cannot patch resource"), whatever else refuses is somebody's rule.
+func remedy(err error) string {
+	if text := err.Error(); apierrors.IsForbidden(err) && strings.Contains(text, " cannot ") && strings.Contains(text, " resource ") {
+		return "; apply what `ecideck-node manifests` prints"
+	}
+	return "; exempt ecideck-node from the rule that says so, or take the pod's mark away"
 }
 
 func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev1.Namespace, d Decision) error {
@@ -650,7 +669,7 @@ func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev
 		c.log.InfoContext(ctx, "bound to ECI", "pod", keyOf(pod), "workload", WorkloadOf(pod).String(), "node", d.Node)
 		return nil
 	}
-	c.failed(pod)
+	c.failed(pod, err)
 	if only && apierrors.IsConflict(err) {
 		if now, err := c.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err == nil && now.UID == pod.UID && now.Spec.NodeName != "" && now.Spec.NodeName != d.Node {
 			c.say(pod, corev1.EventTypeWarning, ReasonMissed, fmt.Sprintf("it belongs on ECI only, and the scheduler was faster: it is on node %s. Install what `ecideck-node manifests` prints (policies, or the webhook on servers before 1.36), which decides at creation; then delete the pod", now.Spec.NodeName))

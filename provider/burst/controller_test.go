@@ -42,6 +42,7 @@ type bed struct {
 	refuse  func(verb string, pod *corev1.Pod) error
 	lacks   string        // what ECI lacks
 	late    time.Duration // how much later than its answer the watch tells of a patch
+	lost    bool          // and the answer does not arrive
 }
 
 func (b *bed) OutOfStock(*corev1.Pod) string {
@@ -138,7 +139,7 @@ func (b *bed) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	}
 	b.mu.Lock()
 	b.patches[p.Name]++
-	late := b.late
+	late, lost := b.late, b.lost
 	b.mu.Unlock()
 	if late > 0 {
 		time.AfterFunc(late, func() {
@@ -146,6 +147,9 @@ func (b *bed) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 				b.t.Error(err)
 			}
 		})
+		if lost {
+			return true, nil, fmt.Errorf("connection reset by peer")
+		}
 		return true, pod, nil
 	}
 	return true, pod, b.write(pod)
@@ -316,6 +320,21 @@ func TestAPodWhosePatchTheWatchHasNotShownIsNotPatchedAgain(t *testing.T) {
 	})
 }
 
+// Nobody knows whether a patch went through whose answer is lost, so it counts.
+func TestALostAnswerMakesNoRoomUnderALimit(t *testing.T) {
+	inBed(t, Settings{Policy: Marked, After: -1, MaxPods: 1}, func(b *bed) {
+		b.mu.Lock()
+		b.late, b.lost = 500*time.Millisecond, true
+		b.mu.Unlock()
+		b.pend("a")
+		b.pend("b")
+		b.sleep(time.Minute)
+		if tolerated, _ := b.letGo("b"); tolerated || b.tolerated() != 1 {
+			t.Errorf("%d pods burst under a limit of 1", b.tolerated())
+		}
+	})
+}
+
 func TestAPodThatFoundRoomIsLeftAlone(t *testing.T) {
 	inBed(t, anyNumber, func(b *bed) {
 		b.pend("a", func(p *corev1.Pod) { p.Annotations[AnnotationAfter] = "10s" })
@@ -437,6 +456,24 @@ func TestARefusedPatchBacksOffAndIsSaid(t *testing.T) {
 			t.Error("it does not burst when it may again")
 		}
 	})
+}
+
+func TestARefusalSaysWhatHelps(t *testing.T) {
+	refuse := func(why string) error {
+		return apierrors.NewForbidden(podResource.GroupResource(), "a", fmt.Errorf("%s", why))
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{refuse(`User "ecideck-node" cannot patch resource "pods" in API group "" in the namespace "shop"`), "ecideck-node manifests"},
+		{refuse("pod tolerations conflict with its namespace whitelist"), "exempt ecideck-node"},
+		{apierrors.NewBadRequest("admission webhook \"kyverno\" denied the request"), "exempt ecideck-node"},
+	} {
+		if got := remedy(test.err); !strings.Contains(got, test.want) {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
 }
 
 func TestAServerInTroubleLosesNoPod(t *testing.T) {
