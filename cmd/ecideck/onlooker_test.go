@@ -50,6 +50,15 @@ func look(t testing.TB, client kubernetes.Interface, namespace string, each func
 	return &onlooker{lister}
 }
 
+// watched are the tenant's pods as an onlooker sees them, from the first call on.
+func (x *tenant) watched() *onlooker {
+	x.t.Helper()
+	if x.pods == nil {
+		x.pods = look(x.t, x.client, x.namespace, nil)
+	}
+	return x.pods
+}
+
 // list are the pods with a label, oldest first. They are the cache's: not to be changed.
 func (o *onlooker) list(selector string) []*corev1.Pod {
 	parsed, err := labels.Parse(selector)
