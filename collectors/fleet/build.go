@@ -21,6 +21,7 @@ type built struct {
 	rechecks map[*Pod]time.Time
 	prices   *pricer
 	past     bool // the history that was kept is in this one's
+	held     map[podName]*Event
 	workloads
 }
 
