@@ -69,7 +69,7 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
+	broadcaster.StartRecordingToSink(&frankSink{EventSink: &corev1client.EventSinkImpl{Interface: events.Events("")}, log: logger})
 	defer broadcaster.Shutdown()
 	var nodes []*served
 	for _, n := range each {
@@ -185,6 +185,10 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		}()
 		group.Go(func() error { defer cancel(); return v.Run(ctx) })
 	}
+	group.Go(func() error {
+		sayMissingRights(ctx, client.AuthorizationV1(), f.webhookListen != "", first.Logger)
+		return nil
+	})
 	spill.Stock = lacks
 	group.Go(func() error { return burst.New(spill).Run(ctx) })
 	return group.Wait()

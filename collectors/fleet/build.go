@@ -21,7 +21,7 @@ type built struct {
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
 	prices   *pricer
-	held     map[PodName]*Event // pods that a guardrail of bursting held back, by the newest event that says so
+	held     map[podName]*Event // pods that ecideck-node does not let onto ECI, by its newest words
 	past     bool               // the history that was kept is in this one's
 	workloads
 }
@@ -523,11 +523,10 @@ func addPod(n *Node, p *Pod, c Cost, by int) {
 func (b *builder) mergeEvents() {
 	k8s, cloud, ours := b.in.Events.Items, b.in.Groups.Events, b.in.Operations.Events
 	if old := b.old.built.in; same(k8s, old.Events.Items) && same(cloud, old.Groups.Events) && same(ours, old.Operations.Events) {
-		b.s.Events, b.s.built.held = b.old.Events, b.old.built.held
+		b.s.Events = b.old.Events
 		return
 	}
 	b.s.Events = mergedEvents(mergedEvents(k8s, cloud), ours)
-	b.s.built.held = indexHeld(b.s.Events)
 }
 
 // mergedEvents is two lists as one; neither is changed.

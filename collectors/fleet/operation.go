@@ -122,24 +122,6 @@ const heldByGuardrail = "BurstLimitReached"
 // the pod is looked at.
 const heldFor = time.Hour
 
-// indexHeld finds, for each pod, the newest event that a guardrail of bursting holds it back.
-func indexHeld(events []*Event) map[PodName]*Event {
-	var held map[PodName]*Event
-	for _, e := range events { // newest first
-		if e.Reason != heldByGuardrail || e.Kind != kindPod {
-			continue
-		}
-		name := PodName{e.Namespace, e.Name}
-		if held == nil {
-			held = map[PodName]*Event{}
-		}
-		if held[name] == nil {
-			held[name] = e
-		}
-	}
-	return held
-}
-
 // attendBurst: pods that a guardrail holds back, and a burst that lasts longer than a day.
 // all tells that no pod of the workload waits for anything else.
 func (b *builder) attendBurst(w *Workload) (out []Attention, all bool) {
@@ -150,8 +132,8 @@ func (b *builder) attendBurst(w *Workload) (out []Attention, all bool) {
 		var since time.Time
 		n := 0
 		for _, p := range w.members {
-			e := b.s.built.held[PodName{p.Pod.Namespace, p.Pod.Name}]
-			if p.Place != PlaceNone || p.Pod.ended() || e == nil || e.Time.Before(p.Pod.Created.Add(-clockSkew)) || b.now.Sub(e.Time) > heldFor {
+			e := b.s.built.held[podName{p.Pod.Namespace, p.Pod.Name, p.Pod.UID}]
+			if p.Place != PlaceNone || p.Pod.ended() || e == nil || e.Reason != heldByGuardrail || b.now.Sub(e.Time) > heldFor {
 				continue
 			}
 			if n++; first == nil {

@@ -101,7 +101,7 @@ func waiting(name string) *Pod {
 
 func TestABurstAtItsGuardrailNeedsAPerson(t *testing.T) {
 	told := func(name string) *Event {
-		return &Event{Time: noon.Add(-time.Minute), Count: 1, Source: "k8s", Type: "Warning", Reason: "BurstLimitReached", Kind: "Pod", Namespace: "shop", Name: name,
+		return &Event{Time: noon.Add(-time.Minute), Count: 1, Source: "k8s", Type: "Warning", Reason: "BurstLimitReached", Kind: "Pod", Namespace: "shop", Name: name, UID: "uid-" + name,
 			Message: "Deployment shop/web has 3 pods on ECI by bursting, and its limit is 3: raise its annotation ecideck.io/burst-max-pods, or wait until one ends"}
 	}
 	w := healthy()

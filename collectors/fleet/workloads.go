@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +86,11 @@ func (b *builder) buildWorkloads() {
 		b.sameOwners = b.sameOwners && before != nil && before.Pod.Workload == b.in.Pods.Items[j].Workload
 	}
 	k.workloads = old.workloads
-	b.sameAround = same(b.in.NodeGroups.Items, old.in.NodeGroups.Items)
+	k.held = old.held
+	if !same(b.in.Events.Items, old.in.Events.Items) {
+		k.held = heldBack(b.in.Events.Items)
+	}
+	b.sameAround = same(b.in.NodeGroups.Items, old.in.NodeGroups.Items) && maps.Equal(k.held, old.held)
 	around := sameObjects && b.old.built.prices != nil && b.sameAround
 	if sameBudgets := same(b.in.Budgets.Items, old.in.Budgets.Items); !sameBudgets || k.budgets == nil {
 		k.budgets, around = indexBudgets(b.in.Budgets.Items), false
