@@ -2,10 +2,12 @@ package collectors
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/burst"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -19,7 +21,10 @@ func Bursts(client kubernetes.Interface) Collector {
 		ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 		defer cancel()
 		s, err := burst.LoadSwitch(ctx, client.CoreV1())
-		if err != nil {
+		switch {
+		case apierrors.IsForbidden(err):
+			return nil, fmt.Errorf("this user may not read whether bursts are stopped, ConfigMap kube-system/%s (ask for a role with this right): %w", burst.SwitchName, err)
+		case err != nil:
 			return nil, explainKubernetes("looking whether bursts are stopped", err)
 		}
 		return fleet.Bursts{Stopped: s.Stopped, By: s.By, At: s.At, Reason: s.Reason}, nil

@@ -22,7 +22,7 @@ type costRow struct {
 	Costs     []sumItem  `json:"costs"`
 	Unpriced  int        `json:"unpriced"`
 	Redated   int        `json:"accruedAtLaterPrice"` // of how many a part of accrued is reckoned at a price that was read later
-	Billed    []moneyRow `json:"billed"` // of namespaces, this month's bill so far; null: not known
+	Billed    []moneyRow `json:"billed"`              // of namespaces, this month's bill so far; null: not known
 }
 
 // A totalItem is what the cluster costs.
