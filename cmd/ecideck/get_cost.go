@@ -38,6 +38,8 @@ type billItem struct {
 	Others    []moneyRow `json:"others"`    // for other groups of the account
 	Estimated []moneyRow `json:"estimated"` // what was seen here in that time
 	Seen      float64    `json:"seenSeconds"`
+	// Difference is ours minus estimated; null: too little of that time was seen here.
+	Difference []moneyRow `json:"difference"`
 }
 
 type moneyRow struct {
@@ -118,6 +120,9 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 	}
 	bill := billItem{From: s.Bill.From.UTC(), Through: knownTime(s.Bill.Through), Ours: newMoneyRows(s.Bill.Ours), Others: newMoneyRows(s.Bill.Others),
 		Estimated: newMoneyRows(s.Bill.Estimated), Seen: s.Bill.Seen.Seconds()}
+	if differences, ok := s.Bill.Difference(); ok {
+		bill.Difference = append([]moneyRow{}, newMoneyRows(differences)...)
+	}
 	total := totalItem{newSums(s.Cost, o.now), s.Cost.Unknown}
 	t.extra = []field{{"total", total}, {"bill", bill}}
 	t.footer = []string{"", fmt.Sprintf("all: %s/h, %s in a month of %d h, %s so far; %d without a price",

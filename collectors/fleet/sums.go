@@ -60,8 +60,8 @@ func (b *builder) sumPlaces() {
 		for _, gone := range b.left {
 			b.addTo(&k.places, gone, -1)
 		}
-		for _, j := range b.todo {
-			if before, after := b.before[j], b.s.Placements[j]; before != after {
+		for t, j := range b.todo {
+			if before, after := b.before[t], b.s.Placements[j]; before != after {
 				if before != nil {
 					b.addTo(&k.places, before, -1)
 				}
@@ -120,11 +120,9 @@ func (t *Tally) addIdle(n *Node) {
 // loose are the groups of this cluster that no placement holds: earlier attempts, and those
 // whose pod is not known yet.
 func (s *Snapshot) loose() []*Group {
-	var out []*Group
-	for _, g := range s.Groups {
-		if g.Relation == Unjoined && !g.Status.Ended() {
-			out = append(out, g)
-		}
+	out := make([]*Group, len(s.built.loose))
+	for i, at := range s.built.loose {
+		out[i] = s.Groups[at]
 	}
 	return out
 }

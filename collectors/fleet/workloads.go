@@ -80,10 +80,11 @@ func (b *builder) buildWorkloads() {
 	for i := range b.in.Controllers {
 		sameObjects = sameObjects && same(b.in.Controllers[i].Items, old.in.Controllers[i].Items)
 	}
-	b.sameOwners = sameObjects && len(b.left) == 0 && !slices.ContainsFunc(b.todo, func(j int) bool {
-		before := b.before[j]
-		return before == nil || before.Pod.Workload != b.in.Pods.Items[j].Workload
-	})
+	b.sameOwners = sameObjects && len(b.left) == 0
+	for t, j := range b.todo {
+		before := b.before[t]
+		b.sameOwners = b.sameOwners && before != nil && before.Pod.Workload == b.in.Pods.Items[j].Workload
+	}
 	k.workloads = old.workloads
 	k.held = old.held
 	if !same(b.in.Events.Items, old.in.Events.Items) {
@@ -148,8 +149,8 @@ func (b *builder) members(sameObjects bool) map[workloadKey][]*Placement {
 		}
 		out[key] = list
 	}
-	for _, j := range b.todo {
-		before, after := b.before[j], b.s.Placements[j]
+	for t, j := range b.todo {
+		before, after := b.before[t], b.s.Placements[j]
 		if before == after {
 			continue
 		}
@@ -179,31 +180,41 @@ func comparePlacements(a, b *Placement) int { return ComparePods(a.Pod, b.Pod) }
 
 // workload finds a row.
 func (s *Snapshot) workload(key workloadKey) *Workload {
-	at, found := slices.BinarySearchFunc(s.Workloads, key, func(w *Workload, k workloadKey) int { return w.key().compare(k) })
+	at, found := s.workloadAt(key)
 	if !found {
 		return nil
 	}
 	return s.Workloads[at]
 }
 
+func (s *Snapshot) workloadAt(key workloadKey) (position int, found bool) {
+	return slices.BinarySearchFunc(s.Workloads, key, func(w *Workload, k workloadKey) int { return w.key().compare(k) })
+}
+
 // changeRows makes the rows anew whose pods changed or whose time has come, when no row
 // comes or goes; otherwise it reports false.
 func (b *builder) changeRows(members map[workloadKey][]*Placement) bool {
+	changed := make(map[int][]*Placement, len(members)) // by position
 	for key, list := range members {
-		w := b.old.workload(key)
-		if w == nil || len(list) == 0 && w.Object == nil {
+		at, found := b.old.workloadAt(key)
+		if !found || len(list) == 0 && b.old.Workloads[at].Object == nil {
 			return false
 		}
+		changed[at] = list
+	}
+	for i, w := range b.old.Workloads {
+		if !w.recheck.IsZero() && !b.now.Before(w.recheck) {
+			if _, also := changed[i]; !also {
+				changed[i] = w.members
+			}
+		}
+	}
+	if b.s.Workloads = b.old.Workloads; len(changed) == 0 {
+		return true
 	}
 	b.s.Workloads = slices.Clone(b.old.Workloads)
-	for i, w := range b.s.Workloads {
-		list, changed := members[w.key()]
-		if !changed && (w.recheck.IsZero() || b.now.Before(w.recheck)) {
-			continue
-		}
-		if !changed {
-			list = w.members
-		}
+	for i, list := range changed {
+		w := b.s.Workloads[i]
 		b.s.Workloads[i] = b.row(w.key(), w.Object, w.controls, list)
 	}
 	return true
@@ -274,12 +285,21 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 		w.Cost.Add(p.Cost)
 		if p.Pod.ended() {
 			w.Ended++
+			if at := p.reclaimed(); at.After(w.reclaimed) {
+				w.reclaimed = at
+			}
 			if p.Cost.Waste {
 				w.Trouble = max(w.Trouble, p.Trouble)
 			}
 			continue
 		}
 		w.Pods.Add(p.Place, 1)
+		if p.bursts() {
+			w.BurstPods++
+			if w.BurstSince.IsZero() || p.Pod.Burst.Before(w.BurstSince) {
+				w.BurstSince = p.Pod.Burst
+			}
+		}
 		if p.serves() {
 			w.ReadyPods++
 		}
