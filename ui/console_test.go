@@ -271,11 +271,12 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	})
 	// A pod of the same name that replaces a marked one is another object.
 	s = sample()
-	again := *s.Placements[2]
+	i := slices.IndexFunc(s.Placements, func(p *fleet.Placement) bool { return p.Pod != nil && p.Pod.UID == "uid-pay-ledger-0" })
+	again := *s.Placements[i]
 	pod = *again.Pod
 	pod.UID = "uid-replaced"
 	again.Pod = &pod
-	s.Placements[2] = &again
+	s.Placements[i] = &again
 	d.store.put(s)
 	d.Miss("aaa-new")
 	d.Do(func() {

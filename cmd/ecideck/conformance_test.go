@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ecideck/ecideck/provider/kubetest"
+	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
 // The suite reaches the node through the API server's proxies, which refuse loopback
@@ -37,7 +38,9 @@ func TestVirtualKubeletsOwnSuite(t *testing.T) {
 		return
 	}
 	openLoopback(t)
-	c := startLab(t, "self-built", "--node-ip="+nodeAddress, "--listen="+nodeAddress+":10250", "--kubelet-anonymous")
+	c := startQuickLab(t, func(s *scenario.Scenario) { // the suite gives a deletion one second
+		s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, "--node-ip="+nodeAddress, "--listen="+nodeAddress+":10250", "--kubelet-anonymous")
+	})
 	node := c.lab.Scenario.VirtualNodes[0].Name
 	c.eventually(time.Minute, "the service account is there", func() (bool, string) {
 		out, err := c.kubectl("get", "serviceaccount", "default")
