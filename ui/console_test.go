@@ -273,9 +273,9 @@ func TestCursorAndMarksStayOnTheirObjects(t *testing.T) {
 	s = sample()
 	i := slices.IndexFunc(s.Placements, func(p *fleet.Placement) bool { return p.Pod != nil && p.Pod.UID == "uid-pay-ledger-0" })
 	again := *s.Placements[i]
-	pod = *again.Pod
-	pod.UID = "uid-replaced"
-	again.Pod = &pod
+	replaced := *again.Pod
+	replaced.UID = "uid-replaced"
+	again.Pod = &replaced
 	s.Placements[i] = &again
 	d.store.put(s)
 	d.Miss("aaa-new")
