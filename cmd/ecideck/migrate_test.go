@@ -277,11 +277,11 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 func migratesThereAndBack(x *movingTenant) {
 	before := x.deploy(6, "0", "lab/serve")
 	w := x.guard()
-	plan, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--dry-run")
+	plan, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--dry-run")
 	if code != 0 || len(plan.Items) != 6 || plan.Items[0].Strategy != migrate.Swap || plan.Items[0].After.MicrosPerHour == 0 {
 		x.t.Fatalf("the plan: %d %s\n%+v", code, errs, plan)
 	}
-	o, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "2s")
+	o, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "2s")
 	if code != 0 || o.State != "done" {
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
 	}
@@ -335,7 +335,7 @@ func leavesTheSibling(x *movingTenant) {
 func survivesTheImage(x *movingTenant) {
 	before := x.deploy(3, "0", "lab/missing")
 	w := x.guard()
-	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
+	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "0s")
 	if code == 0 || o.State != "aborted" || len(o.Items) == 0 || !strings.Contains(o.Items[0].Reason, "ImagePullBackOff") {
 		x.t.Errorf("exit code %d, %s: %+v", code, o.State, o.Items)
 	}
@@ -349,7 +349,7 @@ func survivesTheImage(x *movingTenant) {
 func survivesItsDeath(x *movingTenant) {
 	x.deploy(4, "0", "lab/serve")
 	w := x.guard()
-	cmd := x.command(x.t.Context(), "migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "1s")
+	cmd := x.command(x.t.Context(), "migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "1s")
 	if err := cmd.Start(); err != nil {
 		x.t.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func survivesNoStock(x *movingTenant) {
 		}
 	}()
 	w := x.guard()
-	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
+	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "0s")
 	if code == 0 || o.State != "aborted" || !strings.Contains(o.Items[0].Reason, "nothing was disrupted") {
 		x.t.Errorf("exit code %d, %s: %+v", code, o.State, o.Items)
 	}

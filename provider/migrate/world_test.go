@@ -524,7 +524,7 @@ func (w *world) plan(to Destination, names ...string) *Operation {
 	for _, name := range names {
 		r.Targets = append(r.Targets, Ref{Kind: "Pod", Namespace: "shop", Name: name})
 	}
-	f, err := Read(w.t.Context(), w.api, r, time.Now())
+	f, err := Read(w.t.Context(), w.api, nil, r, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
