@@ -85,16 +85,22 @@ func off(spec *corev1.PodSpec) Fields {
 			free = free || len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0
 		}
 		if free {
-			a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil
-		}
-		if same(a.NodeAffinity, &corev1.NodeAffinity{}) {
-			a.NodeAffinity = nil
-		}
-		if same(a, &corev1.Affinity{}) {
-			spec.Affinity = nil
+			spec.Affinity = unrequired(a)
 		}
 	}
 	return templateFields(spec)
+}
+
+// unrequired is an affinity without required nodes, and nil where nothing is left of it.
+func unrequired(a *corev1.Affinity) *corev1.Affinity {
+	a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil
+	if same(a.NodeAffinity, &corev1.NodeAffinity{}) {
+		a.NodeAffinity = nil
+	}
+	if same(a, &corev1.Affinity{}) {
+		return nil
+	}
+	return a
 }
 
 func virtualTaint(key string) bool {

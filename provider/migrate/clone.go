@@ -90,7 +90,7 @@ func unpin(a *corev1.Affinity, virtual []*corev1.Node) *corev1.Affinity {
 		free = free || len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0
 	}
 	if free {
-		a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil
+		return unrequired(a)
 	}
 	return a
 }

@@ -24,6 +24,9 @@ const (
 	perCall = 30 * time.Second
 	// patience is how long the API server may be away before the operation stops where it is.
 	patience = 15 * time.Minute
+	// farewell is how long an API server may be away before it is given up to write down how an
+	// operation has ended; whoever loads it then sees that nobody is at work on it.
+	farewell = 2 * time.Minute
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
@@ -199,7 +202,12 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	err := e.work(ctx, stop)
 	stop(errInterrupted)
 	keeper.Wait()
-	end, cancel := context.WithTimeout(context.WithoutCancel(outer), perCall)
+	// Somebody who asked this process to end waits for it; otherwise there is time.
+	left := perCall
+	if outer.Err() == nil {
+		left = farewell
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(outer), left)
 	defer cancel()
 	e.mu.Lock()
 	if err != nil {
@@ -214,15 +222,27 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	if errors.Is(err, ErrTaken) || errors.Is(err, errLost) {
 		return last, err // the journal and the leases are another's
 	}
-	err = errors.Join(err, e.journal.Operation(end, last))
+	err = errors.Join(err, again(end, func(ctx context.Context) error { return e.journal.Operation(ctx, last) }))
 	if last.State.Ended() {
-		err = errors.Join(err, release(locks))
+		err = errors.Join(err, again(end, func(context.Context) error { return release(locks) }))
 	} else {
 		for _, l := range locks {
-			err = errors.Join(err, l.rest(end))
+			err = errors.Join(err, again(end, l.rest))
 		}
 	}
 	return last, err
+}
+
+// again tries a call until it is answered, or the context ends; then it gives the last error.
+func again(ctx context.Context, call func(context.Context) error) error {
+	for {
+		one, cancel := context.WithTimeout(ctx, perCall)
+		err := call(one)
+		cancel()
+		if err == nil || !transient(err) || sleep(ctx, glance) != nil {
+			return err
+		}
+	}
 }
 
 // keep renews the leases and listens for an abort from elsewhere.

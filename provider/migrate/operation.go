@@ -131,8 +131,10 @@ type Item struct {
 	Change   *Change    `json:"change,omitempty"`   // of a workload: its fields
 	Revision string     `json:"revision,omitempty"` // of a Deployment, once it has rolled out
 	Policy   string     `json:"policy,omitempty"`   // the admission policy that steers the successor
-	Danger   string     `json:"danger,omitempty"`   // why it has to be confirmed by name; "": it hasn't
-	From     string     `json:"from,omitempty"`     // its node; "": none
+	Cost     Cost       `json:"deletionCost,omitempty"`
+	Hasty    bool       `json:"hasty,omitempty"`  // see Request
+	Danger   string     `json:"danger,omitempty"` // why it has to be confirmed by name; "": it hasn't
+	From     string     `json:"from,omitempty"`   // its node; "": none
 	Workload Ref        `json:"workload"`
 	Owner    Ref        `json:"owner,omitzero"` // its controller
 	Strategy Strategy   `json:"strategy"`
@@ -156,6 +158,20 @@ type Item struct {
 	Ended    time.Time `json:"ended,omitzero"`
 	Steps    []Step    `json:"steps"`
 }
+
+// A Cost says what becomes of the deletion cost by which a surge pod is the first to go while
+// it is adopted: should the replacement be Ready just before, its ReplicaSet has one Ready pod
+// too many, and that must not be a bystander.
+type Cost string
+
+// The costs. "" is none: somebody else's rule governs which pods leave first.
+const (
+	CostForTheMove Cost = "for the move" // it is taken off once the pod is adopted
+	// CostKept stays: on a vendor's virtual node a pod is patched once only, because it isn't
+	// known what a further change makes of it. Such a pod goes first when its workload shrinks,
+	// as pods on ECI should.
+	CostKept Cost = "kept"
+)
 
 // A Step is one call that changes something. It is written before it is made, without an
 // Answer, and again after it.

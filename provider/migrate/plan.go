@@ -31,6 +31,8 @@ type Request struct {
 	How     Strategy // one of Hows; "": what suits each target
 	Soak    time.Duration
 	Site    spec.Site // in whose currency it is priced
+	Anew    bool      // also what is on ECI already, into another group
+	Hasty   bool      // a surge pod that finds no node is given up at once, before an autoscaler makes one for it
 	// Of a drain, with kubectl's meaning.
 	Force, IgnoreDaemonSets, DeleteEmptyDirData bool
 }
@@ -189,13 +191,13 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		return stay("it belongs to DaemonSet %s, which has one pod on each node", owner.Name)
 	case pod.DeletionTimestamp != nil:
 		return stay("it is being deleted already")
-	case pod.Labels[placement.LabelOperation] != "" && owner == nil:
+	case pod.Labels[placement.LabelOperation] != "" && owner == nil && len(pod.OwnerReferences) > 0:
 		return stay("it is a surge pod of the operation %s: see `ecideck ops show %[1]s`", pod.Labels[placement.LabelOperation])
 	case drain && f.Skipped[pod.Namespace+"/"+pod.Name] != "":
 		return stay("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
-	case !alive(pod) && !drain:
+	case !alive(pod) && !(drain && r.To == Anywhere):
 		return stay("it has ended: %s", pod.Status.Phase)
-	case !drain && r.To == ToECI && onECI:
+	case !drain && r.To == ToECI && onECI && !r.Anew:
 		return stay("it runs on ECI already")
 	case r.To == ToECS && !onECI && pod.Spec.NodeName != "":
 		return stay("it runs on a real node already")
@@ -240,6 +242,14 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 			}
 		}
 		x.Settle = max(x.Settle, int(rs.Spec.MinReadySeconds))
+		x.Hasty = r.Hasty
+		switch {
+		case slices.ContainsFunc(space.Placers, func(p Placer) bool { return p.governs(pod, x.Workload) }):
+		case target == nil || ours(target):
+			x.Cost = CostForTheMove
+		default:
+			x.Cost = CostKept
+		}
 		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge), podChecks(f, r, pod, surge, target))
 		if target != nil {
 			x.After = price(surge, region, r.Site)
@@ -301,6 +311,11 @@ func blocked(checks []Check) string {
 		}
 	}
 	return ""
+}
+
+// ours tells a virtual node of ecideck-node from a vendor's.
+func ours(n *corev1.Node) bool {
+	return n.Annotations[burst.AnnotationSettings] != "" || slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == placement.TaintPreferReal })
 }
 
 // loadBalancerSettle is how long, in seconds, a load balancer that says nothing of itself in

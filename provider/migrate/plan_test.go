@@ -96,7 +96,7 @@ func TestMake(t *testing.T) {
 		{"of an operator without policies", func(f *Facts) { owner(f, "Database"); f.NoPolicy = "no policies" }, ToECI, Stay, "no policies"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
 		{"a surge pod of another operation", func(f *Facts) {
-			web(f).OwnerReferences = nil
+			web(f).OwnerReferences[0].Controller = nil
 			web(f).Labels = map[string]string{placement.LabelOperation: "x"}
 		}, ToECI, Stay, "ops show x"},
 		{"hostPath", func(f *Facts) {

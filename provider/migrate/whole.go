@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/burst"
@@ -64,7 +65,12 @@ func controllerUID(p *corev1.Pod) types.UID {
 func (f *Facts) podsOf(d *appsv1.Deployment) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, p := range f.Pods {
-		if w := burst.WorkloadOf(p); w.Kind == "Deployment" && w.Namespace == d.Namespace && w.Name == d.Name {
+		if p.Namespace != d.Namespace {
+			continue
+		}
+		if rs := f.ReplicaSets[controllerUID(p)]; rs != nil && metav1.IsControlledBy(rs, d) {
+			pods = append(pods, p)
+		} else if w := burst.WorkloadOf(p); rs == nil && w.Kind == "Deployment" && w.Name == d.Name {
 			pods = append(pods, p)
 		}
 	}
