@@ -38,13 +38,13 @@ test: controlplane ## run all tests, the lab's too
 
 .PHONY: e2e
 e2e: controlplane ## run only the tests that start labs
-	$(GO) test $(RACE) -count=1 -p 1 -parallel 8 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
+	$(GO) test $(RACE) -trimpath -count=1 -p 1 -parallel 8 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
 
 SOAK ?= 10m
 SEED ?= 0
 .PHONY: soak
-soak: controlplane ## kill the node under churn for SOAK (10m), from SEED (0: another each time); 200 swaps; drains side by side
-	$(GO) test $(RACE) -tags soak -count=1 -timeout 0 -run '^(TestSoak|TestTwoHundredSwaps|TestDrainsSideBySide)$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
+soak: controlplane ## kill the node under churn, then while load spills, each for SOAK (10m), from SEED (0: another each time); 200 swaps; drains side by side
+	$(GO) test $(RACE) -trimpath -tags soak -count=1 -timeout 0 -run '^(TestSoak|TestLoadSpillsToECIAndLeavesItAgain|TestTwoHundredSwaps|TestDrainsSideBySide)$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
 
 .PHONY: bench
 bench: controlplane ## run the benchmarks, those of the lab too

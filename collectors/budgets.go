@@ -24,7 +24,7 @@ func Budgets(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 		convert: func(o runtime.Object) *fleet.Budget { return budgetRecord(o.(*policyv1.PodDisruptionBudget)) },
 		compare: func(a, b *fleet.Budget) int { return compareNames(a.Namespace, a.Name, b.Namespace, b.Name) },
 		equal:   func(a, b *fleet.Budget) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Budget, _ string) fleet.Part {
+		part: func(items []*fleet.Budget, _ []string) fleet.Part {
 			return fleet.Budgets{Items: items, Sorted: true}
 		},
 	}

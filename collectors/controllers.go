@@ -42,7 +42,7 @@ func controllers[L runtime.Object](client kubernetes.Interface, scope Scope, pro
 			renewed.ResourceVersion = a.ResourceVersion
 			return *a == renewed
 		},
-		part: func(items []*fleet.Controller, _ string) fleet.Part {
+		part: func(items []*fleet.Controller, _ []string) fleet.Part {
 			return fleet.Controllers{Kind: kind, Items: items, Sorted: true}
 		},
 	}

@@ -11,7 +11,7 @@ import (
 // https://github.com/AliyunContainerService/kubernetes-cronhpa-controller
 func CronHPA(client dynamic.Interface, scope Scope) Collector {
 	resource := schema.GroupVersionResource{Group: "autoscaling.alibabacloud.com", Version: "v1beta1", Resource: "cronhorizontalpodautoscalers"}
-	return installed(client, scope, resource, "CronHorizontalPodAutoscalers", func(items []unstructured.Unstructured, absent bool) fleet.Part {
+	return installed(client, scope, resource, "cronhpa", "CronHorizontalPodAutoscalers", func(items []unstructured.Unstructured, absent bool) fleet.Part {
 		part := fleet.Autoscalers{Kind: fleet.KindCron, Source: "cronhpa", Absent: absent}
 		for i := range items {
 			part.Items = append(part.Items, cronHPARecord(&items[i]))

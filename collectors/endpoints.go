@@ -24,7 +24,7 @@ func Endpoints(client kubernetes.Interface, scope Scope, probe Probe) Collector 
 		convert: func(o runtime.Object) *fleet.EndpointSlice { return sliceRecord(o.(*discoveryv1.EndpointSlice)) },
 		compare: func(a, b *fleet.EndpointSlice) int { return compareNames(a.Namespace, a.Name, b.Namespace, b.Name) },
 		equal:   func(a, b *fleet.EndpointSlice) bool { return *a == *b },
-		part: func(items []*fleet.EndpointSlice, _ string) fleet.Part {
+		part: func(items []*fleet.EndpointSlice, _ []string) fleet.Part {
 			return fleet.Endpoints{Items: items}
 		},
 	}

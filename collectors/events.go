@@ -40,7 +40,7 @@ func Events(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 			return strings.Compare(a.name, b.name)
 		},
 		equal: func(a, b *eventRecord) bool { return a.version == b.version },
-		part: func(items []*eventRecord, _ string) fleet.Part {
+		part: func(items []*eventRecord, _ []string) fleet.Part {
 			out := make([]*fleet.Event, len(items))
 			for i, item := range items {
 				out[i] = &item.event

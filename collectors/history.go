@@ -39,9 +39,17 @@ var clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
 func (h *historyFile) Collect(ctx context.Context, report func(fleet.Part, error)) {
 	path := ""
 	for path == "" { // which cluster this is comes from another source
-		if id := h.latest().Cluster; clusterName.MatchString(id) {
-			path = filepath.Join(h.dir, id+".json")
-		} else if !pause(ctx, time.Second) {
+		s := h.latest()
+		if clusterName.MatchString(s.Cluster) {
+			path = filepath.Join(h.dir, s.Cluster+".json")
+			break
+		}
+		for _, source := range s.Sources {
+			if source.Name == "cluster" && source.Error != "" {
+				report(nil, errors.New(source.Error)) // whose history it is is not known: one cause for both
+			}
+		}
+		if !pause(ctx, time.Second) {
 			return
 		}
 	}

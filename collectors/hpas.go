@@ -26,7 +26,7 @@ func HPAs(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 		convert: func(o runtime.Object) *fleet.Autoscaler { return hpaRecord(o.(*autoscalingv2.HorizontalPodAutoscaler)) },
 		compare: fleet.CompareAutoscalers,
 		equal:   func(a, b *fleet.Autoscaler) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Autoscaler, _ string) fleet.Part {
+		part: func(items []*fleet.Autoscaler, _ []string) fleet.Part {
 			return fleet.Autoscalers{Kind: fleet.KindHPA, Source: "hpas", Items: items, Sorted: true}
 		},
 	}

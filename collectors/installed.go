@@ -22,11 +22,11 @@ const (
 )
 
 // installed polls a kind that may not be installed. part gets all objects, or absent.
-func installed(client dynamic.Interface, scope Scope, resource schema.GroupVersionResource, what string,
+func installed(client dynamic.Interface, scope Scope, resource schema.GroupVersionResource, source, what string,
 	part func(items []unstructured.Unstructured, absent bool) fleet.Part,
 ) Collector {
 	absent := false
-	namespace := scope.Namespace
+	roam := &roamer{scope: scope}
 	return poll{
 		every: func() time.Duration {
 			if absent {
@@ -35,12 +35,13 @@ func installed(client dynamic.Interface, scope Scope, resource schema.GroupVersi
 			return installedEvery
 		},
 		fetch: func(ctx context.Context) (fleet.Part, error) {
-			items, err := listAll(ctx, client, resource, namespace)
-			if apierrors.IsForbidden(err) && namespace == "" && scope.Fallback != "" {
-				namespace = scope.Fallback
-				items, err = listAll(ctx, client, resource, namespace)
-			}
-			absent = apierrors.IsNotFound(err) || meta.IsNoMatchError(err)
+			var items []unstructured.Unstructured
+			note, err := roam.each(ctx, func(namespace string) error {
+				some, err := listAll(ctx, client, resource, namespace)
+				items = append(items, some...)
+				return err
+			})
+			absent = apierrors.IsNotFound(err) || meta.IsNoMatchError(err) || apierrors.IsForbidden(err) && !scope.Access.installed(resource.GroupVersion(), resource.Resource)
 			switch {
 			case absent:
 				return part(nil, true), nil
@@ -49,7 +50,7 @@ func installed(client dynamic.Interface, scope Scope, resource schema.GroupVersi
 			case err != nil:
 				return nil, explainKubernetes("reading "+what, err)
 			}
-			return part(items, false), nil
+			return fleet.Noted{Source: source, Part: part(items, false), Note: note, Partial: note != ""}, nil
 		},
 	}
 }

@@ -11,7 +11,7 @@ import (
 // https://keda.sh/docs/latest/reference/scaledobject-spec/
 func KEDA(client dynamic.Interface, scope Scope) Collector {
 	resource := schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
-	return installed(client, scope, resource, "KEDA's ScaledObjects", func(items []unstructured.Unstructured, absent bool) fleet.Part {
+	return installed(client, scope, resource, "keda", "KEDA's ScaledObjects", func(items []unstructured.Unstructured, absent bool) fleet.Part {
 		part := fleet.Autoscalers{Kind: fleet.KindKEDA, Source: "keda", Absent: absent}
 		for i := range items {
 			part.Items = append(part.Items, scaledObjectRecord(&items[i]))

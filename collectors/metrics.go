@@ -38,30 +38,30 @@ func explainMetrics(what string, err error) error {
 // PodMetrics polls what metrics-server measured of pods.
 func PodMetrics(client metrics.Interface, scope Scope) Collector {
 	c := &measured{}
-	namespace := scope.Namespace
+	roam := &roamer{scope: scope}
 	return poll{every: c.pause, fetch: func(ctx context.Context) (fleet.Part, error) {
 		defer c.start()()
 		ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
 		defer cancel()
-		list, err := client.MetricsV1beta1().PodMetricses(namespace).List(ctx, metav1.ListOptions{})
-		if apierrors.IsForbidden(err) && namespace == "" && scope.Fallback != "" {
-			namespace = scope.Fallback
-			list, err = client.MetricsV1beta1().PodMetricses(namespace).List(ctx, metav1.ListOptions{})
-		}
-		part := fleet.PodUsage{Source: "pod-metrics"}
+		part := fleet.PodUsage{Source: "pod-metrics", ByPod: map[fleet.PodName]fleet.Usage{}}
+		note, err := roam.each(ctx, func(namespace string) error {
+			list, err := client.MetricsV1beta1().PodMetricses(namespace).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return err
+			}
+			for i := range list.Items {
+				m := &list.Items[i]
+				part.ByPod[fleet.PodName{Namespace: intern(m.Namespace), Name: m.Name}] = podUsage(m)
+			}
+			return nil
+		})
 		switch {
-		case metricsMissing(err):
-			part.Absent = true
-			return part, nil
+		case metricsMissing(err), apierrors.IsForbidden(err) && !scope.Access.installed(metricsv1beta1.SchemeGroupVersion, "pods"):
+			return fleet.PodUsage{Source: "pod-metrics", Absent: true}, nil
 		case err != nil:
 			return nil, explainMetrics("pods", err)
 		}
-		part.ByPod = make(map[fleet.PodName]fleet.Usage, len(list.Items))
-		for i := range list.Items {
-			m := &list.Items[i]
-			part.ByPod[fleet.PodName{Namespace: intern(m.Namespace), Name: m.Name}] = podUsage(m)
-		}
-		return part, nil
+		return fleet.Noted{Source: "pod-metrics", Part: part, Note: note, Partial: note != ""}, nil
 	}}
 }
 
@@ -75,7 +75,7 @@ func podUsage(m *metricsv1beta1.PodMetrics) fleet.Usage {
 }
 
 // NodeMetrics polls what metrics-server measured of nodes.
-func NodeMetrics(client metrics.Interface) Collector {
+func NodeMetrics(client metrics.Interface, scope Scope) Collector {
 	c := &measured{}
 	return poll{every: c.pause, fetch: func(ctx context.Context) (fleet.Part, error) {
 		defer c.start()()
@@ -83,7 +83,7 @@ func NodeMetrics(client metrics.Interface) Collector {
 		defer cancel()
 		list, err := client.MetricsV1beta1().NodeMetricses().List(ctx, metav1.ListOptions{})
 		switch {
-		case metricsMissing(err):
+		case metricsMissing(err), apierrors.IsForbidden(err) && !scope.Access.installed(metricsv1beta1.SchemeGroupVersion, "nodes"):
 			return fleet.NodeUsage{Absent: true}, nil
 		case err != nil:
 			return nil, explainMetrics("nodes", err)

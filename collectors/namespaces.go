@@ -24,7 +24,7 @@ func Namespaces(client kubernetes.Interface, probe Probe) Collector {
 		convert: func(o runtime.Object) *string { name := intern(o.(*corev1.Namespace).Name); return &name },
 		compare: func(a, b *string) int { return compareNames("", *a, "", *b) },
 		equal:   func(a, b *string) bool { return *a == *b },
-		part: func(items []*string, _ string) fleet.Part {
+		part: func(items []*string, _ []string) fleet.Part {
 			part := fleet.Namespaces{Names: make([]string, 0, len(items))}
 			for _, name := range items {
 				part.Names = append(part.Names, *name)

@@ -34,7 +34,7 @@ func Nodes(client kubernetes.Interface, probe Probe) Collector {
 		convert: func(o runtime.Object) *fleet.Node { return nodeRecord(o.(*corev1.Node)) },
 		compare: func(a, b *fleet.Node) int { return strings.Compare(a.Name, b.Name) },
 		equal:   sameNode,
-		part:    func(items []*fleet.Node, _ string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
+		part:    func(items []*fleet.Node, _ []string) fleet.Part { return fleet.Nodes{Items: items, Sorted: true} },
 	}
 }
 
@@ -65,7 +65,7 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place, r.By, r.Unreached = fleet.PlaceECI, runBy(n), unreached(n)
+		r.Place, r.By, r.Unreached, r.VSwitches = fleet.PlaceECI, runBy(n), unreached(n), intern(n.Annotations[provider.AnnotationVSwitches])
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:

@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,8 +38,8 @@ func Pods(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 			return strings.Compare(a.Name, b.Name)
 		},
 		equal: func(a, b *fleet.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion },
-		part: func(items []*fleet.Pod, namespace string) fleet.Part {
-			return fleet.Pods{Items: items, Sorted: true, Namespace: namespace}
+		part: func(items []*fleet.Pod, namespaces []string) fleet.Part {
+			return fleet.Pods{Items: items, Sorted: true, Namespace: scope.Namespace, Namespaces: namespaces}
 		},
 	}
 }
@@ -55,6 +56,9 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 		NodeName: intern(p.Spec.NodeName), Workload: workloadOf(p), InstanceID: p.Annotations[eci.AnnotationInstanceID],
 		ACS: p.Labels[labelACS] == "true", Phase: intern(string(p.Status.Phase)), IP: p.Status.PodIP,
 		Created: p.CreationTimestamp.Time,
+	}
+	if at, err := time.Parse(time.RFC3339, p.Annotations[burst.AnnotationSince]); err == nil {
+		r.Burst = at
 	}
 	if p.Status.StartTime != nil {
 		r.Started = p.Status.StartTime.Time

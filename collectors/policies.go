@@ -16,7 +16,7 @@ import (
 // https://help.aliyun.com/zh/ack/ack-managed-and-ack-dedicated/user-guide/configure-priority-based-resource-scheduling
 func Policies(client dynamic.Interface, scope Scope) Collector {
 	resource := schema.GroupVersionResource{Group: "scheduling.alibabacloud.com", Version: "v1alpha1", Resource: "resourcepolicies"}
-	return installed(client, scope, resource, "ACK's ResourcePolicies", func(items []unstructured.Unstructured, absent bool) fleet.Part {
+	return installed(client, scope, resource, "policies", "ACK's ResourcePolicies", func(items []unstructured.Unstructured, absent bool) fleet.Part {
 		part := fleet.Policies{Absent: absent}
 		for i := range items {
 			part.Items = append(part.Items, policyRecord(&items[i]))

@@ -47,7 +47,18 @@ type priceList struct {
 func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 	now := time.Now()
 	known := maps.Clone(c.known)
+	past := c.latest().History
 	calls := 0
+	for key, have := range known { // what was kept may be read after the first prices
+		if track := have.Track.After(past.Price(key)); track != have.Track && len(track.Steps) > len(have.Track.Steps) {
+			have.Track = track
+			known[key] = have
+			calls = -1
+		}
+	}
+	if calls < 0 {
+		c.known, known, calls = known, maps.Clone(known), 0
+	}
 	for _, key := range neededPrices(c.latest()) {
 		have, asked := known[key]
 		kept := priceKept
@@ -68,6 +79,13 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 			return nil, err
 		}
 		price.Read = now
+		before := have.Track
+		if before == nil {
+			if steps := past.Price(key); len(steps) > 0 {
+				before = &fleet.PriceTrack{Steps: steps}
+			}
+		}
+		price.Track = before.With(now, price.Rate)
 		known[key] = price
 	}
 	if calls > 0 {

@@ -294,7 +294,7 @@ func BenchmarkPodMemory(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		_, _, _, _, _ = k.take()
+		_, _, _, _ = k.take()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pods, "B/pod")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/billing"
+	"github.com/ecideck/ecideck/provider/migrate"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
@@ -37,9 +38,11 @@ type Sources struct {
 	// measured; nil: they are not read.
 	Dynamic dynamic.Interface
 	Metrics metrics.Interface
-	// Namespace limits what belongs to a namespace; "" is all of them. Fallback is the one
-	// that is read where this user may not read all; "": none.
-	Namespace, Fallback string
+	// Namespace limits what belongs to a namespace; "" is all of them. Named are those that
+	// the user works in, the first the one in force: where not all may be read, these are, and
+	// every other one that may.
+	Namespace string
+	Named     []string
 	// Probe tells whether the API server lives; nil: only the watches' own errors do.
 	Probe Probe
 	// ECI lists container groups. When it is nil, NoECI says why and what to do; the
@@ -53,6 +56,8 @@ type Sources struct {
 	Book func() (fleet.PriceBook, error)
 	// State is the folder in which the history is kept; "": it lasts as long as the process.
 	State string
+	// Audit is the folder of the local journals of operations; "": only the cluster's are read.
+	Audit string
 	// SweepPause is the time between two listings of the groups of a small fleet; 0: 5 s.
 	SweepPause time.Duration
 	// Latest is the Store's newest Snapshot.
@@ -61,7 +66,7 @@ type Sources struct {
 
 // All is every collector: one line a source.
 func All(s Sources) []Named {
-	k, scope, probe, live := s.Kubernetes, Scope{s.Namespace, s.Fallback}, s.Probe, 2*probeEvery
+	k, scope, probe, live := s.Kubernetes, Scope{s.Namespace, NewAccess(s.Kubernetes, s.Named)}, s.Probe, 2*probeEvery
 	all := []Named{
 		{"cluster", 5 * time.Minute, true, Cluster(k, 5*time.Minute)},
 		{"pods", live, false, Pods(k, scope, probe)},
@@ -80,6 +85,8 @@ func All(s Sources) []Named {
 		{"services", live, true, Services(k, scope, probe)},
 		{"endpoints", live, true, Endpoints(k, scope, probe)},
 		{"node-groups", absentEvery, true, NodeGroups(k)},
+		{"operations", operationsEvery, true, Operations(k, migrate.AuditDir(s.Audit), scope)},
+		{"bursts", burstsEvery, true, Bursts(k)},
 	}
 	if s.Book != nil {
 		all = append(all, Named{"price-book", bookEvery, true, Poll(bookEvery, func(context.Context) (fleet.Part, error) { return s.book() })})
@@ -96,7 +103,7 @@ func All(s Sources) []Named {
 	if s.Metrics != nil {
 		all = append(all,
 			Named{"pod-metrics", metricsEvery, true, PodMetrics(s.Metrics, scope)},
-			Named{"node-metrics", metricsEvery, true, NodeMetrics(s.Metrics)})
+			Named{"node-metrics", metricsEvery, true, NodeMetrics(s.Metrics, scope)})
 	}
 	if s.Cloud != nil {
 		all = append(all,
@@ -105,7 +112,7 @@ func All(s Sources) []Named {
 			Named{"node-prices", pricesEvery, true, NodePrices(s.Cloud, s.Cloud.Region(), s.Latest)},
 			Named{"account", accountEvery, true, Account(s.Cloud)},
 			Named{"subnets", accountEvery, true, Subnets(s.Cloud, s.Latest)},
-			Named{"zones", zonesEvery, true, Zones(s.Cloud)},
+			Named{"zones", zonesEvery, true, Zones(s.Cloud, s.Latest)},
 			Named{"bills", billsEvery, true, Bills(s.Cloud, s.site)})
 	}
 	return all

@@ -27,7 +27,7 @@ func Services(client kubernetes.Interface, scope Scope, probe Probe) Collector {
 		convert: func(o runtime.Object) *fleet.Service { return serviceRecord(o.(*corev1.Service)) },
 		compare: func(a, b *fleet.Service) int { return compareNames(a.Namespace, a.Name, b.Namespace, b.Name) },
 		equal:   func(a, b *fleet.Service) bool { return *a == *b },
-		part: func(items []*fleet.Service, _ string) fleet.Part {
+		part: func(items []*fleet.Service, _ []string) fleet.Part {
 			return fleet.Services{Items: items, Sorted: true}
 		},
 	}

@@ -3,6 +3,7 @@ package collectors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/money"
 	"github.com/google/go-cmp/cmp"
@@ -100,6 +102,13 @@ func (a *account) Regions(context.Context) ([]eci.Region, error) {
 	return []eci.Region{{ID: "cn-hangzhou", Zones: []string{"cn-hangzhou-h", "cn-hangzhou-i"}, Unavailable: []string{"cn-hangzhou-h"}}}, a.called("regions")
 }
 
+func (a *account) AvailableResources(_ context.Context, q eci.ResourceQuery) ([]eci.Stock, error) {
+	return []eci.Stock{
+		{ZoneID: "cn-hangzhou-h", Value: "ecs.c6.large", Status: "WithoutStock"}, {ZoneID: "cn-hangzhou-h", Value: "ecs.c7.large", Status: "ClosedWithStock"},
+		{ZoneID: "cn-hangzhou-i", Value: "ecs.c6.large", Status: "WithoutStock"}, {ZoneID: "cn-hangzhou-i", Value: "ecs.c7.large", Status: "WithStock"},
+	}, a.called(fmt.Sprintf("stock of %dc %gGi", q.Cores, q.Memory))
+}
+
 func (a *account) Region() string { return "cn-hangzhou" }
 
 func (a *account) Call(_ context.Context, _ eci.Product, action string, _ map[string]string, _ any) error {
@@ -119,7 +128,7 @@ func startWhole(t *testing.T, a *account, custom dynamic.Interface, measured *me
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.store = NewStore()
-	all := All(Sources{Kubernetes: b.kube, Dynamic: custom, Metrics: measured, ECI: b.cloud, Cloud: a, Latest: b.store.Latest, Fallback: "shop"})
+	all := All(Sources{Kubernetes: b.kube, Dynamic: custom, Metrics: measured, ECI: b.cloud, Cloud: a, Latest: b.store.Latest, Named: []string{"shop"}})
 	b.store.Expect(all)
 	done := make(chan struct{})
 	go func() {
@@ -171,7 +180,7 @@ func TestEverySourceReportsFailsAndRecovers(t *testing.T) {
 				t.Errorf("%s: read %v, error %q", source.Name, source.Read, source.Error)
 			}
 		}
-		if s.Quota == nil || s.Quota.MaxCPU != 100 || len(s.Stocks) != 2 || s.Stocks[0].Available || len(s.VSwitches) != 1 || s.VSwitches[0].Free != 7 {
+		if s.Quota == nil || s.Quota.MaxCPU != 100 || len(s.Stocks) != 4 || s.Stocks[0].Available || s.Stocks[2] != (fleet.Stock{Zone: "cn-hangzhou-h", CPU: 2, Memory: 4}) || !s.Stocks[3].Available || len(s.VSwitches) != 1 || s.VSwitches[0].Free != 7 {
 			t.Errorf("quota %+v, stocks %+v, subnets %+v", s.Quota, s.Stocks, s.VSwitches)
 		}
 		if u, ok := s.Usage(b.pod("db-0")); !ok || u.CPU != 300 || u.Memory != 512<<20 || u.From != "metrics-server" {
@@ -202,7 +211,7 @@ func TestEverySourceReportsFailsAndRecovers(t *testing.T) {
 				t.Errorf("%s has no error", name)
 			}
 		}
-		if s.Quota == nil || len(s.VSwitches) != 1 || len(s.Stocks) != 2 || len(s.Placements) != 3 {
+		if s.Quota == nil || len(s.VSwitches) != 1 || len(s.Stocks) != 4 || len(s.Placements) != 3 {
 			t.Error("an error became an empty part")
 		}
 		if got := b.source("account").Error; !strings.Contains(got, "connection reset") {
@@ -506,4 +515,21 @@ func TestBillTags(t *testing.T) {
 	if len(billTags("")) != 0 {
 		t.Error("nothing has tags")
 	}
+}
+
+func TestAVSwitchIsKnownBeforeItsFirstGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := virtualNode("virtual-2")
+		node.Annotations = map[string]string{provider.AnnotationVSwitches: "vsw-h,vsw-unknown"}
+		b := startWhole(t, &account{}, customKinds(), measures(), func(b *bench) {
+			b.cloud.groups = nil
+			if err := b.kube.Tracker().Add(node); err != nil {
+				t.Fatal(err)
+			}
+		})
+		s := b.after(3 * time.Minute)
+		if len(s.VSwitches) != 1 || s.VSwitches[0] != (fleet.VSwitch{ID: "vsw-h", Free: 7}) {
+			t.Errorf("%+v: a vSwitch that the answer lacks is not known, and not free", s.VSwitches)
+		}
+	})
 }

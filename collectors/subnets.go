@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
@@ -14,8 +15,9 @@ type subnetReader interface {
 	FreeAddresses(ctx context.Context, vswitchIDs []string) (map[string]int, error)
 }
 
-// Subnets polls how many addresses are free in the vSwitches that this cluster's groups are
-// in. A vSwitch that the answer lacks is left out: nothing is known of it.
+// Subnets polls how many addresses are free in the vSwitches that this cluster's groups are in,
+// and in those that its virtual nodes say they take addresses from: there it is known before
+// the first group. A vSwitch that the answer lacks is left out: nothing is known of it.
 func Subnets(client subnetReader, latest func() *fleet.Snapshot) Collector {
 	zones := map[string]string{} // vSwitch id → zone; kept when its last group ends
 	return poll{
@@ -29,6 +31,13 @@ func Subnets(client subnetReader, latest func() *fleet.Snapshot) Collector {
 			for _, g := range latest().Groups {
 				if g.Relation != fleet.Foreign && g.VSwitch != "" {
 					zones[g.VSwitch] = g.Zone
+				}
+			}
+			for _, n := range latest().Nodes {
+				for id := range strings.SplitSeq(n.VSwitches, ",") {
+					if _, known := zones[id]; id != "" && !known {
+						zones[id] = "" // a group will tell
+					}
 				}
 			}
 			part := fleet.Subnets{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"sync"
@@ -43,18 +44,18 @@ type watcher[T any] struct {
 	list    func(ctx context.Context, namespace string, o metav1.ListOptions) (runtime.Object, error)
 	watch   func(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error)
 	convert func(runtime.Object) *T
-	compare func(a, b *T) int  // by namespace and name; the order of the part
-	equal   func(a, b *T) bool // whether a reader could not tell them apart
-	part    func(items []*T, namespace string) fleet.Part
-	every   time.Duration // the shortest time between two reports
-	probe   Probe         // nil: none
+	compare func(a, b *T) int                                // by namespace and name; the order of the part
+	equal   func(a, b *T) bool                               // whether a reader could not tell them apart
+	part    func(items []*T, namespaces []string) fleet.Part // of these namespaces; nil: of all
+	every   time.Duration                                    // the shortest time between two reports
+	probe   Probe                                            // nil: none
 }
 
 // A Scope says which namespaces are read.
 type Scope struct {
 	Namespace string // the only one; "": all
-	// Fallback is the one that is read where this user may not read all; "": none.
-	Fallback string
+	// Access finds those that this user may read who may not read all; nil: none.
+	Access *Access
 }
 
 // A record carries one converted object through the reflector, with the metadata that the
@@ -72,43 +73,62 @@ func (r *record[T]) DeepCopyObject() runtime.Object {
 	return &copied
 }
 
+// A stream is the reflector of one namespace, or of all, and what it has read.
+type stream[T any] struct {
+	*kept[T]
+	end context.CancelFunc
+}
+
+// A follower is a running watcher: one stream, or one for each namespace that may be read.
+type follower[T any] struct {
+	*watcher[T]
+	dirty   chan struct{}
+	running sync.WaitGroup
+	streams map[string]*stream[T] // by namespace
+	narrow  reach                 // of the streams, when they are not what was asked for
+
+	mu       sync.Mutex
+	probeErr error // of the newest probe
+	panicked any
+}
+
 // Collect implements Collector.
 func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)) {
 	ctx, cancel := context.WithCancel(ctx)
-	k := &kept[T]{namespace: w.scope.Namespace, compare: w.compare, equal: w.equal, dirty: make(chan struct{}, 1)}
-	silent := logr.Discard()
-	reflector := cache.NewReflectorWithOptions(w.listerWatcher(k), &record[T]{}, k, cache.ReflectorOptions{
-		Name: w.kind, Logger: &silent,
-		Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 5 * time.Second, Steps: 5, Jitter: 0.5},
-	})
-	reflector.WatchListPageSize = pageSize
-	var running sync.WaitGroup
-	running.Go(func() { w.guard(k, func() { reflector.RunWithContext(ctx) }) })
-	running.Go(func() { w.guard(k, func() { w.keepProbing(ctx, k) }) })
-	defer running.Wait()
+	f := &follower[T]{watcher: w, dirty: make(chan struct{}, 1), streams: map[string]*stream[T]{}}
+	f.open(ctx, w.scope.Namespace)
+	f.running.Go(func() { f.guard(func() { f.keepProbing(ctx) }) })
+	defer f.running.Wait()
 	defer cancel()
 
-	var last fleet.Part // reported again when the source comes back or is still alive
+	var last fleet.Part        // reported again when the source comes back or is still alive
+	var renew <-chan time.Time // when it is asked again what may be read
 	for {
+		renewed := false
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.dirty:
+		case <-f.dirty:
+		case <-renew:
+			renewed = true
 		}
-		items, changed, synced, panicked, err := k.take()
-		if panicked != nil {
-			panic(panicked) // Run makes it this source's error and starts the collector again
+		if denied := f.denied(); denied != nil || renewed {
+			if f.widen(ctx, denied) {
+				last = nil
+			}
+			renew = time.After(accessEvery)
 		}
-		if synced && (changed || last == nil) {
-			last = w.whole(items, k.scope())
+		items, changed, ready, err := f.take()
+		if ready && (changed || last == nil) {
+			last = fleet.Noted{Source: w.kind, Part: w.part(items, f.narrow.namespaces), Note: f.narrow.note, Partial: f.narrow.note != ""}
 		}
 		switch {
 		case err != nil:
-			if synced && changed {
+			if ready && changed {
 				report(last, nil) // what was learned before the failure
 			}
 			report(nil, err)
-		case synced:
+		case ready:
 			report(last, nil)
 		}
 		if !pause(ctx, w.every) {
@@ -117,50 +137,127 @@ func (w *watcher[T]) Collect(ctx context.Context, report func(fleet.Part, error)
 	}
 }
 
-// whole is the part, with what it lacks where only one namespace may be read.
-func (w *watcher[T]) whole(items []*T, namespace string) fleet.Part {
-	part := w.part(items, namespace)
-	note := ""
-	if namespace != w.scope.Namespace {
-		note = fmt.Sprintf("only those of namespace %s: this user may not list %s in all namespaces (ask for a role with this right)", namespace, w.kind)
-	}
-	return fleet.Noted{Source: w.kind, Part: part, Note: note}
+// open begins to read a namespace; "" is all of them.
+func (f *follower[T]) open(ctx context.Context, namespace string) {
+	ctx, cancel := context.WithCancel(ctx)
+	k := &kept[T]{namespace: namespace, compare: f.compare, equal: f.equal, dirty: f.dirty}
+	silent := logr.Discard()
+	reflector := cache.NewReflectorWithOptions(f.listerWatcher(k), &record[T]{}, k, cache.ReflectorOptions{
+		Name: f.kind, Logger: &silent,
+		Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Cap: 5 * time.Second, Steps: 5, Jitter: 0.5},
+	})
+	reflector.WatchListPageSize = pageSize
+	f.streams[namespace] = &stream[T]{k, cancel}
+	f.running.Go(func() { f.guard(func() { reflector.RunWithContext(ctx) }) })
 }
 
-// narrow notes that this user may not read all namespaces and reports whether there is one
-// to read instead.
-func (w *watcher[T]) narrow(k *kept[T], err error) bool {
-	if !apierrors.IsForbidden(err) || w.cluster || w.scope.Namespace != "" || w.scope.Fallback == "" || k.scope() != "" {
-		return false
+// denied is the API server's refusal to have all namespaces read, if it came since the last
+// time.
+func (f *follower[T]) denied() error {
+	s := f.streams[""]
+	if s == nil || f.cluster || f.scope.Access == nil {
+		return nil
 	}
-	k.note(func() { k.namespace = w.scope.Fallback })
-	return true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.refused
+	s.refused = nil
+	return err
+}
+
+// widen reads what may be read, where that is not everything, and reports whether something
+// was altered. The refusal is what the first question was answered with; nil: it is asked
+// again because time has passed.
+func (f *follower[T]) widen(ctx context.Context, refusal error) bool {
+	if refusal == nil {
+		refusal = f.narrow.refusal
+	}
+	found, err := f.scope.Access.find(ctx, refusal, "list", "watch")
+	switch {
+	case err != nil: // the stream's own error says it, or, with the namespaces from before, the next time does
+		return false
+	case found.whole:
+		found.namespaces = []string{""}
+	}
+	altered := false
+	for namespace, s := range f.streams {
+		if !slices.Contains(found.namespaces, namespace) {
+			s.end()
+			delete(f.streams, namespace)
+			altered = true
+		}
+	}
+	for _, namespace := range found.namespaces {
+		if f.streams[namespace] == nil {
+			f.open(ctx, namespace)
+			altered = true
+		}
+	}
+	if found.whole {
+		found.namespaces = nil
+	}
+	found.refusal = refusal
+	altered = altered || f.narrow.note != found.note
+	f.narrow = found
+	return altered
+}
+
+// take joins what the streams have: items in order, whether they are others than taken
+// before, and whether each stream has answered. A panic of one of them is the watcher's.
+func (f *follower[T]) take() (items []*T, changed, ready bool, err error) {
+	f.mu.Lock()
+	panicked, probe := f.panicked, f.probeErr
+	f.mu.Unlock()
+	if panicked != nil {
+		panic(panicked) // Run makes it this source's error and starts the collector again
+	}
+	ready = true
+	synced := false
+	for _, namespace := range slices.Sorted(maps.Keys(f.streams)) {
+		some, other, read, failed := f.streams[namespace].take()
+		if len(f.streams) == 1 {
+			items = some
+		} else {
+			items = append(items, some...)
+		}
+		changed, synced, ready = changed || other, synced || read, ready && (read || failed != nil)
+		if failed != nil {
+			err = failed
+		}
+	}
+	if probe != nil {
+		err = probe
+	}
+	return items, changed, ready && synced, err
 }
 
 // guard hands a panic of one of the collector's goroutines to Collect.
-func (w *watcher[T]) guard(k *kept[T], f func()) {
+func (f *follower[T]) guard(run func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			k.mu.Lock()
-			k.panicked = r
-			k.mu.Unlock()
-			notify(k.dirty)
+			f.mu.Lock()
+			f.panicked = r
+			f.mu.Unlock()
+			notify(f.dirty)
 		}
 	}()
-	f()
+	run()
 }
 
 // keepProbing notes whether the API server answers, and by that how fresh the part is.
-func (w *watcher[T]) keepProbing(ctx context.Context, k *kept[T]) {
-	if w.probe == nil {
+func (f *follower[T]) keepProbing(ctx context.Context) {
+	if f.probe == nil {
 		return
 	}
 	for pause(ctx, probeEvery) {
-		err := w.probe(ctx)
+		err := f.probe(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		k.note(func() { k.probeErr = err })
+		f.mu.Lock()
+		f.probeErr = err
+		f.mu.Unlock()
+		notify(f.dirty)
 	}
 }
 
@@ -173,25 +270,19 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			if o.Limit == 0 && o.Continue == "" && o.ResourceVersion == "" {
 				o.Limit = pageSize
 			}
-			page, err := w.list(ctx, k.scope(), o)
-			if err != nil && w.narrow(k, err) {
-				page, err = w.list(ctx, k.scope(), o)
-			}
+			page, err := w.list(ctx, k.namespace, o)
 			if err != nil {
-				k.note(func() { k.streamErr = w.explain(err) })
+				k.note(func() { k.failed(w, err) })
 				return nil, err
 			}
 			return w.convertPage(page)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.AllowWatchBookmarks = true
-			source, err := w.watch(ctx, k.scope(), o)
-			if err != nil && w.narrow(k, err) {
-				source, err = w.watch(ctx, k.scope(), o)
-			}
+			source, err := w.watch(ctx, k.namespace, o)
 			if err != nil {
 				if streaming := o.SendInitialEvents != nil && apierrors.IsInvalid(err); !streaming {
-					k.note(func() { k.streamErr = w.explain(err) }) // else the reflector lists in pages instead
+					k.note(func() { k.failed(w, err) }) // else the reflector lists in pages instead
 				}
 				return nil, err
 			}
@@ -199,13 +290,13 @@ func (w *watcher[T]) listerWatcher(k *kept[T]) cache.ListerWatcher {
 			return watch.Filter(source, func(e watch.Event) (watch.Event, bool) {
 				if e.Type == watch.Error {
 					if err := apierrors.FromObject(e.Object); !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-						k.note(func() { k.streamErr = w.explain(err) })
+						k.note(func() { k.failed(w, err) })
 					}
 					return e, true
 				}
 				r, err := w.convertOne(e.Object, e.Type == watch.Bookmark)
 				if err != nil {
-					k.note(func() { k.streamErr = w.explain(err) })
+					k.note(func() { k.failed(w, err) })
 					return e, false
 				}
 				e.Object = r
@@ -251,17 +342,17 @@ func (w *watcher[T]) convertOne(o runtime.Object, bookmark bool) (*record[T], er
 }
 
 // explain makes an error say what to do about it.
-func (w *watcher[T]) explain(err error) error {
+func (w *watcher[T]) explain(namespace string, err error) error {
 	what := w.kind
 	switch {
-	case w.scope.Namespace != "":
-		what += " in namespace " + w.scope.Namespace
+	case namespace != "":
+		what += " in namespace " + namespace
 	case !w.cluster:
 		what += " in all namespaces"
 	}
 	if apierrors.IsForbidden(err) {
 		remedy := "ask for a role with these rights"
-		if w.scope.Namespace == "" && !w.cluster {
+		if namespace == "" && !w.cluster {
 			remedy += ", or choose a namespace with -n"
 		}
 		return fmt.Errorf("this user may not list and watch %s (%s): %w", what, remedy, err)
@@ -293,28 +384,29 @@ type kept[T any] struct {
 	equal   func(a, b *T) bool
 	dirty   chan struct{}
 
+	namespace string // that is read; "": all
+
 	mu        sync.Mutex
-	namespace string
 	items     []*T // sorted; never changed, only replaced
 	taken     []*T // what take returned last
 	pending   map[string]change[T]
 	synced    bool  // a whole list has been read
 	streamErr error // of the newest list or watch; nil: one is open
-	probeErr  error // of the newest probe
-	panicked  any
+	refused   error // the API server's word that this user may not read it
+}
+
+// failed notes an error of the stream. It is called within note.
+func (k *kept[T]) failed(w *watcher[T], err error) {
+	k.streamErr = w.explain(k.namespace, err)
+	if apierrors.IsForbidden(err) {
+		k.refused = err
+	}
 }
 
 // A change is one record that is new or gone.
 type change[T any] struct {
 	item *T
 	gone bool
-}
-
-// scope is the namespace that is read; "": all.
-func (k *kept[T]) scope() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.namespace
 }
 
 var errNotARecord = errors.New("collectors: the reflector passed something that is not a record")
@@ -405,16 +497,12 @@ func (k *kept[T]) fold() {
 }
 
 // take returns the items in order and whether they are another slice than taken before.
-func (k *kept[T]) take() (items []*T, changed, synced bool, panicked any, err error) {
+func (k *kept[T]) take() (items []*T, changed, synced bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := k.taken
 	k.fold()
 	k.taken = k.items
 	changed = len(before) != len(k.items) || len(before) > 0 && &before[0] != &k.items[0]
-	err = k.streamErr
-	if k.probeErr != nil {
-		err = k.probeErr
-	}
-	return k.items, changed, k.synced, k.panicked, err
+	return k.items, changed, k.synced, k.streamErr
 }

@@ -234,9 +234,10 @@ func (p *Provider) restocked() {
 }
 
 // announce writes the attempt on the pod before the call, so that whoever comes after this
-// process repeats the same token.
+// process repeats the same token. The first needs no writing: whoever finds a pod without an
+// attempt takes it for sent (recover).
 func (p *Provider) announce(ctx context.Context, e *entry, pod *corev1.Pod, attempt int) error {
-	if attemptOf(pod) != attempt || pod.Annotations[eci.AnnotationInstanceID] != "" {
+	if max(attemptOf(pod), 1) != attempt || pod.Annotations[eci.AnnotationInstanceID] != "" {
 		err := patchAnnotations(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, map[string]string{
 			eci.AnnotationAttempt: strconv.Itoa(attempt), eci.AnnotationInstanceID: ""})
 		if err != nil {

@@ -129,7 +129,7 @@ func (p *Provider) finish(ctx context.Context, e *entry) error {
 		}
 		status := Status(pod, &last, time.Now())
 		status.Reason, status.Message = "", ""
-		if _, err := patchStatus(ctx, client, pod, status, nil); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := patchStatus(ctx, client, pod, status, nil, ""); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("writing how the pod ended: %w", err)
 		}
 	}

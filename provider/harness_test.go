@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -191,7 +192,7 @@ func (b *bed) start() {
 	go func() { done <- b.node.Run(ctx) }()
 	b.stop = func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, errDead) {
 			b.t.Errorf("the node ended with %v", err)
 		}
 		b.stop = func() {}
@@ -282,7 +283,8 @@ func (b *bed) until(what string, limit time.Duration, ok func() bool) time.Durat
 		if time.Since(start) > limit {
 			b.t.Fatalf("after %v still not: %s\ngroups: %+v\nevents: %s", limit, what, b.cloud.Groups(), strings.Join(b.events.list, "\n"))
 		}
-		time.Sleep(50 * time.Millisecond) // the bubble's clock
+		// The bubble's clock. What takes long need not be known to a hundredth.
+		time.Sleep(max(50*time.Millisecond, min(time.Second, time.Since(start)/50)))
 	}
 	return time.Since(start)
 }

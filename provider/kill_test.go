@@ -159,7 +159,7 @@ func deaths() []death {
 		}, 1},
 		{"deleting what is being created", nil, func(b *bed) {
 			pod := b.create(healthyPod("web"))
-			b.patiently(10*time.Second, func() bool { return b.get(pod).Annotations[eci.AnnotationAttempt] != "" })
+			b.patiently(10*time.Second, func() bool { return b.cloud.Calls("CreateContainerGroup") > 0 })
 			b.delete(pod)
 		}, 1},
 		{"replacing by a pod of the same name", nil, func(b *bed) {

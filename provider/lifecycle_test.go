@@ -39,7 +39,7 @@ func TestStatusWritesKeepLabelsAnnotationsAndFinalizers(t *testing.T) {
 		b.until("a group", time.Minute, func() bool { return len(b.live()) == 1 })
 		marked := b.get(pod).DeepCopy()
 		marked.Labels["late"], marked.Finalizers = "yes", []string{"batch.kubernetes.io/job-tracking"}
-		marked.Annotations["late"] = "yes"
+		marked.Annotations = map[string]string{"late": "yes"}
 		if _, err := b.client.CoreV1().Pods("default").Update(b.ctx, marked, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -84,8 +84,8 @@ func TestAProcessKilledDuringTheCreateLeavesNoTwin(t *testing.T) {
 		pod := b.create(healthyPod("web"))
 		b.until("a group", time.Minute, func() bool { return len(b.live()) == 1 })
 		b.stop()
-		if b.get(pod).Annotations[eci.AnnotationAttempt] != "1" || b.get(pod).Annotations[eci.AnnotationInstanceID] != "" {
-			t.Fatalf("annotations %v: this tests a process that knew the attempt and not the group", b.get(pod).Annotations)
+		if b.get(pod).Annotations[eci.AnnotationInstanceID] != "" {
+			t.Fatalf("annotations %v: this tests a process that did not know the group", b.get(pod).Annotations)
 		}
 		clear()
 		b.start()
@@ -297,7 +297,7 @@ func TestAPodDeletedWhileItsCreateIsInFlightLeaksNoGroup(t *testing.T) {
 			}
 		})
 		pod := b.create(healthyPod("web"))
-		b.until("the create announced", time.Minute, func() bool { return b.get(pod).Annotations[eci.AnnotationAttempt] == "1" })
+		b.until("the create in flight", time.Minute, func() bool { return b.cloud.Calls("CreateContainerGroup") == 1 })
 		b.delete(pod)
 		time.Sleep(3 * time.Minute)
 		if b.get(pod) != nil || len(b.live()) != 0 || b.cloud.Calls("CreateContainerGroup") != 1 {

@@ -182,7 +182,7 @@ func (v *VirtualNode) podController() (*node.PodController, error) {
 	}
 	pods, err := node.NewPodController(node.PodControllerConfig{
 		PodClient:         podClient{v.client.CoreV1(), v.pods.Lister(), v.Provider.held},
-		PodInformer:       v.pods,
+		PodInformer:       quietPods{v.pods},
 		EventRecorder:     truthful{v.Provider.Recorder},
 		Provider:          v.Provider,
 		ConfigMapInformer: v.unused.Core().V1().ConfigMaps(),

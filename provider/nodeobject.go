@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,10 +50,27 @@ type NodeSpec struct {
 	MemoryPerCPU      resource.Quantity // of a vCPU; zero: 8Gi
 	NoTaints          bool              // leave the taints out, such as for conformance tests
 	ServiceNetwork    ServiceNetwork    // said on the node; "": nothing is said
+	VSwitches         []string          // of new groups, said on the node
 }
 
 // AnnotationServiceNetwork is where a virtual node says how its pods reach ClusterIPs.
 const AnnotationServiceNetwork = "ecideck.io/service-network"
+
+// AnnotationVSwitches is where a virtual node says which vSwitches its groups get their addresses
+// from, comma-separated: whoever watches the cluster can tell how many are free before a burst.
+const AnnotationVSwitches = "ecideck.io/vswitches"
+
+// nodeAnnotations are what the node says of itself.
+func nodeAnnotations(s NodeSpec) map[string]string {
+	said := map[string]string{}
+	if s.ServiceNetwork != "" {
+		said[AnnotationServiceNetwork] = string(s.ServiceNetwork)
+	}
+	if len(s.VSwitches) > 0 {
+		said[AnnotationVSwitches] = strings.Join(s.VSwitches, ",")
+	}
+	return said
+}
 
 // Node is the node object as it shall be; cloud is nil while ECI answers, and since says
 // since when it is as it is.
@@ -87,8 +105,8 @@ func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
 			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: s.Port}},
 		},
 	}
-	if s.ServiceNetwork != "" {
-		node.Annotations = map[string]string{AnnotationServiceNetwork: string(s.ServiceNetwork)}
+	if said := nodeAnnotations(s); len(said) > 0 {
+		node.Annotations = said
 	}
 	if s.Address != "" {
 		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: s.Address}}
@@ -277,13 +295,10 @@ func correctNode(ctx context.Context, nodes corev1client.NodeInterface, s NodeSp
 	if _, there := current.Labels[corev1.LabelTopologyZone]; there && s.Zone == "" {
 		wrong[corev1.LabelTopologyZone] = nil
 	}
-	told := s.ServiceNetwork == "" || current.Annotations[AnnotationServiceNetwork] == string(s.ServiceNetwork)
-	if len(wrong) == 0 && told && sameTaints(current.Spec.Taints, want) {
+	said := nodeAnnotations(s)
+	maps.DeleteFunc(said, func(key, value string) bool { return current.Annotations[key] == value })
+	if len(wrong) == 0 && len(said) == 0 && sameTaints(current.Spec.Taints, want) {
 		return nil
-	}
-	said := map[string]string{}
-	if !told {
-		said[AnnotationServiceNetwork] = string(s.ServiceNetwork)
 	}
 	// The resource version keeps a taint that somebody adds meanwhile.
 	patch, err := json.Marshal(map[string]any{

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -34,8 +33,8 @@ const (
 	listingLag = time.Minute
 	// unseenAfter is how long a group must be missing before its pod says so.
 	unseenAfter = time.Minute
-	// quiet is how long nothing is told of a pod of which nothing is known yet: its group is
-	// being made, and one status later says that.
+	// quiet is how long nothing is told of a pod whose group is being made or is about to start:
+	// one status later says that, and how it went where that was quick.
 	quiet = time.Second
 	// detailsAfter is how long the containers' ends may come after the group's.
 	detailsAfter = 10 * time.Second
@@ -94,6 +93,13 @@ func (p *Provider) recover(groups []eci.Group) {
 			}
 		}
 		if best == nil {
+			// The process before may have sent the first attempt, which nobody announces; that
+			// group need not be in a listing yet.
+			if !finished(pod.Status.Phase) {
+				e := p.newEntry(pod)
+				e.attempt = max(e.attempt, 1)
+				p.queue.Add(pod.UID)
+			}
 			continue
 		}
 		e := p.newEntry(pod)
@@ -409,12 +415,12 @@ func (p *Provider) provenGone(ctx context.Context, ids []string) (map[string]boo
 	return gone, nil
 }
 
-// tell hands the pod's status to Virtual Kubelet, if it differs from what the API server has,
-// and with it the annotations that name its group: one write carries both.
+// tell writes the pod's status, if it differs from what the API server has, and with it the
+// annotations that name its group and rank it: one write carries all.
 func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	p.mu.Lock()
-	e, notify := p.entries[uid], p.notify
-	if e == nil || notify == nil || e.removed {
+	e := p.entries[uid]
+	if e == nil || !p.serving || e.removed {
 		p.mu.Unlock()
 		return nil
 	}
@@ -426,11 +432,15 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		return nil
 	}
 	missing := missingAnnotations(pod, group)
+	if finished(pod.Status.Phase) {
+		return p.annotate(ctx, pod, missing) // what was said of its end is final
+	}
 	if early := detailsAfter - time.Since(changed); early > 0 && group != nil && contradictory(group) {
 		p.outbox.AddAfter(uid, early)
 		return p.annotate(ctx, pod, missing) // the first terminal status is final, and has to have the exit codes
 	}
-	nothing := group == nil && refusal == nil && failure == nil && waiting == nil
+	starting := group == nil || group.Status == eci.Scheduling || group.Status == eci.Pending
+	nothing := starting && refusal == nil && failure == nil && waiting == nil
 	if soon := quiet - time.Since(e.met); nothing && soon > 0 {
 		p.outbox.AddAfter(uid, soon)
 		return nil
@@ -457,21 +467,30 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	} else if c != nil {
 		visible(&status, corev1.ConditionTrue, "GroupSeen", "", pod.Generation)
 	}
+	version := ""
 	if c := condition(&status, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
-		if err := p.rank(ctx, pod, group); err != nil {
-			return err
+		if cost := deletionCost(pod, group); cost != "" {
+			missing[corev1.PodDeletionCost] = cost
+			version = pod.ResourceVersion // nothing is written over a value that somebody sets meanwhile
 		}
 	}
 	if apiequality.Semantic.DeepEqual(pod.Status, status) {
-		return p.annotate(ctx, pod, missing)
+		if len(missing) == 0 {
+			return nil
+		}
+		status = pod.Status
 	}
-	told := pod.DeepCopy()
-	told.Status = status
-	if told.Annotations == nil {
-		told.Annotations = map[string]string{}
+	_, err := patchStatus(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, status, missing, version)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil // the informer tells what becomes of it
+	case apierrors.IsConflict(err):
+		// Somebody wrote the pod, or another one has its name by now: the informer shows it soon.
+		p.outbox.AddAfter(uid, 100*time.Millisecond)
+		return nil
+	case err != nil:
+		return fmt.Errorf("writing the pod's status: %w", err)
 	}
-	maps.Copy(told.Annotations, missing)
-	notify(told)
 	return nil
 }
 
@@ -479,7 +498,7 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 // the pod does not say it yet.
 func missingAnnotations(pod *corev1.Pod, g *eci.Group) map[string]string {
 	if g == nil {
-		return nil
+		return map[string]string{}
 	}
 	want := map[string]string{eci.AnnotationInstanceID: g.ID}
 	if g.ZoneID != "" {

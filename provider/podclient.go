@@ -11,14 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	corev1listers "k8s.io/client-go/listers/core/v1"
-
-	"github.com/ecideck/ecideck/provider/eci"
 )
 
 // A podClient is the pods client that Virtual Kubelet's controller writes through. It
-// replaces two writes of the library: UpdateStatus would send the provider's copy of the
-// whole pod and wipe labels, annotations and finalizers; Delete would remove a pod whose
-// containers still run.
+// replaces two writes of the library: UpdateStatus, which is left to errors that this provider
+// never returns, would send a copy of the whole pod and wipe labels, annotations and
+// finalizers; Delete would remove a pod whose containers still run.
 type podClient struct {
 	corev1client.PodsGetter
 	lister corev1listers.PodLister
@@ -47,19 +45,7 @@ func (p pods) UpdateStatus(ctx context.Context, pod *corev1.Pod, _ metav1.Update
 	if old.UID != pod.UID {
 		return old, nil
 	}
-	return patchStatus(ctx, p.PodInterface, old, pod.Status, ownAnnotations(old, pod))
-}
-
-// ownAnnotations are those that the provider gave the pod it told of, and the cached one
-// lacks. Only the provider's own names are looked at: what others wrote meanwhile stays.
-func ownAnnotations(old, told *corev1.Pod) map[string]string {
-	own := map[string]string{}
-	for _, key := range []string{eci.AnnotationInstanceID, eci.AnnotationZone, eci.AnnotationInstanceSpec, annotationInstanceCPU, annotationInstanceMemory} {
-		if value := told.Annotations[key]; value != "" && value != old.Annotations[key] {
-			own[key] = value
-		}
-	}
-	return own
+	return patchStatus(ctx, p.PodInterface, old, pod.Status, nil, "")
 }
 
 // Delete refuses nothing: a pod whose group may still run is deleted later, by the provider.
@@ -72,9 +58,9 @@ func (p pods) Delete(ctx context.Context, name string, options metav1.DeleteOpti
 
 // patchStatus writes status over old's as a strategic merge patch of the status subresource,
 // with the UID as precondition, and annotations with it: the subresource takes them, and one
-// call instead of two is a fifth of what a pod's start costs the API server. Where nothing
-// differs nothing is written.
-func patchStatus(ctx context.Context, client corev1client.PodInterface, old *corev1.Pod, status corev1.PodStatus, annotations map[string]string) (*corev1.Pod, error) {
+// call instead of two is a fifth of what a pod's start costs the API server. A version that is
+// not empty must be the pod's resource version still. Where nothing differs nothing is written.
+func patchStatus(ctx context.Context, client corev1client.PodInterface, old *corev1.Pod, status corev1.PodStatus, annotations map[string]string, version string) (*corev1.Pod, error) {
 	before, err := json.Marshal(corev1.Pod{Status: old.Status})
 	if err != nil {
 		return nil, fmt.Errorf("encoding a pod's status: %w", err)
@@ -95,6 +81,9 @@ func patchStatus(ctx context.Context, client corev1client.PodInterface, old *cor
 		return nil, fmt.Errorf("comparing a pod's status: %w", err)
 	}
 	metadata := map[string]any{"uid": old.UID}
+	if version != "" {
+		metadata["resourceVersion"] = version
+	}
 	if len(annotations) > 0 {
 		metadata["annotations"] = annotations
 	}

@@ -57,7 +57,9 @@ type Config struct {
 
 // A Provider runs pods as container groups. It implements Virtual Kubelet's
 // node.PodLifecycleHandler and node.PodNotifier: these methods only note what is wanted and
-// return at once; the work is done by Run's goroutines, which never give up on a pod.
+// return at once; the work is done by Run's goroutines, which never give up on a pod. They
+// write the pods' statuses too: Virtual Kubelet's own queue for that compares whole pods by
+// reflection several times a status, two fifths of what a node did for a burst of pods.
 type Provider struct {
 	Config
 	log      *slog.Logger
@@ -73,7 +75,7 @@ type Provider struct {
 	entries map[types.UID]*entry
 	orphans map[string]time.Time // group id → when first seen without a pod
 	region  region
-	notify  func(*corev1.Pod)
+	serving bool // Virtual Kubelet serves the pods: statuses may be told
 	health  health
 	usage   usage
 	rates   rates
@@ -90,7 +92,7 @@ type entry struct {
 	met             time.Time   // when this process first saw the pod
 	pod             *corev1.Pod // as Virtual Kubelet handed it over last
 
-	attempt int // the attempt whose annotation is written; 0: none yet
+	attempt int // the attempt that was announced or, the first, is about to be sent; 0: none yet
 
 	groupID string
 	group   *eci.Group // as last seen
@@ -99,7 +101,7 @@ type entry struct {
 	deaths  int        // groups that failed to be scheduled, one after the other
 	pause   time.Time  // no create before
 	busy    bool       // a worker is at it
-	ours    bool       // this process wrote the attempt: no group of it can be unknown
+	ours    bool       // the attempt is this process's own: no group of it can be unknown
 
 	// request was sent and its fate is unknown. It must be repeated unchanged: the same
 	// token with other parameters (a fresh service account token) is an error.
@@ -371,11 +373,12 @@ func (p *Provider) GetPods(ctx context.Context) ([]*corev1.Pod, error) {
 	return pods, nil
 }
 
-// NotifyPods keeps the callback by which statuses are told.
-func (p *Provider) NotifyPods(_ context.Context, tell func(*corev1.Pod)) {
+// NotifyPods is how Virtual Kubelet says that it is about to serve the pods; its callback is
+// not used.
+func (p *Provider) NotifyPods(context.Context, func(*corev1.Pod)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.notify = tell
+	p.serving = true
 	for uid := range p.entries {
 		p.outbox.Add(uid)
 	}
@@ -441,13 +444,16 @@ func (p *Provider) look() {
 	}
 }
 
+// statusWriters is how many statuses are written at the same time: each waits for the API server.
+const statusWriters = 16
+
 // Run works until the context ends, then returns; groups are left as they are.
 func (p *Provider) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range p.Workers {
 		wg.Go(func() { work(ctx, p.queue, p.sync, p.log, "pod") })
 	}
-	for range min(p.Workers, 8) {
+	for range min(p.Workers, statusWriters) {
 		wg.Go(func() { work(ctx, p.outbox, p.tell, p.log, "status") })
 	}
 	if p.LastWords != nil {

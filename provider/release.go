@@ -1,15 +1,8 @@
 package provider
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/placement"
@@ -45,27 +38,4 @@ func deletionCost(pod *corev1.Pod, group *eci.Group) string {
 		return costSpot
 	}
 	return costPayAsYouGo
-}
-
-// rank writes the deletion cost of a pod that is about to be Ready. The resource version
-// keeps it from writing over a value that somebody sets meanwhile; then it looks again.
-func (p *Provider) rank(ctx context.Context, pod *corev1.Pod, group *eci.Group) error {
-	cost := deletionCost(pod, group)
-	if cost == "" {
-		return nil
-	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion,
-		"annotations": map[string]string{corev1.PodDeletionCost: cost}}})
-	if err != nil {
-		return fmt.Errorf("encoding the deletion cost: %w", err)
-	}
-	_, err = p.Client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-	switch {
-	case apierrors.IsConflict(err):
-		p.outbox.AddAfter(pod.UID, 100*time.Millisecond)
-	case apierrors.IsNotFound(err):
-	case err != nil:
-		return fmt.Errorf("writing the deletion cost on the pod: %w", err)
-	}
-	return nil
 }

@@ -622,8 +622,8 @@ func TestLinesOfTheTimelineOpenToSingleEvents(t *testing.T) {
 	d.Press("/")
 	d.Type("started")
 	d.Press("Enter", "e")
-	d.See("Events › Started of deployment shop/checkout (3)")
-	d.See("pod shop/checkout-7d9f8b6c5-m0d3l")
+	d.See("Events › Started of deploy shop/checkout (3)")
+	d.See("po shop/checkout-7d9f8b6c5-m0d3l")
 	if n := strings.Count(d.Text(), "eci  Normal Started"); n != 3 {
 		t.Errorf("%d single events are shown, want 3:\n%s", n, d.Text())
 	}

@@ -72,7 +72,7 @@ func run(ctx context.Context, f *flags) error {
 		return err
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: events.Events("")})
+	broadcaster.StartRecordingToSink(&frankSink{EventSink: &corev1client.EventSinkImpl{Interface: events.Events("")}, log: logger})
 	defer broadcaster.Shutdown()
 	var nodes []*served
 	for _, n := range each {
@@ -191,6 +191,10 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		}()
 		group.Go(func() error { defer cancel(); return v.Run(ctx) })
 	}
+	group.Go(func() error {
+		sayMissingRights(ctx, client.AuthorizationV1(), f.webhookListen != "", first.Logger)
+		return nil
+	})
 	spill.Stock = lacks
 	group.Go(func() error { return burst.New(spill).Run(ctx) })
 	keeper := &migrate.Keeper{Client: client, Pods: func() []*corev1.Pod { return podsOf(informers) }, Holder: runner(), Return: returns, Logger: first.Logger}
@@ -287,7 +291,7 @@ func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 	return provider.NodeSpec{
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
 		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints, ServiceNetwork: provider.ServiceNetwork(f.serviceNetwork),
-		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU),
+		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU), VSwitches: f.vswitches,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
@@ -36,7 +39,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 `
 
 // startSlots starts the scenario above, with changes.
-func startSlots(t *testing.T, change ...func(*scenario.Scenario)) (*cluster, kubernetes.Interface) {
+func startSlots(t testing.TB, change ...func(*scenario.Scenario)) (*cluster, kubernetes.Interface) {
 	t.Helper()
 	s, err := scenario.Parse("slots", []byte(slots))
 	if err != nil {
@@ -46,8 +49,9 @@ func startSlots(t *testing.T, change ...func(*scenario.Scenario)) (*cluster, kub
 		f(s)
 	}
 	c := start(t, s)
-	config := c.lab.Config()
+	config := rest.CopyConfig(c.lab.Config())
 	config.QPS, config.Burst = 1000, 2000
+	config.ContentType = runtime.ContentTypeProtobuf
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +82,8 @@ func (x *tenant) deploy(name string, replicas int, cpu, marks, extra string) {
 
 // placed is how many pods of an app have a real node, the virtual node, and none.
 func (x *tenant) placed(app string) (onReal, onECI, pending int) {
-	for _, pod := range x.list("app=" + app) {
+	x.t.Helper()
+	for _, pod := range x.watched().list("app=" + app) {
 		switch {
 		case pod.DeletionTimestamp != nil:
 		case pod.Spec.NodeName == "":
@@ -98,8 +103,8 @@ func (x *tenant) places(app string, onReal, onECI, pending int) {
 	x.eventually(20*slack*time.Second, fmt.Sprintf("%s has %d pods on real nodes, %d on ECI, %d without a node", app, onReal, onECI, pending), func() (bool, string) {
 		r, e, p := x.placed(app)
 		ready := 0
-		for _, pod := range x.list("app=" + app) {
-			if pod.DeletionTimestamp == nil && isReady(&pod) {
+		for _, pod := range x.watched().list("app=" + app) {
+			if pod.DeletionTimestamp == nil && isReady(pod) {
 				ready++
 			}
 		}
@@ -109,17 +114,41 @@ func (x *tenant) places(app string, onReal, onECI, pending int) {
 
 func (x *tenant) scale(name string, replicas int) {
 	x.t.Helper()
-	x.do("scale", "deployment/"+name, "--replicas="+strconv.Itoa(replicas))
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	if _, err := x.client.AppsV1().Deployments(x.namespace).Patch(x.t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}, "scale"); err != nil {
+		x.t.Fatal(err)
+	}
 }
 
 // clear ends what the tenant has, so that the next one finds the slots free.
 func (x *tenant) clear() {
 	x.t.Helper()
-	x.do("delete", "deployments,statefulsets,daemonsets,cronjobs,jobs,hpa", "--all", "--wait=false")
-	x.do("delete", "pods", "--all", "--wait=false")
-	x.eventually(30*slack*time.Second, "all pods and groups are gone", func() (bool, string) {
-		n, g := len(x.list("")), len(x.groups())
-		return n+g == 0, fmt.Sprintf("%d pods, %d groups", n, g)
+	ctx := x.t.Context()
+	apps, batch, background := x.client.AppsV1(), x.client.BatchV1(), metav1.DeletePropagationBackground
+	how, all := metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{}
+	for _, err := range []error{
+		x.client.AutoscalingV2().HorizontalPodAutoscalers(x.namespace).DeleteCollection(ctx, how, all),
+		apps.Deployments(x.namespace).DeleteCollection(ctx, how, all),
+		apps.StatefulSets(x.namespace).DeleteCollection(ctx, how, all),
+		apps.DaemonSets(x.namespace).DeleteCollection(ctx, how, all),
+		batch.CronJobs(x.namespace).DeleteCollection(ctx, how, all),
+		batch.Jobs(x.namespace).DeleteCollection(ctx, how, all),
+		x.client.CoreV1().Pods(x.namespace).DeleteCollection(ctx, how, all),
+	} {
+		if err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	x.eventually(30*slack*time.Second, "all pods are gone", func() (bool, string) {
+		left := x.watched().list("")
+		if len(left) == 0 {
+			return true, ""
+		}
+		return false, fmt.Sprintf("%d, such as %s on %s, %s", len(left), left[0].Name, left[0].Spec.NodeName, left[0].Status.Phase)
+	})
+	x.eventually(30*slack*time.Second, "all groups are gone", func() (bool, string) {
+		g := x.groups()
+		return len(g) == 0, fmt.Sprintf("%d: %v", len(g), g)
 	})
 }
 
@@ -144,10 +173,14 @@ func (x *tenant) kept(app string, before map[types.UID]bool) {
 	}
 }
 
-// TestLoadSpillsToECIAndLeavesItAgain is the sentence that the product exists for.
+// TestLoadSpillsToECIAndLeavesItAgain is the sentence that the product exists for. With make soak
+// it goes on, and the node's leader is killed at ever other moments.
 func TestLoadSpillsToECIAndLeavesItAgain(t *testing.T) {
 	t.Parallel()
-	c, client := startSlots(t)
+	c, client := startSlots(t, func(s *scenario.Scenario) {
+		s.VirtualNodes[0].Standby = true
+		s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, quickLease...)
+	})
 	node := c.lab.Scenario.VirtualNodes[0].Name
 	t.Run("by hand", func(t *testing.T) {
 		x := newTenant(t, c.lab, client, node)
@@ -168,12 +201,53 @@ func TestLoadSpillsToECIAndLeavesItAgain(t *testing.T) {
 		x.scale("web", 12)
 		x.places("web", 12, 0, 0)
 	})
-	t.Run("by an autoscaler", func(t *testing.T) { followsTheLoad(newTenant(t, c.lab, client, node)) })
+	// The leader is killed as soon as the autoscaler has decided, up and down.
+	t.Run("by an autoscaler", func(t *testing.T) {
+		x := newTenant(t, c.lab, client, node)
+		followsTheLoad(x, x.killLeader)
+	})
+	if *soakFor < time.Minute {
+		return
+	}
+	seed := *soakSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", seed)
+	chance := rand.New(rand.NewPCG(seed, 0))
+	later := func(x *tenant) func() func() {
+		return func() func() {
+			pause(chance, nil, 0, 4*time.Second)
+			return x.killLeader()
+		}
+	}
+	for begin := time.Now(); time.Since(begin) < *soakFor && !t.Failed(); {
+		t.Run("by an autoscaler that nobody disturbs", func(t *testing.T) {
+			followsTheLoad(newTenant(t, c.lab, client, node), func() func() { return func() {} })
+		})
+		t.Run("by an autoscaler, killed later", func(t *testing.T) {
+			x := newTenant(t, c.lab, client, node)
+			followsTheLoad(x, later(x))
+		})
+		t.Run("three hundred at once", func(t *testing.T) {
+			x := newTenant(t, c.lab, client, node)
+			defer x.clear()
+			x.deploy("full", 24, "1", "", "")
+			x.places("full", 24, 0, 0)
+			killedInTheMiddle(x, 300, 320)
+		})
+		t.Run("a namespace for ECI only", func(t *testing.T) {
+			x := newTenant(t, c.lab, client, node)
+			defer x.clear()
+			serverlessNamespace(x, later(x))
+		})
+	}
 }
 
 // followsTheLoad has a HorizontalPodAutoscaler take a Deployment from 6 to 40 pods, to 24 and
-// back to 6. Six vCPU are all that the first six pods have, and 15 % of what forty have.
-func followsTheLoad(x *tenant) {
+// back to 6. Six vCPU are all that the first six pods have, and 15 % of what forty have. disturb
+// is called when the autoscaler has decided; what it returns, when its decision is done.
+func followsTheLoad(x *tenant, disturb func() (after func())) {
 	defer x.clear()
 	x.deploy("web", 6, "1", realFirst, "")
 	x.apply(`
@@ -217,8 +291,10 @@ spec:
 	stop := under(6)
 	wants(40)
 	step("load up: the autoscaler wanted 40")
+	after := disturb()
 	x.places("web", 24, 16, 0)
 	step("24 on real nodes and 16 on ECI, all Ready")
+	after()
 	bystanders := x.realUIDs("web")
 	x.do("patch", "hpa", "web", "--patch", `{"spec":{"minReplicas":24}}`)
 	stop()
@@ -226,10 +302,12 @@ spec:
 	stop = under(0.5)
 	wants(24)
 	step("load down: the autoscaler wanted 24")
+	after = disturb()
 	x.places("web", 24, 0, 0)
 	step("nothing was on ECI")
 	x.eventually(20*slack*time.Second, "the bill has stopped", func() (bool, string) { return len(x.groups()) == 0, fmt.Sprint(len(x.groups())) })
 	step("nothing was billed")
+	after()
 	x.kept("web", bystanders)
 	x.do("patch", "hpa", "web", "--patch", `{"spec":{"minReplicas":6}}`)
 	wants(6)

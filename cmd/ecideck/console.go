@@ -66,10 +66,6 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 		scope = kube.Namespace
 	}
 	sources := o.sources(kube, scope)
-	sources.State = setup.StateDir("history")
-	if scope == "" {
-		sources.Fallback = kube.Namespace // asked for all, but not by name: some is better than nothing
-	}
 	store := collectors.NewStore()
 	sources.Latest = store.Latest
 	all := collectors.All(sources)

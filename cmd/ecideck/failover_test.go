@@ -24,8 +24,7 @@ func TestAKilledLeaderIsReplacedUnderItsPods(t *testing.T) {
 	const lease = 3 * time.Second
 	c := startQuickLab(t, func(s *scenario.Scenario) {
 		s.VirtualNodes[0].Standby = true
-		s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, "--leader-elect-lease-duration="+lease.String(),
-			"--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
+		s.VirtualNodes[0].Args = append(s.VirtualNodes[0].Args, quickLease...)
 	})
 	client, err := kubernetes.NewForConfig(c.lab.Config())
 	if err != nil {
@@ -112,7 +111,11 @@ spec:
 // leader is the part that holds the node's lease.
 func (x *tenant) leader() string {
 	x.t.Helper()
-	lease, err := x.client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(x.t.Context(), "ecideck-node-"+x.node, metav1.GetOptions{})
+	name := x.node
+	if len(x.lab.Scenario.VirtualNodes) > 1 {
+		name = "virtual-kubelet-" + x.lab.Scenario.Region // of all that the process serves
+	}
+	lease, err := x.client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(x.t.Context(), "ecideck-node-"+name, metav1.GetOptions{})
 	if err != nil {
 		x.t.Fatal(err)
 	}

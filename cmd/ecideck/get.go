@@ -48,14 +48,14 @@ func listings() []listing {
 	costed := slices.Concat(placing, pricing, using)
 	owned := slices.Concat(costed, owning, scaling)
 	return []listing{
-		{name: "overview", kind: "AttentionList", sources: slices.Concat(owned, []string{"events", "node-metrics", "account", "subnets"}), whole: true, orphans: true, table: overviewTable},
+		{name: "overview", kind: "AttentionList", sources: slices.Concat(owned, []string{"events", "node-metrics", "account", "subnets", "operations", "bursts"}), whole: true, orphans: true, table: overviewTable},
 		{name: "pods", kind: "PodList", sources: costed, table: podTable},
 		{name: "groups", kind: "GroupList", sources: append([]string{"groups", "pods", "nodes", "cluster"}, slices.Concat(pricing, using)...), whole: true, orphans: true, table: groupTable},
 		{name: "nodes", kind: "NodeList", sources: append([]string{"nodes", "pods", "cluster", "groups", "node-metrics"}, pricing...), whole: true, table: nodeTable},
 		{name: "workloads", kind: "WorkloadList", sources: owned, table: workloadTable},
 		{name: "scaling", kind: "ScalingList", sources: owned, table: scalingTable},
-		{name: "events", kind: "EventList", sources: append([]string{"events", "groups", "pods", "nodes", "cluster"}, owning...), table: eventTable},
-		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills"}), whole: true, orphans: true, table: costTable},
+		{name: "events", kind: "EventList", sources: append([]string{"events", "groups", "pods", "nodes", "cluster", "operations"}, owning...), table: eventTable},
+		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills", "history"}), whole: true, orphans: true, table: costTable},
 	}
 }
 
@@ -164,7 +164,7 @@ func (g *getOptions) progress(text string) {
 // sources are what the collectors read from. A missing region or missing credentials are
 // the groups source's error, nobody else's.
 func (o *options) sources(kube *setup.Kube, namespace string) collectors.Sources {
-	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Probe: kube.Probe}
+	s := collectors.Sources{Kubernetes: kube.Client, Dynamic: kube.Dynamic, Metrics: kube.Metrics, Namespace: namespace, Named: kube.Namespaces(), State: setup.StateDir("history"), Audit: setup.StateDir("ops"), Probe: kube.Probe}
 	region := ""
 	s.Book = func() (fleet.PriceBook, error) {
 		book, err := setup.Prices(setup.ConfigFile())
@@ -387,6 +387,8 @@ func failures(s *fleet.Snapshot, timeout time.Duration) []string {
 		why := source.Error
 		switch {
 		case why != "":
+		case source.Partial:
+			why = source.Note
 		case source.Read.IsZero():
 			why = fmt.Sprintf("no answer within %s", timeout)
 		default:

@@ -21,13 +21,15 @@ type costRow struct {
 	Pods      int        `json:"pods"`
 	Costs     []sumItem  `json:"costs"`
 	Unpriced  int        `json:"unpriced"`
-	Billed    []moneyRow `json:"billed"` // of namespaces, this month's bill so far; null: not known
+	Redated   int        `json:"accruedAtLaterPrice"` // of how many a part of accrued is reckoned at a price that was read later
+	Billed    []moneyRow `json:"billed"`              // of namespaces, this month's bill so far; null: not known
 }
 
 // A totalItem is what the cluster costs.
 type totalItem struct {
 	Costs    []sumItem `json:"costs"`
 	Unpriced int       `json:"unpriced"`
+	Redated  int       `json:"accruedAtLaterPrice"`
 }
 
 // A billItem is the month's bill so far beside what was seen here.
@@ -38,6 +40,8 @@ type billItem struct {
 	Others    []moneyRow `json:"others"`    // for other groups of the account
 	Estimated []moneyRow `json:"estimated"` // what was seen here in that time
 	Seen      float64    `json:"seenSeconds"`
+	// Difference is ours minus estimated; null: too little of that time was seen here.
+	Difference []moneyRow `json:"difference"`
 }
 
 type moneyRow struct {
@@ -98,7 +102,7 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 		}
 		item := costRow{
 			Key: r.Key, Kind: known(r.Target.Kind), Namespace: known(r.Target.Namespace), Name: known(r.Target.Name),
-			Pods: r.Pods, Costs: newSums(r.Cost, o.now), Unpriced: r.Cost.Unknown,
+			Pods: r.Pods, Costs: newSums(r.Cost, o.now), Unpriced: r.Cost.Unknown, Redated: r.Cost.Redated,
 		}
 		if r.Key == fleet.KeyIdle {
 			for i := range item.Costs {
@@ -118,10 +122,17 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 	}
 	bill := billItem{From: s.Bill.From.UTC(), Through: knownTime(s.Bill.Through), Ours: newMoneyRows(s.Bill.Ours), Others: newMoneyRows(s.Bill.Others),
 		Estimated: newMoneyRows(s.Bill.Estimated), Seen: s.Bill.Seen.Seconds()}
-	total := totalItem{newSums(s.Cost, o.now), s.Cost.Unknown}
+	if differences, ok := s.Bill.Difference(); ok {
+		bill.Difference = append([]moneyRow{}, newMoneyRows(differences)...)
+	}
+	total := totalItem{newSums(s.Cost, o.now), s.Cost.Unknown, s.Cost.Redated}
 	t.extra = []field{{"total", total}, {"bill", bill}}
-	t.footer = []string{"", fmt.Sprintf("all: %s/h, %s in a month of %d h, %s so far; %d without a price",
-		format.SumRate(s.Cost, main), format.SumMonth(s.Cost, main), fleet.MonthHours, format.SumAccrued(s.Cost, main, o.now), s.Cost.Unknown), view.BillLine(s.Bill)}
+	redated := ""
+	if n := s.Cost.Redated; n > 0 {
+		redated = fmt.Sprintf(" (%d of them partly at a price that was read later than they began)", n)
+	}
+	t.footer = []string{"", fmt.Sprintf("all: %s/h, %s in a month of %d h, %s so far%s; %d without a price",
+		format.SumRate(s.Cost, main), format.SumMonth(s.Cost, main), fleet.MonthHours, format.SumAccrued(s.Cost, main, o.now), redated, s.Cost.Unknown), view.BillLine(s.Bill)}
 	return t
 }
 

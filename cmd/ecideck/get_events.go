@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
 )
 
 // An eventItem is one line of the timeline: events that say the same of the same thing, or
@@ -16,7 +17,7 @@ type eventItem struct {
 	First   *time.Time  `json:"first"`
 	Count   int         `json:"count"`
 	Objects int         `json:"objects"` // how many objects they are about
-	Source  string      `json:"source"`  // k8s, eci
+	Source  string      `json:"source"`  // k8s, eci, or ecideck for operations
 	Type    *string     `json:"type"`    // Normal, Warning
 	Reason  *string     `json:"reason"`
 	Message *string     `json:"message"` // of the newest
@@ -57,9 +58,9 @@ func eventTable(s *fleet.Snapshot, o listOptions) table {
 			Message: known(m.Message), Object: newRefItem(fleet.Ref{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name, UID: m.UID}),
 			Subject: workloadRef{m.Subject.Kind, m.Subject.Name},
 		}
-		about := strings.ToLower(m.Kind) + "/" + m.Name
+		about := format.Kind(m.Kind) + "/" + m.Name
 		if m.Objects > 1 {
-			about = fmt.Sprintf("%s/%s (%d)", strings.ToLower(m.Subject.Kind), m.Subject.Name, m.Objects)
+			about = fmt.Sprintf("%s/%s (%d)", format.Kind(m.Subject.Kind), m.Subject.Name, m.Objects)
 		}
 		t.rows = append(t.rows, row{item: item, namespace: m.Namespace, cells: []string{
 			age(m.Time, o.now), m.Source, m.Type, m.Reason, strconv.Itoa(count), about, strings.Join(strings.Fields(m.Message), " "), age(m.First, o.now), strconv.Itoa(m.Objects),

@@ -73,6 +73,9 @@ func groupTable(s *fleet.Snapshot, o listOptions) table {
 			if u, ok := s.Usage(p); ok {
 				item.Usage = newUsageItem(u)
 			}
+		} else if g.Relation != fleet.Foreign {
+			cost = s.GroupCost(g)
+			item.Cost = newCostItem(cost, o.now)
 		}
 		pod := ""
 		if id.PodName != "" {

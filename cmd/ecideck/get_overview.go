@@ -98,7 +98,7 @@ func overviewTable(s *fleet.Snapshot, o listOptions) table {
 	}
 	fmt.Fprintf(w, "all\t\t\t\t\t%s\t%s\n", format.SumRate(s.Cost, main), format.SumMonth(s.Cost, main))
 	_ = w.Flush() // into memory
-	t.extra = []field{{"places", places}, {"total", totalItem{newSums(s.Cost, o.now), s.Cost.Unknown}}}
+	t.extra = []field{{"places", places}, {"total", totalItem{newSums(s.Cost, o.now), s.Cost.Unknown, s.Cost.Redated}}}
 	t.footer = append([]string{""}, strings.Split(strings.TrimRight(b.String(), "\n"), "\n")...)
 	return t
 }

@@ -75,6 +75,7 @@ func newLab(t *testing.T) *lab {
 	}
 	t.Setenv("KUBECONFIG", l.kube)
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("ECIDECK_REGION", "cn-hangzhou")
 	t.Setenv("ECIDECK_ECI_ENDPOINT", l.eci)
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", ecitest.DefaultAccessKeyID)
@@ -119,7 +120,7 @@ func emptyList(path string) string {
 		"/deployments": {"DeploymentList", "apps/v1"}, "/replicasets": {"ReplicaSetList", "apps/v1"}, "/statefulsets": {"StatefulSetList", "apps/v1"},
 		"/daemonsets": {"DaemonSetList", "apps/v1"}, "/jobs": {"JobList", "batch/v1"}, "/cronjobs": {"CronJobList", "batch/v1"},
 		"/horizontalpodautoscalers": {"HorizontalPodAutoscalerList", "autoscaling/v2"}, "/poddisruptionbudgets": {"PodDisruptionBudgetList", "policy/v1"},
-		"/events": {"EventList", "v1"},
+		"/events": {"EventList", "v1"}, "/configmaps": {"ConfigMapList", "v1"},
 	} {
 		if strings.HasSuffix(path, suffix) {
 			return fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"7"},"items":[]}`, list[0], list[1])
@@ -236,6 +237,7 @@ func TestExitCodes(t *testing.T) {
 		{"wrong credentials", func(t *testing.T, _ *lab) { t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong") }, []string{"get", "pods"}, 3, "web-5d8f-x", "groups: "},
 		{"nodes may not be read", func(_ *testing.T, l *lab) { l.denied["/api/v1/nodes"] = true }, []string{"get", "pods"}, 3, "web-5d8f-x", "may not list and watch nodes"},
 		{"pods may not be read in all namespaces", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"get", "pods", "-A"}, 1, "", "choose a namespace with -n"},
+		{"nor the namespaces be listed: the kubeconfig's is", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"], l.denied["/api/v1/namespaces"] = true, true }, []string{"get", "pods", "-A"}, 3, "web-5d8f-x", "pods: only those of namespace shop: this user may not read all namespaces"},
 		{"but in one", func(_ *testing.T, l *lab) { l.denied["/api/v1/pods"] = true }, []string{"get", "pods", "-n", "shop"}, 0, "web-5d8f-x", ""},
 		{"no kubeconfig", func(t *testing.T, _ *lab) {
 			t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
+	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
@@ -34,7 +36,8 @@ virtualNodes:
 - name: vk-h
   vSwitches: [vsw-h]
   probe: true
-  args: [--poll-min=250ms, --network-probe=1m, --network-probe-image=registry.example.com/busybox:1]
+  standby: true
+  args: [--poll-min=250ms, --network-probe=1m, --network-probe-image=registry.example.com/busybox:1, --leader-elect-lease-duration=3s, --leader-elect-renew-deadline=2s, --leader-elect-retry-period=500ms]
 - name: vk-i
   vSwitches: [vsw-i]
 nodes:
@@ -123,6 +126,13 @@ func TestAClusterJoins(t *testing.T) {
 	probe(0, "ClusterIP   10.96.0.1:443", proxy...)
 	probe(1, "does not route the Services' addresses", api, "--cluster-dns=10.96.0.10", "--service-network=routes")
 
+	// A node that counts on routes, which are not there yet. It tries its network again in a minute.
+	routed, routedStandsBy := x.pair("vk-r", api, "--cluster-dns=10.96.0.10", "--service-network=routes", "--burst=all", "--network-probe=1m", "--network-probe-image=registry.example.com/busybox:1")
+	x.eventually(30*slack*time.Second, "vk-r says that there are no routes", func() (bool, string) {
+		status, message := network("vk-r")
+		return status == corev1.ConditionFalse && strings.Contains(message, "ClusterIP"), string(status) + " " + message
+	})
+
 	// What the probe says is what pods meet: without a kube-proxy and with one.
 	asks := func(pod, want string) {
 		t.Helper()
@@ -134,18 +144,43 @@ func TestAClusterJoins(t *testing.T) {
 	x.apply(on("vk-i", "without"))
 	x.untilReady("without")
 	asks("without", "code=1")
-	sidecar := x.another("vk-s", append(proxy, "--kube-proxy-cpu=0", "--kube-proxy-memory=0")...)
+	serves, standsBy := x.pair("vk-s", append(proxy, "--kube-proxy-cpu=0", "--kube-proxy-memory=0")...)
 	x.apply(on("vk-s", "with"))
+	x.eventually(20*slack*time.Second, "its group is being made", func() (bool, string) { return len(c.groups("with")) > 0, "" })
+	serves.kill()
 	x.untilReady("with")
 	asks("with", "code=0")
+	if n := len(x.groups()); n != 2 { // and that of the pod without
+		t.Errorf("%d groups for two pods", n)
+	}
 	x.do("delete", "pod", "with", "without")
-	sidecar()
+	standsBy.stop()
 
-	// Somebody adds routes, and the condition and the bursts follow.
+	// Somebody adds routes, and the condition and the bursts follow, though the process that waits
+	// for them is killed. Here every pod may burst that does not opt out.
+	x.do("cordon", "vk-h", "vk-i") // their own process would let nobody go there; this one does not know them
+	x.deploy("unmarked", 2, "1", "", "")
+	x.deploy("out", 1, "1", "", "nodeSelector: {nobody: here},") // no virtual node has it
+	x.says(burst.ReasonNoNode, "node vk-r has ClusterNetworkReachable=False")
 	if err := c.lab.Access.Admin(t.Context(), http.MethodPut, "/_ecitest/routes", append(routes, ecitest.Route{To: "10.96.0.0/16", Reachable: true}), nil); err != nil {
 		t.Fatal(err)
 	}
+	routed.kill()
 	probe(0, "pod         10.88.", api, "--cluster-dns=10.96.0.10", "--service-network=routes")
+	x.eventually(60*slack*time.Second, "the unmarked pods burst", func() (bool, string) {
+		there := 0
+		for _, pod := range x.watched().list("app=unmarked") {
+			if pod.Spec.NodeName == "vk-r" && isReady(pod) {
+				there++
+			}
+		}
+		status, message := network("vk-r")
+		return there == 2, fmt.Sprintf("%d; %s %s", there, status, message)
+	})
+	x.says(burst.ReasonKept, "nobody=here")
+	x.clear()
+	routedStandsBy.stop()
+	x.do("uncordon", "vk-h", "vk-i")
 	for _, g := range c.groups("ecideck-probe") {
 		if !g.Status.Ended() && g.Tags["NodeName"] == "by-hand" {
 			t.Errorf("a probe left group %s (%s)", g.ID, g.Status)
@@ -165,8 +200,23 @@ spec: {nodeName: %s, terminationGracePeriodSeconds: 1, containers: [{name: main,
 `, name, node)
 }
 
-// another starts one more ecideck-node in the lab, with its node; the function ends it.
-func (x *tenant) another(node string, flags ...string) (stop func()) {
+// A nodeProcess is one more ecideck-node in the lab.
+type nodeProcess struct {
+	x    *tenant
+	node string
+	cmd  *exec.Cmd
+	log  *lockedText
+}
+
+// pair starts two processes of one more node, of which the first serves it.
+func (x *tenant) pair(node string, flags ...string) (serves, standsBy *nodeProcess) {
+	x.t.Helper()
+	flags = append(slices.Clone(quickLease), flags...)
+	return x.another(node, flags...), x.another(node, flags...)
+}
+
+// another starts a process, and waits until its node is Ready.
+func (x *tenant) another(node string, flags ...string) *nodeProcess {
 	x.t.Helper()
 	bin, err := kubetest.Programs(x.t.Context(), raceEnabled)
 	if err != nil {
@@ -178,25 +228,37 @@ func (x *tenant) another(node string, flags ...string) (stop func()) {
 	cmd.Env = append(os.Environ(), x.lab.Access.Environment()...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
-	log := &lockedText{}
-	cmd.Stdout, cmd.Stderr = log, log
+	p := &nodeProcess{x, node, cmd, &lockedText{}}
+	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		x.t.Fatal(err)
 	}
 	x.eventually(20*slack*time.Second, node+" is Ready", func() (bool, string) {
 		out, _ := x.try("get", "node", node)
-		return strings.Contains(out, " Ready"), out + log.String()
+		return strings.Contains(out, " Ready"), out + p.log.String()
 	})
-	return func() {
-		x.t.Helper()
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			x.t.Error(err)
-		}
-		if err := cmd.Wait(); err != nil || strings.Contains(log.String(), "DATA RACE") {
-			x.t.Errorf("%s ended with %v\n%s", node, err, log.String())
-		}
-		x.do("delete", "node", node)
+	return p
+}
+
+// kill ends the process as a crash does.
+func (p *nodeProcess) kill() {
+	p.x.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.x.t.Error(err)
 	}
+	_ = p.cmd.Wait() // it says that it was killed
+}
+
+// stop ends the process as its owner does, and removes the node.
+func (p *nodeProcess) stop() {
+	p.x.t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		p.x.t.Error(err)
+	}
+	if err := p.cmd.Wait(); err != nil || strings.Contains(p.log.String(), "DATA RACE") {
+		p.x.t.Errorf("%s ended with %v\n%s", p.node, err, p.log.String())
+	}
+	p.x.do("delete", "node", p.node)
 }
 
 // lockedText is what a process prints.
@@ -255,14 +317,32 @@ func twoZones(x *tenant) {
 		x.t.Fatal(err)
 	}
 	x.untilReady("in-h")
-	if err := x.lab.Kill(kubetest.Node); err != nil {
-		x.t.Fatal(err)
+
+	// Both nodes go on in the other process, with the groups that they have.
+	groups := map[string]string{}
+	for _, pod := range []string{"in-h", "in-i"} {
+		groups[pod] = x.get(pod).Annotations[eci.AnnotationInstanceID]
 	}
-	if err := x.lab.StartPart(kubetest.Node); err != nil {
-		x.t.Fatal(err)
+	led := x.killLeader()
+	for _, zone := range []string{"h", "i"} {
+		x.apply(on("vk-"+zone, "after-"+zone)) // while nobody serves it
 	}
-	x.do("delete", "pod", "in-h", "in-i")
-	x.eventually(60*slack*time.Second, "both groups are gone, and were one a pod", func() (bool, string) {
+	led()
+	for _, zone := range []string{"h", "i"} {
+		x.untilReady("after-" + zone)
+		if id := x.untilReady("in-" + zone).Annotations[eci.AnnotationInstanceID]; id != groups["in-"+zone] {
+			x.t.Errorf("in-%s had the group %s and has %s", zone, groups["in-"+zone], id)
+		}
+		x.eventually(20*slack*time.Second, "logs of node vk-"+zone+" work through the other process", func() (bool, string) {
+			out, code := x.try("logs", "in-"+zone, "--tail=1")
+			return code == 0 && strings.Count(out, "\n") == 1, out
+		})
+	}
+	if n := len(x.groups()); n != 4 {
+		x.t.Errorf("%d groups for four pods", n)
+	}
+	x.do("delete", "pod", "in-h", "in-i", "after-h", "after-i")
+	x.eventually(60*slack*time.Second, "all groups are gone, and were one a pod", func() (bool, string) {
 		return len(x.groups()) == 0, fmt.Sprint(x.groups())
 	})
 }

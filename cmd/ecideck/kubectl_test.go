@@ -88,6 +88,7 @@ type tenant struct {
 	namespace string
 	node      string // the virtual one
 	client    kubernetes.Interface
+	pods      *onlooker // see watched
 }
 
 func newTenant(t testing.TB, lab *kubetest.Lab, client kubernetes.Interface, node string) *tenant {
@@ -96,7 +97,7 @@ func newTenant(t testing.TB, lab *kubetest.Lab, client kubernetes.Interface, nod
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &tenant{&cluster{t, lab}, namespace.Name, node, client}
+	x := &tenant{cluster: &cluster{t, lab}, namespace: namespace.Name, node: node, client: client}
 	x.eventually(30*slack*time.Second, "the namespace has its service account", func() (bool, string) {
 		_, err := client.CoreV1().ServiceAccounts(x.namespace).Get(t.Context(), "default", metav1.GetOptions{})
 		return err == nil, fmt.Sprint(err)

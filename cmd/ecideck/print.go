@@ -58,12 +58,13 @@ type sourceItem struct {
 	Name       string   `json:"name"`
 	AgeSeconds *float64 `json:"ageSeconds"`
 	Error      *string  `json:"error"`
+	Note       *string  `json:"note"` // what of it is missing or doubtful, although it was read
 }
 
 func sourcesOf(s *fleet.Snapshot, now time.Time) []sourceItem {
 	items := []sourceItem{}
 	for _, source := range s.Sources {
-		item := sourceItem{Name: source.Name, Error: known(source.Error)}
+		item := sourceItem{Name: source.Name, Error: known(source.Error), Note: known(source.Note)}
 		if !source.Read.IsZero() {
 			age := math.Round(max(0, now.Sub(source.Read).Seconds())*1000) / 1000
 			item.AgeSeconds = &age

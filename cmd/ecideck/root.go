@@ -62,7 +62,7 @@ Exit codes: 0 all is well, 1 nothing could be done or shown, 2 wrong usage,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return setup.Exit(setup.ExitUsage, fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
 	})
-	root.AddCommand(newGet(o), newLogs(o), newWhy(o), newBurst(o), newMigrate(o), newDrain(o), newCordon(o), newUncordon(o), newOps(o), newDoctor(o), newVersion(o))
+	root.AddCommand(newGet(o), newLogs(o), newWhy(o), newBurst(o), newMigrate(o), newDrain(o), newCordon(o), newUncordon(o), newOps(o), newConfig(o), newDoctor(o), newVersion(o))
 	return root
 }
 

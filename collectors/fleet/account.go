@@ -99,6 +99,23 @@ type Bill struct {
 	namespaces map[string]*money.Sum
 }
 
+// Difference is what was billed minus what was seen here in the same time, in each currency of
+// both, and whether that can be told: only where nearly all of that time was looked at.
+func (b *Bill) Difference() (list []money.Money, known bool) {
+	span := b.Through.Sub(b.From)
+	if b.Through.IsZero() || b.Seen < span-span/20 {
+		return nil, false
+	}
+	for _, billed := range b.Ours {
+		for _, seen := range b.Estimated {
+			if d, err := billed.Sub(seen); err == nil {
+				list = append(list, d)
+			}
+		}
+	}
+	return list, true
+}
+
 // Namespace is what was billed for a namespace of this cluster, in each currency.
 func (b *Bill) Namespace(name string) []money.Money {
 	if sum := b.namespaces[name]; sum != nil {

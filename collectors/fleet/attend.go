@@ -20,10 +20,12 @@ func (b *builder) attend() {
 	}
 	out = append(out, b.attendNodes()...)
 	out = append(out, b.attendAccount()...)
+	out = append(out, b.attendSwitch()...)
+	out = append(out, b.attendOperations()...)
 	out = append(out, b.attendSources()...)
 	main := b.s.Currency()
 	topics := []Topic{TopicLost, TopicNotice, TopicOrphans, TopicDisagree, TopicStuck, TopicBroken, TopicNode, TopicMaximum,
-		TopicBudget, TopicQuota, TopicAddresses, TopicRollout, TopicSource, TopicPrice}
+		TopicBudget, TopicBurst, TopicOperation, TopicQuota, TopicAddresses, TopicRollout, TopicSource, TopicPrice}
 	slices.SortStableFunc(out, func(x, y Attention) int {
 		due := 0
 		switch {
@@ -70,21 +72,22 @@ func (b *builder) attendGroups() []Attention {
 		if a.Count > 1 {
 			a.Text = "paid for nothing: their pods are gone"
 		}
-		_, there := b.s.built.nodes[maker]
-		switch {
-		case maker == "":
-			a.Remedy = "make sure that nothing needs them, then delete them in ECI"
+		them := "it"
+		if a.Count > 1 {
+			them = "them"
+		}
+		a.Remedy = fmt.Sprintf("make sure that nothing needs %s, then delete %[1]s in ECI", them)
+		switch _, there := b.s.built.nodes[maker]; {
 		case there:
-			a.Remedy = fmt.Sprintf("the virtual node %s should remove them: look at its log", maker)
-		default:
-			a.Text += ", and so is the node that made it, " + maker
-			a.Remedy = "make sure that nothing needs them, then delete them in ECI"
+			a.Remedy = fmt.Sprintf("the virtual node %s should remove %s: look at its log", maker, them)
+		case maker != "":
+			a.Text += fmt.Sprintf(", and so is the node that made %s, %s", them, maker)
 		}
 		out = append(out, *a)
 	}
 	noticed := map[*Group]bool{}
-	for _, g := range b.s.Groups {
-		if g.Notice != "" && !g.Status.Ended() && (g.Relation == Joined || g.Relation == Orphan) {
+	for _, at := range b.s.built.groups.noticed {
+		if g := b.s.Groups[at]; g.Relation == Joined || g.Relation == Orphan {
 			noticed[g] = true
 		}
 	}
@@ -117,7 +120,8 @@ func (b *builder) attendGroups() []Attention {
 // attendWorkload: why it is stuck, pods that are lost or that the two sides disagree about,
 // an autoscaler at its maximum, a budget that blocks.
 func (b *builder) attendWorkload(w *Workload) []Attention {
-	if w.Trouble == Fine && w.Scaling.State != ScalingStuck && !w.limited() && w.Rollout.State != RolloutStuck {
+	taken := !w.reclaimed.IsZero() && b.now.Sub(w.reclaimed) < time.Hour
+	if !taken && w.Trouble == Fine && w.Scaling.State != ScalingStuck && !w.limited() && w.Rollout.State != RolloutStuck && w.BurstPods == 0 {
 		if w.Budget == nil || w.Budget.Allowed > 0 {
 			return nil
 		}
@@ -125,12 +129,16 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 	var out []Attention
 	subject := w.Namespace + "/" + w.Name
 	self := Ref{w.Kind, w.Namespace, w.Name, w.UID}
-	var lost, apart, broken, paid []*Placement
+	var lost, apart, broken, paid, reclaimed []*Placement
 	for _, p := range w.members {
 		if p.Cost.Waste {
 			paid = append(paid, p)
 		}
 		switch {
+		case !p.reclaimed().IsZero():
+			if b.now.Sub(p.reclaimed()) < time.Hour {
+				reclaimed = append(reclaimed, p)
+			}
 		case p.Status == StatusLost:
 			lost = append(lost, p)
 		case p.Trouble == Broken && strings.Contains(p.Status, "/"):
@@ -162,9 +170,24 @@ func (b *builder) attendWorkload(w *Workload) []Attention {
 	}
 	add(TopicLost, Broken, lost, "lost", "delete the pod: its owner makes a new one")
 	add(TopicDisagree, Broken, apart, "of which Kubernetes and ECI say different things", "look whether the virtual node runs: it brings the two together")
+	if len(reclaimed) > 0 {
+		a := Attention{Topic: TopicNotice, Severity: Degraded, Subject: subject, Target: self, Count: len(reclaimed), Since: w.reclaimed,
+			Text:   fmt.Sprintf("the cloud took back the spot group of %s (BidFailed)", plural(len(reclaimed), "pod")),
+			Remedy: "its owner makes a new one; the annotation k8s.aliyun.com/eci-spot-fallback lets that start without spot stock"}
+		if len(reclaimed) == 1 {
+			a.Target = podRef(reclaimed[0].Pod)
+		}
+		if !w.needsReplicas() {
+			a.Severity, a.Remedy = Broken, "nothing makes it again: make it anew, or let it run without spot"
+		}
+		out = append(out, a)
+	}
 	// A Job that failed is not tried again: after a day it is history.
 	old := (w.Kind == "Job" || w.Kind == kindPod) && b.now.Sub(w.Scaling.Since) > 24*time.Hour && w.Pods.All() == 0
-	if said := len(lost) > 0 && w.Scaling.Reason == lost[0].Reason; w.Scaling.State == ScalingStuck && !old && !said {
+	bursts, held := b.attendBurst(w)
+	out = append(out, bursts...)
+	held = held && w.Scaling.Layer == LayerSchedule
+	if said := held || len(lost) > 0 && w.Scaling.Reason == lost[0].Reason; w.Scaling.State == ScalingStuck && !old && !said {
 		a := Attention{Topic: TopicStuck, Severity: Broken, Subject: subject, Remedy: w.Scaling.Remedy, Target: self, Since: w.Scaling.Since}
 		a.Text = w.Scaling.Reason
 		if w.needsReplicas() && w.Desired >= 0 {
@@ -275,14 +298,21 @@ func (b *builder) attendSources() []Attention {
 			continue
 		}
 		if at, there := failed[why]; there { // one cause, several sources
-			out[at].Subject += ", " + s.Name
-			out[at].Count++
+			switch out[at].Count++; {
+			case out[at].Count <= 3:
+				out[at].Subject += ", " + s.Name
+			default:
+				out[at].Subject = fmt.Sprintf("%s and %d more", out[at].Target.Name, out[at].Count-1)
+			}
 			continue
 		}
 		failed[why] = len(out)
 		out = append(out, Attention{Topic: TopicSource, Severity: severity, Subject: s.Name, Text: why, Count: 1, Since: s.Read,
 			Remedy: "what depends on it is as old as its age says", Target: Ref{Kind: KindSource, Name: s.Name}})
-		if s.Read.IsZero() {
+		switch {
+		case s.Error == "" && s.Partial:
+			out[len(out)-1].Remedy = "what is counted is of these; the others are not shown"
+		case s.Read.IsZero():
 			out[len(out)-1].Remedy = "nothing that it would say is known until then"
 		}
 	}

@@ -18,6 +18,8 @@ const (
 	TopicBudget    Topic = "budget"    // a disruption budget that allows nothing
 	TopicQuota     Topic = "quota"     // little of the account's vCPU quota is left
 	TopicAddresses Topic = "addresses" // few free addresses in a vSwitch
+	TopicBurst     Topic = "burst"     // pods that a guardrail holds back, bursts that last, or are stopped
+	TopicOperation Topic = "operation" // a migration or drain that has not ended
 	TopicRollout   Topic = "rollout"   // a rollout over its deadline
 	TopicSource    Topic = "source"    // a source that can't be read
 	TopicPrice     Topic = "price"     // things without a price

@@ -17,10 +17,12 @@ type built struct {
 	ids      clusterIDs
 	votes    map[string]int // how many annotated groups carry which cluster id
 	claims   []int32        // per group: how many pods chose it
+	loose    []int          // positions of the groups of this cluster that no placement holds and that have not ended
 	strikes  map[string]int // per group without a pod: the sweep that first missed the pod
 	rechecks map[*Pod]time.Time
 	prices   *pricer
-	past     bool // the history that was kept is in this one's
+	held     map[podName]*Event // pods that ecideck-node does not let onto ECI, by its newest words
+	past     bool               // the history that was kept is in this one's
 	workloads
 }
 
@@ -49,6 +51,7 @@ func Build(in Inputs, now time.Time, previous *Snapshot) *Snapshot {
 	b.groupEvents()
 	b.remember()
 	b.account()
+	b.s.Operations, b.s.Bursts = b.in.Operations.Items, b.in.Bursts
 	b.attend()
 	b.s.built.prices.frozen = true
 	return b.s
@@ -64,10 +67,11 @@ type builder struct {
 	sameAround bool // nothing beside their own objects changed that says why workloads scale
 	sameUsage  bool
 	sameOwners bool         // no pod came, went or changed its owner
-	before     []*Placement // per pod of in: its placement in old, also when the pod changed
-	todo       []int        // the pods to look at, by position, in order
-	left       []*Placement // placements of old whose pod is gone
+	todo       []int        // the pods to look at, by position
+	before     []*Placement // parallel to todo: its placement in old, also when the pod changed; nil: it is new
 	joins      []join       // parallel to todo
+	left       []*Placement // placements of old whose pod is gone
+	shared     bool         // s.Placements is old's slice as long as none of them is another
 }
 
 func same[T any](a, b []T) bool {
@@ -95,39 +99,67 @@ func (b *builder) index() {
 }
 
 // matchPods walks the old and the new pods side by side. Both are sorted, so a pod that did
-// not change is found by comparing pointers alone, without touching its memory.
+// not change is found by comparing pointers alone, without touching its memory, and whole
+// runs of them are copied at once: with a collector marking, each pointer that is stored by
+// itself costs more than the comparison.
 func (b *builder) matchPods() {
-	was, is := b.old.built.in.Pods.Items, b.in.Pods.Items
-	b.before = make([]*Placement, len(is))
-	b.s.Placements = make([]*Placement, len(is), len(is)+8)
-	due := map[*Pod]bool{}
-	for p, at := range b.old.built.rechecks {
-		if !b.now.Before(at) {
-			due[p] = true
-		}
+	was, is, old := b.old.built.in.Pods.Items, b.in.Pods.Items, b.old.Placements
+	b.todo, b.before, b.left, b.shared = nil, nil, nil, false
+	if same(was, is) && len(old) >= len(is) && !b.whole {
+		b.s.Placements, b.shared = old[:len(is):len(is)], true
+	} else {
+		b.s.Placements = make([]*Placement, len(is), len(is)+8)
 	}
 	i, j := 0, 0
-	for i < len(was) || j < len(is) {
-		switch {
-		case i < len(was) && j < len(is) && was[i] == is[j]:
-			b.before[j] = b.old.Placements[i]
-			b.s.Placements[j] = b.before[j]
-			if b.whole || (len(due) > 0 && due[is[j]]) {
-				b.todo = append(b.todo, j)
+	for !b.shared && (i < len(was) || j < len(is)) {
+		if n := commonRun(was[i:], is[j:]); n > 0 {
+			copy(b.s.Placements[j:j+n], old[i:i+n])
+			for k := 0; b.whole && k < n; k++ {
+				b.look(j+k, old[i+k])
 			}
-			i, j = i+1, j+1
+			i, j = i+n, j+n
+			continue
+		}
+		switch {
 		case j == len(is) || i < len(was) && ComparePods(was[i], is[j]) < 0:
-			b.left = append(b.left, b.old.Placements[i])
+			b.left = append(b.left, old[i])
 			i++
 		case i == len(was) || ComparePods(was[i], is[j]) > 0:
-			b.todo = append(b.todo, j)
+			b.look(j, nil)
 			j++
 		default:
-			b.before[j] = b.old.Placements[i]
-			b.todo = append(b.todo, j)
+			b.look(j, old[i])
 			i, j = i+1, j+1
 		}
 	}
+	if b.whole {
+		return
+	}
+	for p, at := range b.old.built.rechecks {
+		if b.now.Before(at) {
+			continue
+		}
+		if j, found := slices.BinarySearchFunc(is, p, ComparePods); found && is[j] == p {
+			b.look(j, b.s.Placements[j])
+		}
+	}
+}
+
+// look notes that a pod has to be looked at; before is its placement in old, or nil.
+func (b *builder) look(j int, before *Placement) {
+	b.todo, b.before = append(b.todo, j), append(b.before, before)
+}
+
+// commonRun is how many of the first items are the same pointers.
+func commonRun[T any](a, b []*T) int {
+	n := min(len(a), len(b))
+	a, b = a[:n], b[:n]
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 // vote finds the vendor's cluster id. When that changes, every pod is looked at again.
@@ -147,10 +179,10 @@ func (b *builder) vote() {
 		for _, gone := range b.left {
 			k.votes = recount(k.votes, gone.join.vote(), "")
 		}
-		for _, j := range b.todo {
+		for t, j := range b.todo {
 			out := ""
-			if b.before[j] != nil {
-				out = b.before[j].join.vote()
+			if b.before[t] != nil {
+				out = b.before[t].join.vote()
 			}
 			k.votes = recount(k.votes, out, k.groups.byAnnotation(b.in.Pods.Items[j]).vote())
 		}
@@ -162,10 +194,7 @@ func (b *builder) vote() {
 	}
 	if k.ids != b.old.built.ids && !b.whole {
 		b.whole = true
-		b.todo = b.todo[:0]
-		for j := range b.in.Pods.Items {
-			b.todo = append(b.todo, j)
-		}
+		b.matchPods()
 	}
 }
 
@@ -202,8 +231,8 @@ func (b *builder) chooseGroups() {
 	for t, j := range b.todo {
 		p := b.in.Pods.Items[j]
 		b.joins[t] = k.groups.choose(p, b.node(p), k.ids)
-		if !b.whole && b.before[j] != nil {
-			claim(b.before[j].join.group, -1)
+		if !b.whole && b.before[t] != nil {
+			claim(b.before[t].join.group, -1)
 		}
 		if g := b.joins[t].group; g != nil {
 			if b.whole {
@@ -230,9 +259,9 @@ func (b *builder) chooseGroups() {
 	for _, j := range b.todo {
 		looked[j] = true
 	}
-	for j, before := range b.before {
+	for j, before := range b.s.Placements { // of the pods; nil for those that changed
 		if before != nil && !looked[j] && contested[before.join.group] {
-			b.todo = append(b.todo, j)
+			b.look(j, before)
 			b.joins = append(b.joins, before.join)
 		}
 	}
@@ -243,26 +272,40 @@ func (b *builder) relateGroups() {
 	k := &b.s.built
 	old := &b.old.built
 	sameGroups := old.groups == k.groups
-	b.s.Groups = make([]*Group, len(k.groups.items))
 	k.strikes = map[string]int{}
+	owned := !sameGroups // b.s.Groups is not old's any more
+	if b.s.Groups = b.old.Groups; owned {
+		b.s.Groups = make([]*Group, len(k.groups.items))
+	}
 	// Only a fresh and whole list of pods says that a pod is missing.
 	believed := b.in.fresh("pods", b.now)
 	for i, g := range k.groups.items {
 		var before *Group
-		if sameGroups {
+		switch {
+		case sameGroups && k.claims[i] == 1 && len(old.claims) > i && old.claims[i] == 1:
+			continue // joined before and now, found out without touching the group
+		case sameGroups:
 			before = b.old.Groups[i]
-		} else if old.groups != nil {
+		case old.groups != nil:
 			if was := old.groups.byID[g.ID]; was != nil && was == g {
 				before = b.old.Groups[old.groups.position[was]]
 			}
 		}
 		relation := b.relation(i, g, believed)
+		if relation == Unjoined && !g.Status.Ended() {
+			k.loose = append(k.loose, i)
+		}
 		if before != nil && before.Relation == relation {
-			b.s.Groups[i] = before
+			if owned {
+				b.s.Groups[i] = before
+			}
 			continue
 		}
 		related := *g
 		related.Relation = relation
+		if !owned {
+			b.s.Groups, owned = slices.Clone(b.s.Groups), true
+		}
 		b.s.Groups[i] = &related
 	}
 }
@@ -276,7 +319,7 @@ func (b *builder) relation(i int, g *Group, believed bool) Relation {
 		return Unjoined
 	case !k.ids.has(g.Identity.ClusterID), g.Identity.PodUID == "" && g.Identity.PodName == "":
 		return Foreign // also a group of this cluster that never was a pod's, like an image cache's
-	case g.Status.Ended(), b.in.Pods.Namespace != "" && g.Identity.Namespace != b.in.Pods.Namespace,
+	case g.Status.Ended(), !b.in.Pods.reads(g.Identity.Namespace),
 		b.hasPod(g):
 		return Unjoined
 	}
@@ -334,8 +377,8 @@ func (b *builder) placePods() {
 	}
 	for t, j := range b.todo {
 		p, chosen := b.in.Pods.Items[j], b.joins[t]
-		if b.before[j] != nil {
-			delete(k.rechecks, b.before[j].Pod)
+		if b.before[t] != nil {
+			delete(k.rechecks, b.before[t].Pod)
 		}
 		placement := Placement{Pod: p, Node: b.node(p), join: chosen}
 		note := chosen.note
@@ -362,20 +405,31 @@ func (b *builder) placePods() {
 		if !v.recheck.IsZero() {
 			k.rechecks[p] = v.recheck
 		}
-		if before := b.before[j]; before != nil && *before == placement {
-			b.s.Placements[j] = before
-		} else {
-			b.s.Placements[j] = &placement
+		if before := b.before[t]; before == nil || *before != placement {
+			b.place(j, &placement)
+		} else if b.s.Placements[j] != before {
+			b.place(j, before)
 		}
 	}
 }
 
+// place puts a placement at a pod's position, in a slice that no other Snapshot has.
+func (b *builder) place(j int, p *Placement) {
+	if b.shared {
+		b.s.Placements, b.shared = append(make([]*Placement, 0, len(b.s.Placements)+8), b.s.Placements...), false
+	}
+	b.s.Placements[j] = p
+}
+
 // placeOrphans appends the groups of this cluster that have lost their pod.
 func (b *builder) placeOrphans() {
+	pods := len(b.in.Pods.Items)
+	was := b.old.Placements[min(len(b.old.built.in.Pods.Items), len(b.old.Placements)):]
 	before := map[*Group]*Placement{}
-	for _, p := range b.old.Placements[min(len(b.old.built.in.Pods.Items), len(b.old.Placements)):] {
+	for _, p := range was {
 		before[p.Group] = p
 	}
+	var orphans []*Placement
 	for id := range b.s.built.strikes {
 		g := b.s.Groups[b.s.built.groups.position[b.s.built.groups.byID[id]]]
 		if g.Relation != Orphan {
@@ -386,11 +440,14 @@ func (b *builder) placeOrphans() {
 		if p := before[g]; p != nil && p.Cost == made.Cost {
 			made = p
 		}
-		b.s.Placements = append(b.s.Placements, made)
+		orphans = append(orphans, made)
 	}
-	slices.SortFunc(b.s.Placements[len(b.in.Pods.Items):], func(x, y *Placement) int {
-		return strings.Compare(x.Group.ID, y.Group.ID)
-	})
+	slices.SortFunc(orphans, func(x, y *Placement) int { return strings.Compare(x.Group.ID, y.Group.ID) })
+	if b.shared && slices.Equal(orphans, was) {
+		b.s.Placements = b.old.Placements
+		return
+	}
+	b.s.Placements = append(b.s.Placements[:pods], orphans...)
 }
 
 // sumNodes adds up what is bound to each node. Only nodes whose pods changed get a new
@@ -398,8 +455,8 @@ func (b *builder) placeOrphans() {
 func (b *builder) sumNodes() {
 	items := b.in.Nodes.Items
 	k := &b.s.built
-	b.s.Nodes = make([]*Node, len(items))
 	if b.whole {
+		b.s.Nodes = make([]*Node, len(items))
 		sums := make([]Node, len(items))
 		for j, p := range b.in.Pods.Items {
 			if i, ok := k.nodes[p.NodeName]; ok {
@@ -421,7 +478,7 @@ func (b *builder) sumNodes() {
 		}
 		return
 	}
-	copy(b.s.Nodes, b.old.Nodes)
+	b.s.Nodes = b.old.Nodes
 	owned := map[int]bool{}
 	change := func(p *Placement, by int) {
 		i, ok := k.nodes[p.Pod.NodeName]
@@ -429,6 +486,9 @@ func (b *builder) sumNodes() {
 			return
 		}
 		if !owned[i] {
+			if len(owned) == 0 {
+				b.s.Nodes = slices.Clone(b.s.Nodes)
+			}
 			summed := *b.s.Nodes[i]
 			b.s.Nodes[i], owned[i] = &summed, true
 		}
@@ -437,8 +497,8 @@ func (b *builder) sumNodes() {
 	for _, gone := range b.left {
 		change(gone, -1)
 	}
-	for _, j := range b.todo {
-		before, after := b.before[j], b.s.Placements[j]
+	for t, j := range b.todo {
+		before, after := b.before[t], b.s.Placements[j]
 		if before == after {
 			continue
 		}
@@ -459,20 +519,25 @@ func addPod(n *Node, p *Pod, c Cost, by int) {
 	n.RequestMemory += int64(by) * p.RequestMemory
 }
 
-// mergeEvents puts Kubernetes' and ECI's events into one timeline.
+// mergeEvents puts Kubernetes', ECI's and our operations' events into one timeline.
 func (b *builder) mergeEvents() {
-	k8s, cloud := b.in.Events.Items, b.in.Groups.Events
-	if old := b.old.built.in; same(k8s, old.Events.Items) && same(cloud, old.Groups.Events) {
+	k8s, cloud, ours := b.in.Events.Items, b.in.Groups.Events, b.in.Operations.Events
+	if old := b.old.built.in; same(k8s, old.Events.Items) && same(cloud, old.Groups.Events) && same(ours, old.Operations.Events) {
 		b.s.Events = b.old.Events
 		return
 	}
-	out := make([]*Event, 0, len(k8s)+len(cloud))
-	for len(k8s) > 0 && len(cloud) > 0 {
-		if CompareEvents(k8s[0], cloud[0]) <= 0 {
-			out, k8s = append(out, k8s[0]), k8s[1:]
+	b.s.Events = mergedEvents(mergedEvents(k8s, cloud), ours)
+}
+
+// mergedEvents is two lists as one; neither is changed.
+func mergedEvents(x, y []*Event) []*Event {
+	out := make([]*Event, 0, len(x)+len(y))
+	for len(x) > 0 && len(y) > 0 {
+		if CompareEvents(x[0], y[0]) <= 0 {
+			out, x = append(out, x[0]), x[1:]
 		} else {
-			out, cloud = append(out, cloud[0]), cloud[1:]
+			out, y = append(out, y[0]), y[1:]
 		}
 	}
-	b.s.Events = append(append(out, k8s...), cloud...)
+	return append(append(out, x...), y...)
 }

@@ -49,6 +49,8 @@ type Quote struct {
 	Asked money.Rate
 	From  PriceSource
 	Read  time.Time // when the price was read; of an embedded one, the day of its source
+	// Track is Rate over time, as far as it is known; nil: only the price of now is.
+	Track *PriceTrack
 }
 
 // A Cost is what one placement or node costs. It grows by itself, so it is computed when it
@@ -75,8 +77,8 @@ func (c Cost) Rate() money.Rate {
 	return c.Quote.Rate
 }
 
-// Accrued is what was paid for it until now, at today's price; unknown where its price or
-// its beginning is. What never was paid for has accrued nothing, which is known.
+// Accrued is what was paid for it until now, each hour at its price of then as far as that is
+// known, else at the oldest known one; unknown where its price or its beginning is. What never was paid for has accrued nothing, which is known.
 func (c Cost) Accrued(now time.Time) money.Money {
 	if c.Quote == nil || !c.Quote.Rate.Known() || c.State == BillingUnknown {
 		return money.Money{}
@@ -117,6 +119,9 @@ type Tally struct {
 	Billed  int // costs that are paid for now
 	Unknown int // of these, those without a known price, or of which it is unknown whether they are paid for
 	Undated int // of the priced ones, those of which it is unknown since when: Accrued lacks them
+	// Redated is how many of the priced ones are older than what is known of their price: their
+	// accrued is partly reckoned at a later price.
+	Redated int
 	NoECS   int // of the priced ones, those that can't be compared with ECS
 	NoSpot  int // … with spot
 	sums    [maxCurrencies]sum
@@ -145,6 +150,7 @@ func (t *Tally) Remove(c Cost) { t.count(c, -1) }
 // AddAll counts what another Tally has counted.
 func (t *Tally) AddAll(o Tally) {
 	t.Billed, t.Unknown, t.Undated = t.Billed+o.Billed, t.Unknown+o.Unknown, t.Undated+o.Undated
+	t.Redated += o.Redated
 	t.NoECS, t.NoSpot = t.NoECS+o.NoECS, t.NoSpot+o.NoSpot
 	for i := range o.sums {
 		if from := &o.sums[i]; from.n > 0 {
@@ -201,14 +207,19 @@ func (t *Tally) count(c Cost, by int) {
 		}
 	}
 	rate := sign * q.Rate.MicrosPerHour
+	if !c.Since.IsZero() && (c.State == Billed || c.Until.After(c.Since)) && !q.dated(c.Since) {
+		t.Redated += by
+	}
 	switch {
 	case c.State == Billed && c.Since.IsZero():
 		t.Undated += by
 	case c.State == Billed:
+		before, from := q.spent(c.Since.Unix(), 0, true)
 		s.running += rate
-		s.accrued = s.accrued.add(product(-rate, c.Since.Unix()))
+		s.accrued = s.accrued.add(before.signed(by)).add(product(-rate, from))
 	case !c.Since.IsZero() && c.Until.After(c.Since):
-		s.accrued = s.accrued.add(product(rate, c.Until.Unix()-c.Since.Unix()))
+		all, _ := q.spent(c.Since.Unix(), c.Until.Unix(), false)
+		s.accrued = s.accrued.add(all.signed(by))
 	}
 	t.settle()
 }
@@ -293,7 +304,8 @@ func (t Tally) OverSpot(c money.Currency) money.Rate { return money.PerHour(t.of
 // Month is what Rate comes to in a month of MonthHours; unknown where it is too large.
 func (t Tally) Month(c money.Currency) money.Money { return month(t.Rate(c)) }
 
-// Accrued is what was paid in a currency until now, at today's prices.
+// Accrued is what was paid in a currency until now, at the prices of then as far as they are
+// known: Redated says of how many they are not.
 func (t Tally) Accrued(c money.Currency, now time.Time) money.Money {
 	s := t.of(c)
 	amount, ok := s.accrued.add(product(s.running, now.Unix())).perHour()

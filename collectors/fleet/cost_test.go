@@ -131,7 +131,7 @@ func TestTheSumIsTheSumOfItsParts(t *testing.T) {
 				}
 			}
 			for _, g := range s.loose() {
-				c := s.looseCost(g)
+				c := s.GroupCost(g)
 				if rate := c.Rate(); rate.Known() {
 					rates.AddRate(rate)
 				} else if c.State != NotBilled {

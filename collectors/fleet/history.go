@@ -24,8 +24,9 @@ type PlaceRate struct {
 // A History is the past in two rings, each bounded and oldest first: the last hours by the
 // minute, and the last 35 days by the hour. Points may be missing where nobody looked.
 type History struct {
-	Minutes []Point // at most 180
-	Hours   []Hour  // at most 840
+	Minutes []Point     // at most 180
+	Hours   []Hour      // at most 840
+	Prices  []PastPrice // at most 64: what sizes cost over time
 }
 
 // An Hour is what one hour of the clock came to, as far as it was seen.

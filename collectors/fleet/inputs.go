@@ -33,6 +33,8 @@ type Inputs struct {
 	Policies    Policies
 	Past        Past
 	Book        PriceBook
+	Operations  Operations
+	Bursts      Bursts
 
 	Sources []Source
 }
@@ -53,8 +55,15 @@ type Pods struct {
 	// in it once. Without the promise Apply sorts a copy.
 	Sorted bool
 	// Namespace is the only one that was read; "" is all. A group of another namespace
-	// then lacks its pod for a reason that says nothing about the group.
-	Namespace string
+	// then lacks its pod for a reason that says nothing about the group. Namespaces are the
+	// only ones where this user may not read all; nil is all.
+	Namespace  string
+	Namespaces []string
+}
+
+// reads reports whether the pods of a namespace are in it.
+func (p *Pods) reads(namespace string) bool {
+	return (p.Namespace == "" || p.Namespace == namespace) && (p.Namespaces == nil || slices.Contains(p.Namespaces, namespace))
 }
 
 // Nodes are all nodes, by name; Sorted as in Pods.

@@ -31,6 +31,14 @@ func (x int128) negated() int128 {
 	return int128{-x.hi - int64(borrow), lo} //nolint:gosec // 0 or 1
 }
 
+// signed is x, or less than nothing of it where by is negative.
+func (x int128) signed(by int) int128 {
+	if by < 0 {
+		return x.negated()
+	}
+	return x
+}
+
 func (x int128) add(y int128) int128 {
 	lo, carry := bits.Add64(x.lo, y.lo, 0)
 	return int128{x.hi + y.hi + int64(carry), lo} //nolint:gosec // 0 or 1

@@ -29,6 +29,7 @@ type groupIndex struct {
 	byID     map[string]*Group
 	byUID    map[string][]*Group // tag PodUID
 	byName   map[string][]*Group // tags NameSpace and PodName, of groups without a PodUID
+	noticed  []int               // positions of those that run and that the cloud announced to take or restart
 }
 
 func indexGroups(items []*Group) *groupIndex {
@@ -41,6 +42,9 @@ func indexGroups(items []*Group) *groupIndex {
 	}
 	for i, g := range items {
 		x.position[g], x.byID[g.ID] = i, g
+		if g.Notice != "" && !g.Status.Ended() {
+			x.noticed = append(x.noticed, i)
+		}
 		switch id := g.Identity; {
 		case id.PodUID != "":
 			x.byUID[id.PodUID] = append(x.byUID[id.PodUID], g)

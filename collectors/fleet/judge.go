@@ -102,6 +102,20 @@ func brokenWord(status string) bool {
 	return false
 }
 
+// reclaimed is when the cloud took the pod's spot group, ECI's BidFailed, as far as one of both
+// sides says; zero: it did not.
+func (p *Placement) reclaimed() time.Time {
+	switch {
+	case p.Pod == nil || p.Pod.Phase != "Failed" || !strings.HasPrefix(p.Pod.Status, "BidFailed"):
+		return time.Time{}
+	case !p.Pod.Changed.IsZero():
+		return p.Pod.Changed
+	case p.Group != nil && !p.Group.Ended.IsZero():
+		return p.Group.Ended
+	}
+	return p.Pod.Created
+}
+
 func saysNoStock(s string) bool {
 	return strings.Contains(s, "NoStock") || strings.Contains(s, "StockExhaust") || strings.Contains(s, "StockClose")
 }

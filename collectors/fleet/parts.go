@@ -86,6 +86,8 @@ type GroupPrice struct {
 	Spot money.Rate
 	Read time.Time
 	Note string // why it has no rate; "": it has
+	// Track is Rate over time, as far as it was seen; nil: only now.
+	Track *PriceTrack
 }
 
 // Prices are what ECI's price API said.
@@ -126,6 +128,8 @@ type Noted struct {
 	Source string
 	Part   Part
 	Note   string
+	// Partial says that the note tells of things that are missing, not of doubtful ones.
+	Partial bool
 }
 
 // Past is the history that was kept before this process began.
@@ -150,7 +154,7 @@ func (a Autoscalers) apply(in *Inputs) {
 
 func (n Noted) apply(in *Inputs) {
 	n.Part.apply(in)
-	in.source(n.Source, func(s *Source) { s.Note = n.Note })
+	in.source(n.Source, func(s *Source) { s.Note, s.Partial = n.Note, n.Partial })
 }
 
 func (b Budgets) apply(in *Inputs) {

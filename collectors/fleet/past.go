@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,6 +28,9 @@ func (b *builder) remember() {
 	b.s.built.past = b.old.built.past
 	if kept := b.in.Past.History; !b.s.built.past && !kept.last().IsZero() {
 		h, b.s.built.past = merged(kept, h), true
+	}
+	if !maps.Equal(b.in.Prices.Groups, b.old.built.in.Prices.Groups) || b.s.built.past != b.old.built.past {
+		h = h.priced(b.in.Prices.Groups)
 	}
 	b.s.History = h
 	if !b.in.fresh("pods", b.now) {
@@ -58,7 +62,7 @@ func (h *History) last() time.Time {
 
 // with is the history with one more point; h itself stays.
 func (h History) with(p Point) History {
-	out := History{Minutes: ring(h.Minutes, p, minutesKept), Hours: h.Hours}
+	out := History{Minutes: ring(h.Minutes, p, minutesKept), Hours: h.Hours, Prices: h.Prices}
 	var before *Point
 	if n := len(h.Minutes); n > 0 {
 		before = &h.Minutes[n-1]
@@ -116,7 +120,7 @@ func spend(spent []PlaceSpent, rates []PlaceRate, d time.Duration) []PlaceSpent 
 
 // merged is an older history continued by a newer one.
 func merged(older, newer History) History {
-	out := History{Minutes: slices.Clone(older.Minutes), Hours: slices.Clone(older.Hours)}
+	out := History{Minutes: slices.Clone(older.Minutes), Hours: slices.Clone(older.Hours), Prices: joinedPrices(older.Prices, newer.Prices)}
 	for _, p := range newer.Minutes {
 		if p.At.After(older.last()) {
 			out.Minutes = append(out.Minutes, p)
@@ -149,7 +153,7 @@ func (h History) Joined(o History) History {
 	if o.last().After(h.last()) {
 		out.Minutes = o.Minutes
 	}
-	out.Hours = nil
+	out.Hours, out.Prices = nil, joinedPrices(h.Prices, o.Prices)
 	i, j := 0, 0
 	for i < len(h.Hours) || j < len(o.Hours) {
 		switch {

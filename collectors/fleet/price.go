@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -169,6 +170,17 @@ func PriceKeyOf(g *Group) PriceKey {
 	return k
 }
 
+func comparePriceKeys(a, b PriceKey) int {
+	spot := func(k PriceKey) int {
+		if k.Spot {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory), cmp.Compare(a.InstanceType, b.InstanceType),
+		cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Disk, b.Disk), spot(a)-spot(b))
+}
+
 // group is the price of a group that runs a pod's request; p nil: the request is not known.
 func (p *pricer) group(g *Group, pod *Pod) *Quote {
 	key := quoteKey{price: PriceKeyOf(g)}
@@ -190,7 +202,7 @@ func (p *pricer) group(g *Group, pod *Pod) *Quote {
 func (p *pricer) price(q *Quote, key PriceKey) {
 	api, asked := p.in.Prices.Groups[key]
 	if asked && believable(api.Rate) {
-		q.Rate, q.List, q.From, q.Read = p.less(api.Rate), api.List, PriceAPI, api.Read
+		q.Rate, q.List, q.From, q.Read, q.Track = p.less(api.Rate), api.List, PriceAPI, api.Read, p.lessOver(api.Track)
 	} else if !key.Spot && key.InstanceType == "" {
 		q.Rate, q.Read = p.listed(key)
 		q.List, q.From = q.Rate, PriceTable
@@ -202,6 +214,18 @@ func (p *pricer) price(q *Quote, key PriceKey) {
 	if key.Spot {
 		q.Spot = q.Rate
 	}
+}
+
+// lessOver is a track less the discount.
+func (p *pricer) lessOver(t *PriceTrack) *PriceTrack {
+	if d := p.in.Book.Discount; t == nil || d <= 0 || d >= 1000 {
+		return t
+	}
+	out := &PriceTrack{slices.Clone(t.Steps)}
+	for i := range out.Steps {
+		out.Steps[i].Rate = p.less(out.Steps[i].Rate)
+	}
+	return out
 }
 
 func (p *pricer) less(r money.Rate) money.Rate {

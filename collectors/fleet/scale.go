@@ -42,6 +42,10 @@ func (b *builder) scale(w *Workload) {
 	for i := range all {
 		if all[i].layer == LayerSchedule && strings.HasPrefix(all[i].reason, "no node fits") {
 			all[i].reason += b.noNewNodes()
+			if why := b.notOnECI(w); why != "" {
+				all[i].reason += "; not on ECI: " + why
+				all[i].remedy = "add nodes, or do what it says about ECI (w on one of its pods asks anew: ecideck why pod)"
+			}
 		}
 	}
 	if cron := b.s.built.conflicts[w.key()]; cron != "" {

@@ -2,9 +2,12 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ecideck/ecideck/provider/burst"
 )
 
 // scaled is a Deployment of three ready pods that nothing is wrong with, and what a test
@@ -18,6 +21,7 @@ type scaled struct {
 	budgets []*Budget
 
 	nodeGroups []NodeGroup
+	events     []*Event
 }
 
 func threeReady() *scaled {
@@ -57,6 +61,9 @@ func (s *scaled) build() *Workload {
 		in.Apply(Autoscalers{Kind: KindCron, Items: []*Autoscaler{{Kind: KindCron, Namespace: "shop", Name: "night", Target: Owner{"Deployment", "web"}}}})
 	}
 	in.Apply(NodeGroups{Items: s.nodeGroups})
+	if s.events != nil {
+		in.Apply(Events{Items: s.events})
+	}
 	in.Apply(Budgets{Items: s.budgets})
 	return Build(in, noon, nil).Workload("shop", "Deployment", "web")
 }
@@ -126,6 +133,16 @@ func TestWhyAWorkloadScalesOrDoesNot(t *testing.T) {
 			s.pending(0, 6, unfit)
 			s.nodeGroups = []NodeGroup{{Name: "asg-1", Max: 10, Target: 10}, {Name: "asg-2", Max: 5, Target: 2, ScaleUp: "Backoff", Code: "NoStock"}}
 		}, ScalingStuck, LayerSchedule, "3 | 2 ready, 1 not: 1 × insufficient cpu", "; node group asg-1 is at its maximum of 10, node group asg-2 backs off: NoStock", noon.Add(-6 * time.Minute)},
+		{"ecideck-node does not let its pods onto ECI", func(s *scaled) {
+			s.pending(0, 6, unfit)
+			s.says("BurstStopped", "bursts are stopped by ann (the bill)", 5)
+			s.says("BurstLimitReached", "its limit is 3", 1)
+		}, ScalingStuck, LayerSchedule, "3 | 2 ready, 1 not: 1 × insufficient cpu", "; not on ECI: its limit is 3", noon.Add(-6 * time.Minute)},
+		{"it said so of a pod that runs by now", func(s *scaled) {
+			s.pending(0, 6, unfit)
+			s.says("BurstStopped", "bursts are stopped", 5)
+			s.events[0].Name, s.events[0].UID = s.pods[1].Name, s.pods[1].UID
+		}, ScalingStuck, LayerSchedule, "3 | 2 ready, 1 not: 1 × insufficient cpu", "3 unschedulable)", noon.Add(-6 * time.Minute)},
 		{"two autoscalers change it in turn", func(s *scaled) {
 			s.scaler, s.cron = &Autoscaler{Kind: KindHPA, Name: "web", Max: 9}, true
 		}, ScalingMoving, LayerWants, "3 hpa | 3 ready: two autoscalers | max 9", "CronHPA night and HPA web", time.Time{}},
@@ -149,6 +166,39 @@ func TestWhyAWorkloadScalesOrDoesNot(t *testing.T) {
 				t.Error("there is a reason and no remedy")
 			}
 		})
+	}
+}
+
+// says adds an event about the first pod.
+func (s *scaled) says(reason, message string, minutes int) {
+	p := s.pods[0]
+	s.events = append(s.events, &Event{Time: noon.Add(-time.Duration(minutes) * time.Minute), Source: "k8s", Type: "Warning", Reason: reason, Message: message,
+		Namespace: p.Namespace, Kind: "Pod", Name: p.Name, UID: p.UID})
+}
+
+// TestWhatHoldsPodsBackComesAndGoes holds that a row follows ecideck-node's words though nothing
+// else of it changes, and that the words are those of ecideck-node.
+func TestWhatHoldsPodsBackComesAndGoes(t *testing.T) {
+	want := []string{burst.ReasonNotEligible, burst.ReasonWaiting, burst.ReasonStopped, burst.ReasonNoNode, burst.ReasonGuard, burst.ReasonNoStock, burst.ReasonRefused, burst.ReasonKept}
+	if !slices.Equal(burstReasons, want) {
+		t.Errorf("%q, and ecideck-node says %q", burstReasons, want)
+	}
+	s := threeReady()
+	s.pending(0, 6, "0/2 nodes are available: 2 Insufficient cpu.")
+	in := s.inputs(1)
+	in.Apply(Controllers{Kind: "Deployment", Items: []*Controller{s.object}})
+	last := Build(in, noon, nil)
+	reason := func(events []*Event) string {
+		in.Apply(Events{Items: events})
+		last = Build(in, noon, last)
+		return last.Workload("shop", "Deployment", "web").Scaling.Reason
+	}
+	s.says("BurstStopped", "bursts are stopped by ann", 1)
+	if got := reason(s.events); !strings.Contains(got, "not on ECI: bursts are stopped by ann") {
+		t.Errorf("stopped: %s", got)
+	}
+	if got := reason([]*Event{}); strings.Contains(got, "not on ECI") {
+		t.Errorf("without the event: %s", got)
 	}
 }
 

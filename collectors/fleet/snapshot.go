@@ -29,13 +29,15 @@ type Snapshot struct {
 	Cost   Tally
 	Places []PlaceSum // one for each place that has nodes or pods, in the order ecs, eci, acs, other, none
 
-	Quota      *Quota      // nil: not known
-	VSwitches  []VSwitch   // by id
-	Stocks     []Stock     // what the zones were last known to have
-	NodeGroups []NodeGroup // the cluster autoscaler's; empty where there is none
-	Policies   []Policy    // ACK's ResourcePolicies
-	Namespaces []string    // sorted; of those that this user may list, or nil
-	Services   []*Service  // by namespace, name
+	Quota      *Quota       // nil: not known
+	VSwitches  []VSwitch    // by id
+	Stocks     []Stock      // what the zones were last known to have
+	NodeGroups []NodeGroup  // the cluster autoscaler's; empty where there is none
+	Policies   []Policy     // ACK's ResourcePolicies
+	Namespaces []string     // sorted; of those that this user may list, or nil
+	Services   []*Service   // by namespace, name
+	Operations []*Operation // migrations and drains, the newest first
+	Bursts     Bursts       // whether they are stopped
 	Bill       Bill
 	History    History
 
@@ -127,6 +129,7 @@ type Pod struct {
 	Changed              time.Time // when a condition or container last changed; zero: not known
 	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
+	Burst                time.Time // when it was let onto ECI because real nodes were full; zero: it was not
 }
 
 // A Group is the compact record of an ECI container group.
@@ -182,6 +185,7 @@ type Node struct {
 	Status            string // Ready, NotReady, Unknown; ",SchedulingDisabled" as kubectl
 	Unschedulable     bool
 	Unreached         string // what a virtual node's pods do not reach of the cluster, by its own word; "": it says nothing
+	VSwitches         string // that a virtual node says it takes addresses from, comma-separated; "": it says nothing
 	KubeletVersion    string
 	AllocatableCPU    int64 // millicores
 	AllocatableMemory int64 // bytes
@@ -213,12 +217,12 @@ type Event struct {
 	Time      time.Time // when it was last seen
 	First     time.Time // when it was first seen; zero: not said
 	Count     int
-	Source    string // k8s, eci
+	Source    string // k8s, eci, or ecideck for operations
 	Type      string // Normal, Warning
 	Reason    string
 	Message   string
 	Namespace string
-	Kind      string // Pod, Node, …; ContainerGroup for ECI's
+	Kind      string // Pod, Node, …; ContainerGroup for ECI's; Operation
 	Name      string // the object's name; the group id for ECI's
 	UID       string // the object's UID; "" where there is none
 }
@@ -233,8 +237,10 @@ type Source struct {
 	// that is no error and nothing is missing.
 	Absent bool
 	// Note says what of it could not be read, or is doubtful, although the rest is fresh; "": nothing.
-	Note  string
-	Error string // why the newest try failed; "" when it did not
+	Note string
+	// Partial says that the note tells of things that are missing: this user may not read them.
+	Partial bool
+	Error   string // why the newest try failed; "" when it did not
 }
 
 // Stale reports whether the part is older than it should be at now.

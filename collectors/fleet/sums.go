@@ -60,8 +60,8 @@ func (b *builder) sumPlaces() {
 		for _, gone := range b.left {
 			b.addTo(&k.places, gone, -1)
 		}
-		for _, j := range b.todo {
-			if before, after := b.before[j], b.s.Placements[j]; before != after {
+		for t, j := range b.todo {
+			if before, after := b.before[t], b.s.Placements[j]; before != after {
 				if before != nil {
 					b.addTo(&k.places, before, -1)
 				}
@@ -75,7 +75,7 @@ func (b *builder) sumPlaces() {
 	}
 	for _, g := range b.s.loose() {
 		sums[placeAt(PlaceECI)].Place = PlaceECI
-		sums[placeAt(PlaceECI)].Cost.Add(b.s.looseCost(g))
+		sums[placeAt(PlaceECI)].Cost.Add(b.s.GroupCost(g))
 		if g.Status.Billed() {
 			sums[placeAt(PlaceECI)].BilledCPU += g.CPU
 			sums[placeAt(PlaceECI)].BilledMemory += g.Memory
@@ -120,16 +120,19 @@ func (t *Tally) addIdle(n *Node) {
 // loose are the groups of this cluster that no placement holds: earlier attempts, and those
 // whose pod is not known yet.
 func (s *Snapshot) loose() []*Group {
-	var out []*Group
-	for _, g := range s.Groups {
-		if g.Relation == Unjoined && !g.Status.Ended() {
-			out = append(out, g)
-		}
+	out := make([]*Group, len(s.built.loose))
+	for i, at := range s.built.loose {
+		out[i] = s.Groups[at]
 	}
 	return out
 }
 
-func (s *Snapshot) looseCost(g *Group) Cost {
+// GroupCost is what a group of this cluster costs that no placement holds. Of a foreign one it
+// is not ours to know.
+func (s *Snapshot) GroupCost(g *Group) Cost {
+	if g.Relation == Foreign {
+		return Cost{}
+	}
 	if s.built.prices == nil { // Build did not make this Snapshot
 		return Cost{State: Billed}
 	}
@@ -238,7 +241,7 @@ func (s *Snapshot) Costs(by Grouping) []*CostRow {
 		case ByPlace:
 			key = string(PlaceECI)
 		}
-		row(key, target).Cost.Add(s.looseCost(g))
+		row(key, target).Cost.Add(s.GroupCost(g))
 	}
 	for _, n := range s.Nodes {
 		if n.Virtual {

@@ -9,7 +9,8 @@ import (
 type Owner struct{ Kind, Name string }
 
 // A Ref points at an object. Kind is Kubernetes' (Pod, Node, Deployment …), or
-// ContainerGroup, VSwitch, Source or Account; the last three have only a name.
+// ContainerGroup, VSwitch, Source, Account or Operation; those have only a name, and an Operation
+// the namespace of its journal.
 type Ref struct{ Kind, Namespace, Name, UID string }
 
 // The kinds of Ref that are no Kubernetes kinds.
@@ -18,6 +19,8 @@ const (
 	KindVSwitch = "VSwitch"
 	KindSource  = "Source"
 	KindAccount = "Account"
+	// KindOperation is a migration or a drain, by its id.
+	KindOperation = "Operation"
 )
 
 // A Controller is the compact record of a Deployment, ReplicaSet, StatefulSet, DaemonSet,
@@ -138,12 +141,16 @@ type Workload struct {
 	Rollout    Rollout
 	Cost       Tally
 	Usage      UsageSum
+	BurstPods  int       // of Pods, those on ECI because real nodes were full
+	BurstSince time.Time // since when the oldest of them; zero: none
 
-	Trouble  Severity
-	Scaling  Scaling
-	members  []*Placement
-	controls []*Controller // its ReplicaSets or Jobs that say something
-	recheck  time.Time     // when the same inputs will say something else; zero: never
+	Trouble Severity
+	Scaling Scaling
+	members []*Placement
+	// reclaimed is when the newest of its pods whose spot group was taken ended; zero: none.
+	reclaimed time.Time
+	controls  []*Controller // its ReplicaSets or Jobs that say something
+	recheck   time.Time     // when the same inputs will say something else; zero: never
 }
 
 // Rollout says how far a change of the pod template has come, in kubectl's words.

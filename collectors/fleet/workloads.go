@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,12 +80,17 @@ func (b *builder) buildWorkloads() {
 	for i := range b.in.Controllers {
 		sameObjects = sameObjects && same(b.in.Controllers[i].Items, old.in.Controllers[i].Items)
 	}
-	b.sameOwners = sameObjects && len(b.left) == 0 && !slices.ContainsFunc(b.todo, func(j int) bool {
-		before := b.before[j]
-		return before == nil || before.Pod.Workload != b.in.Pods.Items[j].Workload
-	})
+	b.sameOwners = sameObjects && len(b.left) == 0
+	for t, j := range b.todo {
+		before := b.before[t]
+		b.sameOwners = b.sameOwners && before != nil && before.Pod.Workload == b.in.Pods.Items[j].Workload
+	}
 	k.workloads = old.workloads
-	b.sameAround = same(b.in.NodeGroups.Items, old.in.NodeGroups.Items)
+	k.held = old.held
+	if !same(b.in.Events.Items, old.in.Events.Items) {
+		k.held = heldBack(b.in.Events.Items)
+	}
+	b.sameAround = same(b.in.NodeGroups.Items, old.in.NodeGroups.Items) && maps.Equal(k.held, old.held)
 	around := sameObjects && b.old.built.prices != nil && b.sameAround
 	if sameBudgets := same(b.in.Budgets.Items, old.in.Budgets.Items); !sameBudgets || k.budgets == nil {
 		k.budgets, around = indexBudgets(b.in.Budgets.Items), false
@@ -143,8 +149,8 @@ func (b *builder) members(sameObjects bool) map[workloadKey][]*Placement {
 		}
 		out[key] = list
 	}
-	for _, j := range b.todo {
-		before, after := b.before[j], b.s.Placements[j]
+	for t, j := range b.todo {
+		before, after := b.before[t], b.s.Placements[j]
 		if before == after {
 			continue
 		}
@@ -174,31 +180,41 @@ func comparePlacements(a, b *Placement) int { return ComparePods(a.Pod, b.Pod) }
 
 // workload finds a row.
 func (s *Snapshot) workload(key workloadKey) *Workload {
-	at, found := slices.BinarySearchFunc(s.Workloads, key, func(w *Workload, k workloadKey) int { return w.key().compare(k) })
+	at, found := s.workloadAt(key)
 	if !found {
 		return nil
 	}
 	return s.Workloads[at]
 }
 
+func (s *Snapshot) workloadAt(key workloadKey) (position int, found bool) {
+	return slices.BinarySearchFunc(s.Workloads, key, func(w *Workload, k workloadKey) int { return w.key().compare(k) })
+}
+
 // changeRows makes the rows anew whose pods changed or whose time has come, when no row
 // comes or goes; otherwise it reports false.
 func (b *builder) changeRows(members map[workloadKey][]*Placement) bool {
+	changed := make(map[int][]*Placement, len(members)) // by position
 	for key, list := range members {
-		w := b.old.workload(key)
-		if w == nil || len(list) == 0 && w.Object == nil {
+		at, found := b.old.workloadAt(key)
+		if !found || len(list) == 0 && b.old.Workloads[at].Object == nil {
 			return false
 		}
+		changed[at] = list
+	}
+	for i, w := range b.old.Workloads {
+		if !w.recheck.IsZero() && !b.now.Before(w.recheck) {
+			if _, also := changed[i]; !also {
+				changed[i] = w.members
+			}
+		}
+	}
+	if b.s.Workloads = b.old.Workloads; len(changed) == 0 {
+		return true
 	}
 	b.s.Workloads = slices.Clone(b.old.Workloads)
-	for i, w := range b.s.Workloads {
-		list, changed := members[w.key()]
-		if !changed && (w.recheck.IsZero() || b.now.Before(w.recheck)) {
-			continue
-		}
-		if !changed {
-			list = w.members
-		}
+	for i, list := range changed {
+		w := b.s.Workloads[i]
 		b.s.Workloads[i] = b.row(w.key(), w.Object, w.controls, list)
 	}
 	return true
@@ -269,12 +285,21 @@ func (b *builder) row(key workloadKey, object *Controller, controls []*Controlle
 		w.Cost.Add(p.Cost)
 		if p.Pod.ended() {
 			w.Ended++
+			if at := p.reclaimed(); at.After(w.reclaimed) {
+				w.reclaimed = at
+			}
 			if p.Cost.Waste {
 				w.Trouble = max(w.Trouble, p.Trouble)
 			}
 			continue
 		}
 		w.Pods.Add(p.Place, 1)
+		if p.bursts() {
+			w.BurstPods++
+			if w.BurstSince.IsZero() || p.Pod.Burst.Before(w.BurstSince) {
+				w.BurstSince = p.Pod.Burst
+			}
+		}
 		if p.serves() {
 			w.ReadyPods++
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ type Config struct {
 	Settings Settings
 	Stock    Stock  // nil: nothing is known to be lacking
 	Groups   Groups // where Karpenter is looked for; nil: nowhere
-	Workers  int    // 0: 32
+	Workers  int    // 0: 256
 	Logger   *slog.Logger
 }
 
@@ -107,6 +108,7 @@ type Controller struct {
 
 	mu    sync.Mutex
 	bound map[types.UID]assumed // by us, and not seen on the node yet
+	letGo map[types.UID]string  // by us, and the version that was judged
 }
 
 // An assumed pod counts for its node's room until the node's informer shows it.
@@ -119,7 +121,9 @@ type assumed struct {
 // New makes a Controller; it makes no call.
 func New(c Config) *Controller {
 	if c.Workers <= 0 {
-		c.Workers = 32
+		// All of a crowd's patches are to be with the API server before it is asked for what
+		// starts the first of its pods.
+		c.Workers = 256
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -129,7 +133,7 @@ func New(c Config) *Controller {
 		workloads: &workloads{client: c.Client, known: map[Workload]*knownAnnotations{}},
 		// What the API server refuses is tried again, ever more seldom: a policy may change.
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](time.Second, 5*time.Minute)),
-		bound: map[types.UID]assumed{},
+		bound: map[types.UID]assumed{}, letGo: map[types.UID]string{},
 	}
 	x.hearsay = newHearsay(c.Client, x.queue.Add)
 	return x
@@ -304,6 +308,9 @@ func (c *Controller) left(pod *corev1.Pod) {
 	if pod == nil {
 		return
 	}
+	c.mu.Lock()
+	delete(c.letGo, pod.UID)
+	c.mu.Unlock()
 	c.hearsay.forget(pod.UID)
 	c.said.forget(pod.UID)
 	c.queue.Forget(keyOf(pod))
@@ -441,6 +448,9 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) error {
 	if err != nil {
 		return nil // not seen yet: it comes with its pods
 	}
+	if c.behind(pod) {
+		return nil
+	}
 	now := time.Now()
 	s := Situation{Now: now, Pod: pod, Namespace: namespace, Policy: c.Settings.Policy, After: c.Settings.After, Region: c.Region,
 		Nodes: c.virtualNodes(), Switch: c.theSwitch(), Autoscaler: c.hearsay.about(pod.UID, now)}
@@ -466,6 +476,41 @@ func (c *Controller) sync(ctx context.Context, key types.NamespacedName) error {
 	case Leave:
 	}
 	return nil
+}
+
+// behind tells that the watch has not shown yet what was done to the pod: of a crowd it tells a
+// moment later, and whatever has all pods looked at anew comes in between. What it shows brings
+// the pod here again.
+func (c *Controller) behind(pod *corev1.Pod) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.letGo[pod.UID] == pod.ResourceVersion
+}
+
+// acts notes that the pod is about to be let go. Before the call, so that a pod that is gone by
+// the answer leaves nothing behind.
+func (c *Controller) acts(pod *corev1.Pod) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.letGo[pod.UID] = pod.ResourceVersion
+}
+
+// failed takes back what was noted for a pod that was not let go after all. Where the answer is
+// lost nobody knows: it counts as one that was, whatever becomes of its next try.
+func (c *Controller) failed(pod *corev1.Pod, err error) {
+	var status apierrors.APIStatus
+	surely := errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500
+	if surely {
+		c.ledger.release(pod.UID)
+	} else {
+		c.ledger.confirm(pod.UID)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.letGo, pod.UID)
+	if surely {
+		delete(c.bound, pod.UID)
+	}
 }
 
 func outOfStock(d Decision, stock Stock, pod *corev1.Pod) Decision {
@@ -547,6 +592,7 @@ func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) 
 	if err != nil {
 		return fmt.Errorf("encoding a toleration: %w", err)
 	}
+	c.acts(pod)
 	_, err = c.Client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err == nil {
 		c.Recorder.Event(pod, corev1.EventTypeNormal, d.Reason, d.Message)
@@ -554,7 +600,7 @@ func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) 
 		c.log.InfoContext(ctx, "bursts", "pod", keyOf(pod), "workload", WorkloadOf(pod).String())
 		return nil
 	}
-	c.ledger.release(pod.UID)
+	c.failed(pod, err)
 	return c.refused(pod, "a toleration", err)
 }
 
@@ -566,9 +612,18 @@ func (c *Controller) refused(pod *corev1.Pod, what string, err error) error {
 		return nil
 	case apierrors.IsTooManyRequests(err):
 	case errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500: // webhooks choose their own code
-		c.say(pod, corev1.EventTypeWarning, ReasonRefused, "the API server refuses "+what+" for ECI, and it is tried again ever more seldom: "+err.Error())
+		c.say(pod, corev1.EventTypeWarning, ReasonRefused, "the API server refuses "+what+" for ECI, and it is tried again ever more seldom: "+err.Error()+remedy(err))
 	}
 	return fmt.Errorf("adding %s to pod %s: %w", what, keyOf(pod), err)
+}
+
+// remedy is what helps against a refusal: lacking rights have the authorizer's own wording
+// ("cannot patch resource"), whatever else refuses is somebody's rule.
+func remedy(err error) string {
+	if text := err.Error(); apierrors.IsForbidden(err) && strings.Contains(text, " cannot ") && strings.Contains(text, " resource ") {
+		return "; apply what `ecideck-node manifests` prints"
+	}
+	return "; exempt ecideck-node from the rule that says so, or take the pod's mark away"
 }
 
 func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev1.Namespace, d Decision) error {
@@ -603,6 +658,7 @@ func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev
 	if !only {
 		since[AnnotationSince] = time.Now().UTC().Format(time.RFC3339)
 	}
+	c.acts(pod)
 	err = c.Client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Annotations: since},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: d.Node},
@@ -613,8 +669,7 @@ func (c *Controller) bind(ctx context.Context, pod *corev1.Pod, namespace *corev
 		c.log.InfoContext(ctx, "bound to ECI", "pod", keyOf(pod), "workload", WorkloadOf(pod).String(), "node", d.Node)
 		return nil
 	}
-	c.unassume(pod.UID)
-	c.ledger.release(pod.UID)
+	c.failed(pod, err)
 	if only && apierrors.IsConflict(err) {
 		if now, err := c.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err == nil && now.UID == pod.UID && now.Spec.NodeName != "" && now.Spec.NodeName != d.Node {
 			c.say(pod, corev1.EventTypeWarning, ReasonMissed, fmt.Sprintf("it belongs on ECI only, and the scheduler was faster: it is on node %s. Install what `ecideck-node manifests` prints (policies, or the webhook on servers before 1.36), which decides at creation; then delete the pod", now.Spec.NodeName))

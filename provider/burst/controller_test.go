@@ -40,7 +40,9 @@ type bed struct {
 	version int
 	before  func() // a patch is looked at
 	refuse  func(verb string, pod *corev1.Pod) error
-	lacks   string // what ECI lacks
+	lacks   string        // what ECI lacks
+	late    time.Duration // how much later than its answer the watch tells of a patch
+	lost    bool          // and the answer does not arrive
 }
 
 func (b *bed) OutOfStock(*corev1.Pod) string {
@@ -137,7 +139,19 @@ func (b *bed) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	}
 	b.mu.Lock()
 	b.patches[p.Name]++
+	late, lost := b.late, b.lost
 	b.mu.Unlock()
+	if late > 0 {
+		time.AfterFunc(late, func() {
+			if err := b.write(pod); err != nil {
+				b.t.Error(err)
+			}
+		})
+		if lost {
+			return true, nil, fmt.Errorf("connection reset by peer")
+		}
+		return true, pod, nil
+	}
 	return true, pod, b.write(pod)
 }
 
@@ -285,6 +299,42 @@ func TestAPendingPodIsToleratedOnce(t *testing.T) {
 	})
 }
 
+// Of a crowd's pods the watch tells a second later, and meanwhile everything is looked at anew.
+func TestAPodWhosePatchTheWatchHasNotShownIsNotPatchedAgain(t *testing.T) {
+	inBed(t, anyNumber, func(b *bed) {
+		b.mu.Lock()
+		b.late = time.Second
+		b.mu.Unlock()
+		b.pend("a")
+		b.set(Switch{By: "ann", At: time.Now()})
+		b.sleep(time.Minute)
+		if b.tolerated() != 1 {
+			t.Errorf("%d pods burst", b.tolerated())
+		}
+		// It was changed otherwise, and needs the toleration anew.
+		b.change("a", func(p *corev1.Pod) { p.Spec.Tolerations = nil })
+		b.sleep(time.Minute)
+		if len(b.current("shop", "a").Spec.Tolerations) != 1 {
+			t.Error("it is never looked at again")
+		}
+	})
+}
+
+// Nobody knows whether a patch went through whose answer is lost, so it counts.
+func TestALostAnswerMakesNoRoomUnderALimit(t *testing.T) {
+	inBed(t, Settings{Policy: Marked, After: -1, MaxPods: 1}, func(b *bed) {
+		b.mu.Lock()
+		b.late, b.lost = 500*time.Millisecond, true
+		b.mu.Unlock()
+		b.pend("a")
+		b.pend("b")
+		b.sleep(time.Minute)
+		if tolerated, _ := b.letGo("b"); tolerated || b.tolerated() != 1 {
+			t.Errorf("%d pods burst under a limit of 1", b.tolerated())
+		}
+	})
+}
+
 func TestAPodThatFoundRoomIsLeftAlone(t *testing.T) {
 	inBed(t, anyNumber, func(b *bed) {
 		b.pend("a", func(p *corev1.Pod) { p.Annotations[AnnotationAfter] = "10s" })
@@ -406,6 +456,24 @@ func TestARefusedPatchBacksOffAndIsSaid(t *testing.T) {
 			t.Error("it does not burst when it may again")
 		}
 	})
+}
+
+func TestARefusalSaysWhatHelps(t *testing.T) {
+	refuse := func(why string) error {
+		return apierrors.NewForbidden(podResource.GroupResource(), "a", fmt.Errorf("%s", why))
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{refuse(`User "ecideck-node" cannot patch resource "pods" in API group "" in the namespace "shop"`), "ecideck-node manifests"},
+		{refuse("pod tolerations conflict with its namespace whitelist"), "exempt ecideck-node"},
+		{apierrors.NewBadRequest("admission webhook \"kyverno\" denied the request"), "exempt ecideck-node"},
+	} {
+		if got := remedy(test.err); !strings.Contains(got, test.want) {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
 }
 
 func TestAServerInTroubleLosesNoPod(t *testing.T) {

@@ -158,7 +158,14 @@ func (s Situation) realFirst(m Marks) Decision {
 		return Decision{Verb: Hold, Node: node.Name, Reason: ReasonKept, Message: "it can't burst: " + why}
 	}
 	direct := needsHostname(pod, node)
-	if direct {
+	// A toleration opens every virtual node, also one that takes nobody now.
+	shut := s.shut(node)
+	if shut != "" && !direct {
+		if why := weighed(pod); why != "" {
+			return Decision{Verb: Hold, Node: node.Name, Reason: ReasonNoNode, Message: fmt.Sprintf(
+				"a toleration would let it go to another virtual node too, and only the scheduler can weigh that %s: %s", why, shut)}
+		}
+	} else if direct {
 		if why := weighed(pod); why != "" {
 			return Decision{Verb: Hold, Node: node.Name, Reason: ReasonKept, Message: fmt.Sprintf(
 				"it can't burst: node %s has no hostname label, and only the scheduler can weigh that %s; start ecideck-node with --hostname-label, or make the spread over hosts ScheduleAnyway", node.Name, why)}
@@ -174,6 +181,10 @@ func (s Situation) realFirst(m Marks) Decision {
 	if direct {
 		return Decision{Verb: Bind, Node: node.Name, Reason: ReasonBound, Message: fmt.Sprintf(
 			"no real node takes it, and only the missing hostname label keeps it from node %s, where every group is a host of its own: bound after %s", node.Name, seconds(pending))}
+	}
+	if shut != "" {
+		return Decision{Verb: Bind, Node: node.Name, Reason: ReasonBound, Message: fmt.Sprintf(
+			"no real node takes it, and it is bound to node %s after %s, since a toleration would let it go to another virtual node too: %s", node.Name, seconds(pending), shut)}
 	}
 	return Decision{Verb: Tolerate, Node: node.Name, Reason: ReasonBurst, Message: fmt.Sprintf(
 		"no real node takes it (%s), so it may run on ECI after %s pending", strings.TrimSuffix(condition.Message, "."), seconds(pending))}
@@ -219,6 +230,19 @@ func (s Situation) open(only bool) (*corev1.Node, string) {
 		}
 	}
 	return best, strings.Join(why, "; ")
+}
+
+// shut says why a virtual node other than the one that is meant takes nobody, though the
+// scheduler would use it, or "". What is cordoned or not Ready has a taint of Kubernetes' own.
+func (s Situation) shut(meant *corev1.Node) string {
+	for _, node := range s.Nodes {
+		if node.Name != meant.Name && ready(node) && !node.Spec.Unschedulable && repelled(s.Pod, node, false) == "" {
+			if why := closed(node, false); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }
 
 // unschedulable is the scheduler's word that no node takes the pod, or nil, and the node

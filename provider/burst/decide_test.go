@@ -68,6 +68,8 @@ func notTried(p *corev1.Pod) { p.Status.Conditions = nil }
 
 func toleratesIt(p *corev1.Pod) { p.Spec.Tolerations = []corev1.Toleration{placement.Toleration()} }
 
+func beside(s *Situation) { s.Nodes = append(s.Nodes, virtualNode("vk-2")) }
+
 func overHosts(p *corev1.Pod) {
 	p.Spec.TopologySpreadConstraints = append(p.Spec.TopologySpreadConstraints, corev1.TopologySpreadConstraint{TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.DoNotSchedule, MaxSkew: 1})
 }
@@ -140,6 +142,9 @@ func TestDecide(t *testing.T) {
 		{name: "nothing is known of the network", change: []func(*Situation){condition(ConditionClusterNetworkReachable, corev1.ConditionUnknown, "")}, verb: Tolerate, reason: ReasonBurst},
 		{name: "the cloud does not answer", change: []func(*Situation){condition(conditionCloudAPI, corev1.ConditionFalse, "500")}, verb: Hold, reason: ReasonNoNode, says: "does not answer"},
 		{name: "a second node is open", change: []func(*Situation){condition(corev1.NodeReady, corev1.ConditionFalse, ""), func(s *Situation) { s.Nodes = append(s.Nodes, virtualNode("vk-2")) }}, verb: Tolerate, reason: ReasonBurst},
+		{name: "a second node is open beside one that reaches nothing", change: []func(*Situation){condition(ConditionClusterNetworkReachable, corev1.ConditionFalse, "no DNS"), beside}, verb: Bind, reason: ReasonBound, says: "bound to node vk-2"},
+		{name: "the same, spread over zones", change: []func(*Situation){condition(ConditionClusterNetworkReachable, corev1.ConditionFalse, "no DNS"), beside, pod(overZones)}, verb: Hold, reason: ReasonNoNode, says: "no DNS"},
+		{name: "the same, where the first is cordoned", change: []func(*Situation){condition(ConditionClusterNetworkReachable, corev1.ConditionFalse, "no DNS"), beside, node(func(n *corev1.Node) { n.Spec.Unschedulable = true })}, verb: Tolerate, reason: ReasonBurst},
 
 		{name: "a selector of real nodes", change: []func(*Situation){pod(func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"disk": "ssd"} })}, verb: Hold, reason: ReasonKept, says: "disk=ssd"},
 		{name: "pinned to a host", change: []func(*Situation){pod(func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{corev1.LabelHostname: "ecs-01"} })}, verb: Hold, reason: ReasonKept, says: "hostname=ecs-01"},

@@ -26,11 +26,8 @@ const conditionCloudAPI corev1.NodeConditionType = "CloudAPIReachable"
 // closed says why nothing may go to a virtual node now, or "". A pod that belongs on ECI only
 // (only) has nowhere else to go: it does not wait for the network or the cloud.
 func closed(node *corev1.Node, only bool) string {
-	ready := false
 	for i := range node.Status.Conditions {
 		switch c := &node.Status.Conditions[i]; c.Type {
-		case corev1.NodeReady:
-			ready = c.Status == corev1.ConditionTrue
 		case ConditionClusterNetworkReachable:
 			if c.Status == corev1.ConditionFalse && !only {
 				return fmt.Sprintf("node %s has %s=False, so pods on ECI would not reach the cluster: %s; see `ecideck-node probe`", node.Name, c.Type, c.Message)
@@ -42,12 +39,18 @@ func closed(node *corev1.Node, only bool) string {
 		}
 	}
 	switch {
-	case !ready:
+	case !ready(node):
 		return fmt.Sprintf("node %s is not Ready: see that ecideck-node runs", node.Name)
 	case node.Spec.Unschedulable:
 		return fmt.Sprintf("node %s is cordoned: kubectl uncordon %[1]s", node.Name)
 	}
 	return ""
+}
+
+func ready(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // repelled says what of a pod keeps the scheduler from a virtual node for good, or "": its

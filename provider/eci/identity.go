@@ -26,8 +26,9 @@ const (
 	AnnotationInstanceID   = "k8s.aliyun.com/eci-instance-id"
 	AnnotationInstanceSpec = "k8s.aliyun.com/eci-instance-spec"
 	AnnotationZone         = "k8s.aliyun.com/eci-instance-zone"
-	// AnnotationAttempt counts the groups tried for this pod; it is written before the
-	// create, so that a process that dies in between repeats the same ClientToken.
+	// AnnotationAttempt counts the groups tried for this pod, from the second on; it is written
+	// before the create, so that a process that dies in between repeats the same ClientToken.
+	// Without it the first may have been tried.
 	AnnotationAttempt = "ecideck.io/attempt"
 )
 

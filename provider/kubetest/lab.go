@@ -16,6 +16,9 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -290,8 +293,27 @@ func (l *Lab) StartPart(name string) error {
 			continue // somebody wants it away
 		}
 		client.stop(0)
+		if name == Kwok {
+			if err := l.freeNodes(ctx); err != nil {
+				return err
+			}
+		}
 		if err := client.start(l.spawn); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// freeNodes removes the simulated nodes' leases: a kwok that is started anew would leave nodes
+// alone until the leases of its predecessor run out, which takes 40 s.
+func (l *Lab) freeNodes(ctx context.Context) error {
+	leases := l.client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
+	for _, group := range l.Scenario.Nodes {
+		for i := range group.Count {
+			if err := leases.Delete(ctx, nodeName(group, i), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("freeing a simulated node: %w", err)
+			}
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ func (l *Lab) applyBase(ctx context.Context) error {
 	}
 	for _, group := range l.Scenario.Nodes {
 		for i := range group.Count {
-			if err := l.createNode(ctx, group, fmt.Sprintf("%s-%02d", group.Name, i+1)); err != nil {
+			if err := l.createNode(ctx, group, nodeName(group, i)); err != nil {
 				return err
 			}
 		}
@@ -62,6 +62,9 @@ func (l *Lab) applyScenario(ctx context.Context) error {
 	}
 	return nil
 }
+
+// nodeName is the name of the i-th simulated node of a group, from 0.
+func nodeName(group scenario.NodeGroup, i int) string { return fmt.Sprintf("%s-%02d", group.Name, i+1) }
 
 // createNode makes a simulated ECS instance; kwok keeps it Ready and runs its pods.
 func (l *Lab) createNode(ctx context.Context, g scenario.NodeGroup, name string) error {

@@ -1,8 +1,6 @@
 package view
 
 import (
-	"strings"
-
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/money"
 	"github.com/ecideck/ecideck/ui/format"
@@ -95,20 +93,4 @@ func tallyNumber(t fleet.Tally, main money.Currency, micros int64) (float64, boo
 }
 
 // ownerName is "deploy/checkout", in kubectl's short words.
-func ownerName(o fleet.Owner) string { return shortKind(o.Kind) + "/" + o.Name }
-
-func shortKind(kind string) string {
-	switch kind {
-	case "Deployment":
-		return "deploy"
-	case "StatefulSet":
-		return "sts"
-	case "DaemonSet":
-		return "ds"
-	case "ReplicaSet":
-		return "rs"
-	case "CronJob":
-		return "cj"
-	}
-	return strings.ToLower(kind)
-}
+func ownerName(o fleet.Owner) string { return format.Kind(o.Kind) + "/" + o.Name }

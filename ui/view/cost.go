@@ -193,12 +193,9 @@ func BillLine(b fleet.Bill) string {
 		text += fmt.Sprintf("; seen here %s in %d of its %d hours: too little to tell a difference", format.Amounts(b.Estimated), int(b.Seen.Hours()), int(span.Hours()))
 	default:
 		text += "; by list and time it was " + format.Amounts(b.Estimated)
-		for _, billed := range b.Ours {
-			for _, seen := range b.Estimated {
-				if d, err := billed.Sub(seen); err == nil {
-					text += ", difference " + format.SignedAmount(d)
-				}
-			}
+		differences, _ := b.Difference()
+		for _, d := range differences {
+			text += ", difference " + format.SignedAmount(d)
 		}
 	}
 	if b.Unpriced > 0 {

@@ -68,7 +68,7 @@ func newEvents(env *Env, title string, rows func(*fleet.Snapshot) []*fleet.Event
 func (e *Events) about(ev *fleet.Event) string {
 	if ev.Kind == KindGroup {
 		if pod := e.pods[ev.Name]; pod != "" {
-			return "pod " + pod
+			return format.Kind(KindPod) + " " + pod
 		}
 		return "group " + ev.Name
 	}
@@ -76,7 +76,7 @@ func (e *Events) about(ev *fleet.Event) string {
 	if ev.Namespace != "" {
 		name = ev.Namespace + "/" + name
 	}
-	return strings.ToLower(ev.Kind) + " " + name
+	return format.Kind(ev.Kind) + " " + name
 }
 
 // sentence is the whole message, and before it what the event is about where the column

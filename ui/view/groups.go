@@ -16,6 +16,7 @@ import (
 type Groups struct {
 	list[*fleet.Group]
 	placed map[*fleet.Group]*fleet.Placement // of the groups that are a pod's, or an orphan
+	s      *fleet.Snapshot                   // that is shown
 }
 
 // NewGroups shows all groups of the region.
@@ -43,6 +44,7 @@ func (g *Groups) Title() string { return "Groups" }
 
 // Show takes the groups of the snapshot, orphans first, foreign ones last.
 func (g *Groups) Show(s *fleet.Snapshot) {
+	g.s = s
 	g.placed = make(map[*fleet.Group]*fleet.Placement, len(s.Groups))
 	for _, p := range s.Placements {
 		if p.Group != nil {
@@ -129,13 +131,13 @@ func groupReason(g *fleet.Group) string {
 	return reason
 }
 
-// costOf is what a group costs as far as it is a pod's or an orphan: what others cost is
-// theirs to know.
+// costOf is what a group costs as far as it is this cluster's: what others cost is theirs to
+// know.
 func (g *Groups) costOf(row *fleet.Group) fleet.Cost {
 	if p := g.placed[row]; p != nil {
 		return p.Cost
 	}
-	return fleet.Cost{}
+	return g.s.GroupCost(row)
 }
 
 func (g *Groups) columns() []table.Column[*fleet.Group] {

@@ -93,10 +93,18 @@ func needsPod(s keymap.Selection) string {
 	return ""
 }
 
+// object is why the cursor's object can't be read from the API server; "" where it can.
+func object(s keymap.Selection) string {
+	if s.Cursor.Kind == fleet.KindOperation {
+		return "an operation is no object; w says what is known, ecideck ops show all of it"
+	}
+	return nothing(s)
+}
+
 // describe is the d key.
 func (l *list[T]) describe() keymap.Action {
 	return keymap.Action{
-		Keys: []string{"d"}, Name: "describe", Bar: true, Disabled: nothing,
+		Keys: []string{"d"}, Name: "describe", Bar: true, Disabled: object,
 		Help: "Describe the object, as kubectl describe does; for pods on ECI the group too.",
 		Run:  l.with(func(row T) { l.env.Shell.Open(Describe(l.env, l.object(row), "")) }),
 	}

@@ -137,7 +137,7 @@ func (o *Overview) Actions() []keymap.Action {
 		switch s.Cursor.Kind {
 		case "":
 			return "nothing is selected"
-		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource:
+		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource, fleet.KindOperation:
 			return "it has no cost of its own"
 		}
 		return ""
@@ -147,7 +147,7 @@ func (o *Overview) Actions() []keymap.Action {
 		switch s.Cursor.Kind {
 		case "":
 			return "nothing is selected"
-		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource:
+		case fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource, fleet.KindOperation:
 			return "there is no such object in the cluster; w says what is known"
 		}
 		return ""
@@ -329,6 +329,9 @@ func placeUse(r *placeRow, used, alloc, billed int64) string {
 // account is a line about what the next burst needs: quota and addresses.
 func (o *Overview) account() string {
 	var parts []string
+	if text := lacking(o.s.Stocks); text != "" {
+		parts = append(parts, text)
+	}
 	if q := o.s.Quota; q != nil && q.MaxCPU > 0 {
 		parts = append(parts, fmt.Sprintf("vCPU quota %g of %g used", q.UsedCPU, q.MaxCPU))
 	}
@@ -337,7 +340,11 @@ func (o *Overview) account() string {
 			parts = append(parts, fmt.Sprintf("and %d vSwitches more", len(o.s.VSwitches)-i))
 			break
 		}
-		text := fmt.Sprintf("%s (%s) %d", v.ID, v.Zone[strings.LastIndexByte(v.Zone, '-')+1:], v.Free)
+		text := v.ID
+		if v.Zone != "" {
+			text += " (" + shortZone(v.Zone) + ")"
+		}
+		text += fmt.Sprintf(" %d", v.Free)
 		if v.Total > 0 {
 			text += fmt.Sprintf(" of %d", v.Total)
 		}
@@ -345,6 +352,35 @@ func (o *Overview) account() string {
 	}
 	if len(parts) == 0 {
 		return "vCPU quota and free addresses are not known"
+	}
+	return strings.Join(parts, " · ")
+}
+
+// shortZone is the letter of a zone: the region is the same for all.
+func shortZone(zone string) string { return zone[strings.LastIndexByte(zone, '-')+1:] }
+
+// lacking says which zones have nothing in stock, and which sizes lack in others; "" where
+// nothing is known to lack.
+func lacking(stocks []fleet.Stock) string {
+	empty := map[string]bool{}
+	var zones, sizes []string
+	for _, s := range stocks {
+		if s.CPU == 0 && !s.Available {
+			empty[s.Zone] = true
+			zones = append(zones, shortZone(s.Zone))
+		}
+	}
+	for _, s := range stocks {
+		if s.CPU > 0 && !s.Available && !empty[s.Zone] {
+			sizes = append(sizes, format.Spec(s.CPU, s.Memory)+" in "+shortZone(s.Zone))
+		}
+	}
+	var parts []string
+	if len(zones) > 0 {
+		parts = append(parts, "no stock in zone "+strings.Join(zones, ", "))
+	}
+	if len(sizes) > 0 {
+		parts = append(parts, "no "+strings.Join(sizes, ", "))
 	}
 	return strings.Join(parts, " · ")
 }

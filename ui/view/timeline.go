@@ -120,11 +120,7 @@ func momentAbout(m *fleet.Moment) string {
 	if m.Namespace != "" {
 		name = m.Namespace + "/" + name
 	}
-	kind := strings.ToLower(owner.Kind)
-	if owner.Kind == KindGroup {
-		kind = "group"
-	}
-	name = kind + " " + name
+	name = format.Kind(owner.Kind) + " " + name
 	if m.Objects > 1 {
 		name += fmt.Sprintf(" (%d)", m.Objects)
 	}

@@ -171,7 +171,7 @@ func (a *Answer) Actions() []keymap.Action {
 	o := a.object
 	real := func(keymap.Selection) string {
 		switch o.Kind {
-		case "", fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource:
+		case "", fleet.KindVSwitch, fleet.KindAccount, fleet.KindSource, fleet.KindOperation:
 			return "there is no such object in the cluster"
 		}
 		return ""

@@ -62,6 +62,11 @@ func costOf(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (lines []string, t 
 			}
 		}
 		for _, g := range s.Groups {
+			if g.ID == ref.Name && g.Relation != fleet.Foreign {
+				c := s.GroupCost(g)
+				t.Add(c)
+				return figures(t), t, true
+			}
 			if g.ID == ref.Name {
 				return []string{"what it costs is somebody else's: it is no pod's of this cluster"}, t, true
 			}
@@ -102,6 +107,9 @@ func costs(s *fleet.Snapshot, t fleet.Tally, now time.Time) string {
 		return fmt.Sprintf("what it costs is not known (%d without a price)", t.Unknown)
 	}
 	text := fmt.Sprintf("%s/h now, %s a month of %d h if nothing changes, %s so far", rate, format.SumMonth(t, main), fleet.MonthHours, format.SumAccrued(t, main, now))
+	if t.Redated > 0 {
+		text += fmt.Sprintf(" (%d partly at a price read later)", t.Redated)
+	}
 	if t.Unknown > 0 {
 		text += fmt.Sprintf("; %d without a price are in no sum", t.Unknown)
 	}

@@ -83,6 +83,8 @@ func Of(s *fleet.Snapshot, ref fleet.Ref, now time.Time) (Answer, bool) {
 		a, found = account(s, ref.Name), true
 	case fleet.KindSource:
 		a, found = source(s, ref.Name, now)
+	case fleet.KindOperation:
+		a, found = operation(s, ref.Name, now)
 	default:
 		if w := Workload(s, ref); w != nil {
 			a, found = workload(s, w, now), true
@@ -459,8 +461,11 @@ func vSwitch(s *fleet.Snapshot, id string) Answer {
 }
 
 func account(s *fleet.Snapshot, what string) Answer {
-	if what == "prices" {
+	switch what {
+	case "prices":
 		return unpriced(s)
+	case "bursts":
+		return bursts(s)
 	}
 	a := Answer{Head: "the account's vCPU quota in the region is not known."}
 	if q := s.Quota; q != nil {
@@ -499,6 +504,20 @@ func account(s *fleet.Snapshot, what string) Answer {
 		}
 		a.say("%g vCPU: %s", u.cpu, u.name)
 	}
+	return a
+}
+
+// bursts says whether they are stopped, and who is on ECI by one.
+func bursts(s *fleet.Snapshot) Answer {
+	a := Answer{Head: "bursts to ECI are not stopped."}
+	if s.Bursts.Stopped {
+		a.Head = "bursts to ECI are stopped: pods that wait for a node do not go there."
+	}
+	n := 0
+	for _, w := range s.Workloads {
+		n += w.BurstPods
+	}
+	a.say("%d pods are on ECI by bursting; they stay there", n)
 	return a
 }
 

@@ -110,7 +110,7 @@ deployment shop/web wants 3 (hpa cpu 80%/60%), has 2 ready: stuck for 6m.
   hpa web: has 3, wants 3, may go from 1 to 9, scaled 6m ago
   rollout running: 2 of 3 new pods are available
   ResourcePolicy spill sends its pods to ecs → eci
-  cost: ¥0.641/h now, ¥467.98 a month of 730 h if nothing changes, ¥0.64 so far
+  cost: ¥0.641/h now, ¥467.98 a month of 730 h if nothing changes, ¥0.64 so far (1 partly at a price read later)
   9s ago, k8s: NoStock ×14
   60s ago, k8s: Unhealthy: Readiness probe failed
 What helps:
@@ -211,12 +211,12 @@ func TestCostOfWhatIsSelected(t *testing.T) {
 		want string
 	}{
 		{"one on a real node", []fleet.Ref{pod("web-3")}, `
-shop/web-3: ¥0.200/h now, ¥146.00 a month of 730 h if nothing changes, ¥0.20 so far
+shop/web-3: ¥0.200/h now, ¥146.00 a month of 730 h if nothing changes, ¥0.20 so far (1 partly at a price read later)
   as a container group of its own: ¥0.221/h
   the price is its part of its node's, by what it asks for
 `},
 		{"two and one that is gone", []fleet.Ref{pod("web-1"), pod("web-3"), pod("web-0")}, `
-3 selected: ¥0.641/h now, ¥467.98 a month of 730 h if nothing changes, ¥0.64 so far
+3 selected: ¥0.641/h now, ¥467.98 a month of 730 h if nothing changes, ¥0.64 so far (1 partly at a price read later)
   ¥0.221/h of it was not asked for: ECI's rounding up, and what nodes have free
   ¥0.241/h dearer than the same requests on ECS nodes as this cluster has them
   ¥0.335/h would be saved as spot (1 can't be compared)
@@ -229,7 +229,7 @@ ecs-2: what it costs is not known (1 without a price)
   what it costs is not known: the config file can say it
 `},
 		{"a namespace with an orphan", []fleet.Ref{{Kind: "Namespace", Name: "shop"}}, `
-shop: ¥1.08/h now, ¥789.97 a month of 730 h if nothing changes, ¥1.08 so far
+shop: ¥1.08/h now, ¥789.97 a month of 730 h if nothing changes, ¥1.08 so far (1 partly at a price read later)
   ¥0.441/h of it is paid for nothing
   ¥0.221/h of it was not asked for: ECI's rounding up, and what nodes have free
   ¥0.241/h dearer than the same requests on ECS nodes as this cluster has them (1 can't be compared)

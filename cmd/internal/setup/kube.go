@@ -5,6 +5,7 @@ package setup
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ecideck/ecideck/collectors"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 )
 
@@ -27,6 +29,8 @@ type Kube struct {
 	Namespace string // the flag's, else the context's, else default
 	// NamespaceGiven says that a flag chose the namespace.
 	NamespaceGiven bool
+
+	named []string // see Namespaces
 }
 
 // NewKube reads the kubeconfig as kubectl does. It makes no call.
@@ -68,6 +72,7 @@ func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 	k := &Kube{
 		Client: client, Dynamic: custom, Metrics: measured, Config: config, Namespace: namespace,
 		NamespaceGiven: given && flags.Namespace != nil && *flags.Namespace != "",
+		named:          []string{namespace},
 		Probe:          collectors.ProbeReady(client.Discovery().RESTClient()),
 	}
 	if raw, err := loader.RawConfig(); err == nil {
@@ -75,8 +80,27 @@ func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 		if flags.Context != nil && *flags.Context != "" {
 			k.Context = *flags.Context
 		}
+		k.named = namespacesOf(&raw, k.Context, namespace)
 	}
 	return k, nil
+}
+
+// Namespaces are those that the user works in: the one in force, then those that other contexts
+// of the same cluster and user name, by name.
+func (k *Kube) Namespaces() []string { return slices.Clone(k.named) }
+
+// namespacesOf finds what Namespaces says.
+func namespacesOf(raw *clientcmdapi.Config, context, first string) []string {
+	var others []string
+	if at := raw.Contexts[context]; at != nil {
+		for _, c := range raw.Contexts {
+			if c.Cluster == at.Cluster && c.AuthInfo == at.AuthInfo && c.Namespace != "" {
+				others = append(others, c.Namespace)
+			}
+		}
+	}
+	slices.Sort(others)
+	return append([]string{first}, others...)
 }
 
 // chosen reports an error when nothing names a cluster: client-go then takes

@@ -57,7 +57,8 @@ func stringToSignV1(method string, all map[string]string) string {
 
 // percent is the vendor's URL encoding, RFC 3986's.
 func percent(s string) string {
-	return strings.NewReplacer("+", "%20", "*", "%2A", "%7E", "~").Replace(url.QueryEscape(s))
+	s = strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+	return strings.ReplaceAll(strings.ReplaceAll(s, "*", "%2A"), "%7E", "~")
 }
 
 // checkIdentity checks what both kinds of signature carry. Timestamps are compared with

@@ -3,9 +3,12 @@
 package fakeapi
 
 import (
+	"slices"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
@@ -22,7 +25,7 @@ type API struct {
 	objects testing.ObjectTracker
 }
 
-// New differs from fake.NewClientset in two ways. A watch that begins after an object was
+// New differs from fake.NewClientset in three ways. A watch that begins after an object was
 // created delivers a copy of it: client-go 0.37 delivers the stored object itself, and an
 // informer's transform, which may write to what it gets, then races with every reader. And
 // managed fields are not tracked, so server-side apply is a plain merge: the tracker for them
@@ -46,6 +49,7 @@ var enlarge sync.Once
 func over(tracker testing.ObjectTracker) *API {
 	enlarge.Do(func() { watch.DefaultChanSize = room })
 	a := &API{Clientset: &fake.Clientset{}, objects: tracker}
+	a.AddReactor("list", "pods", a.listPods)
 	a.AddReactor("*", "*", testing.ObjectReaction(a.objects))
 	a.AddWatchReactor("*", a.watch)
 	return a
@@ -64,16 +68,38 @@ func (a *API) Discovery() discovery.DiscoveryInterfaces {
 // Tracker holds the objects: changes made there pass by the reactors.
 func (a *API) Tracker() testing.ObjectTracker { return a.objects }
 
+func (a *API) listPods(action testing.Action) (bool, runtime.Object, error) {
+	handled, list, err := testing.ObjectReaction(a.objects)(action)
+	asked, byFields := action.(testing.ListActionImpl)
+	pods, ok := list.(*corev1.PodList)
+	if err != nil || !byFields || !ok {
+		return handled, list, err
+	}
+	selected := selects(asked.ListRestrictions.Fields)
+	pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !selected(&p) })
+	return handled, pods, nil
+}
+
+// selects tells which objects a field selector means; all that are no pods.
+func selects(selector fields.Selector) func(runtime.Object) bool {
+	return func(object runtime.Object) bool {
+		pod, ok := object.(*corev1.Pod)
+		return !ok || selector == nil || selector.Matches(fields.Set{"metadata.name": pod.Name, "metadata.namespace": pod.Namespace,
+			"spec.nodeName": pod.Spec.NodeName, "status.phase": string(pod.Status.Phase)})
+	}
+}
+
 func (a *API) watch(action testing.Action) (bool, watch.Interface, error) {
 	var options metav1.ListOptions
+	var selector fields.Selector
 	if w, ok := action.(testing.WatchActionImpl); ok {
-		options = w.ListOptions
+		options, selector = w.ListOptions, w.WatchRestrictions.Fields
 	}
 	shared, err := a.objects.Watch(action.GetResource(), action.GetNamespace(), options)
 	if err != nil {
 		return false, nil, err
 	}
-	c := &copies{from: shared, out: make(chan watch.Event), ended: make(chan struct{})}
+	c := &copies{from: shared, selected: selects(selector), out: make(chan watch.Event), ended: make(chan struct{})}
 	go c.run()
 	return true, c, nil
 }
@@ -81,10 +107,11 @@ func (a *API) watch(action testing.Action) (bool, watch.Interface, error) {
 // copies is a watch that delivers copies of another's objects. What its reader has not taken
 // yet waits here.
 type copies struct {
-	from  watch.Interface
-	out   chan watch.Event
-	once  sync.Once
-	ended chan struct{}
+	from     watch.Interface
+	selected func(runtime.Object) bool
+	out      chan watch.Event
+	once     sync.Once
+	ended    chan struct{}
 }
 
 func (c *copies) ResultChan() <-chan watch.Event { return c.out }
@@ -111,6 +138,9 @@ func (c *copies) run() {
 		case e, open := <-in:
 			if !open {
 				in = nil
+				continue
+			}
+			if !c.selected(e.Object) {
 				continue
 			}
 			e.Object = e.Object.DeepCopyObject()
