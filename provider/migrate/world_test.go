@@ -384,7 +384,7 @@ func (w *world) list() []*corev1.Pod {
 	}
 	var pods []*corev1.Pod
 	for i := range o.(*corev1.PodList).Items {
-		pods = append(pods, o.(*corev1.PodList).Items[i].DeepCopy())
+		pods = append(pods, &o.(*corev1.PodList).Items[i]) // the list is a copy
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
