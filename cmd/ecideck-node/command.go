@@ -18,6 +18,7 @@ import (
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
+	"github.com/ecideck/ecideck/provider/migrate"
 )
 
 // flags are what the command line says; credentials are not among them, because `ps` shows
@@ -47,6 +48,8 @@ type flags struct {
 	burstMaxPods                       int
 	burstMaxRate                       string
 	burstAfter                         time.Duration
+	returns                            string
+	returnHours, returnMinSaving       string
 	webhookListen                      string
 	logLevel, logFormat                string
 	probeEvery                         time.Duration
@@ -125,6 +128,9 @@ func (f *flags) bind(s *pflag.FlagSet) {
 	s.IntVar(&f.burstMaxPods, "burst-max-pods", -1, "most pods on ECI by bursting at the same time; less than 0: no limit")
 	s.StringVar(&f.burstMaxRate, "burst-max-rate", "", "most that bursts may cost an hour by the list prices, such as '12.5 CNY'; empty: no limit")
 	s.DurationVar(&f.burstAfter, "burst-after", -1, "how long a pod is pending before it bursts (default: at once, and 60s where the Cluster Autoscaler or Karpenter runs, which has the first word)")
+	s.StringVar(&f.returns, "return", returnMarked, "which pods on ECI come home when real nodes have had room for 5m, make before break: marked (by "+migrate.AnnotationReturn+"=auto on the workload or namespace), all or off")
+	s.StringVar(&f.returnHours, "return-hours", "", "when they do, such as 22:00-06:00 in this process's time zone; empty: always")
+	s.StringVar(&f.returnMinSaving, "return-min-saving", "", "what the pods of a workload that come home together must save an hour by the list prices, such as '0.5 CNY'; empty: anything")
 	s.StringVar(&f.webhookListen, "webhook-listen", "", "address of the admission webhook, for servers before Kubernetes 1.36; empty: none")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	s.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -186,6 +192,10 @@ func (f *flags) complete() error {
 	if _, err := f.bursts(); err != nil {
 		return err
 	}
+	f.returns = cmp.Or(f.returns, returnMarked)
+	if _, err := f.returnPolicy(); err != nil {
+		return err
+	}
 	for _, server := range f.clusterDNS {
 		if net.ParseIP(server) == nil {
 			return fmt.Errorf("--cluster-dns %q: not an IP address", server)
@@ -216,6 +226,34 @@ func (f *flags) bursts() (burst.Settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// What --return takes.
+const (
+	returnMarked = "marked"
+	returnAll    = "all"
+	returnOff    = "off"
+)
+
+// returnPolicy are the flags of coming home.
+func (f *flags) returnPolicy() (migrate.ReturnPolicy, error) {
+	p := migrate.ReturnPolicy{All: f.returns == returnAll}
+	switch f.returns {
+	case returnMarked, returnAll, returnOff:
+	default:
+		return p, fmt.Errorf("--return %q: use marked, all or off", f.returns)
+	}
+	var err error
+	if p.Hours, err = migrate.ParseHours(f.returnHours); err != nil {
+		return p, fmt.Errorf("--return-hours: %w", err)
+	}
+	if f.returnMinSaving != "" {
+		if p.MinSaving, err = burst.ParseRate(f.returnMinSaving); err != nil {
+			return p, fmt.Errorf("--return-min-saving %q: %w", f.returnMinSaving, err)
+		}
+	}
+	p.Off = f.returns == returnOff
+	return p, nil
 }
 
 // quantity reads a flag; an empty one is zero.

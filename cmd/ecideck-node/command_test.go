@@ -55,3 +55,25 @@ func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
 		t.Errorf("%q, %v", f.nodeName, err)
 	}
 }
+
+func TestTheFlagsOfComingHome(t *testing.T) {
+	for _, c := range []struct {
+		f    flags
+		fail string
+	}{
+		{flags{returns: "marked"}, ""},
+		{flags{returns: "all", returnHours: "22:00-06:00", returnMinSaving: "0.5 CNY"}, ""},
+		{flags{returns: "off"}, ""},
+		{flags{returns: "some"}, "--return"},
+		{flags{returns: "all", returnHours: "night"}, "--return-hours"},
+		{flags{returns: "all", returnMinSaving: "much"}, "--return-min-saving"},
+	} {
+		p, err := c.f.returnPolicy()
+		if (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%+v: %v", c.f, err)
+		}
+		if err == nil && (p.All != (c.f.returns == "all") || p.Off != (c.f.returns == "off") || p.MinSaving.Known() != (c.f.returnMinSaving != "")) {
+			t.Errorf("%+v: %+v", c.f, p)
+		}
+	}
+}

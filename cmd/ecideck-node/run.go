@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/record"
 
@@ -29,7 +30,9 @@ import (
 	"github.com/ecideck/ecideck/provider"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/spec"
 	"github.com/ecideck/ecideck/provider/lastwords"
+	"github.com/ecideck/ecideck/provider/migrate"
 )
 
 // run serves the node until the context ends.
@@ -159,6 +162,8 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 	settings, _ := f.bursts() // complete has refused what can't be
 	first := nodes[0].config
 	var lacks stocks
+	returns, _ := f.returnPolicy() // the same
+	var informers []cache.SharedIndexInformer
 	spill := burst.Config{Client: client, Recorder: first.Recorder, Region: f.region, Settings: settings, Groups: client.Discovery(), Logger: first.Logger}
 	for _, n := range nodes {
 		v := provider.NewVirtualNode(n.config, n.nodeSpec(n.kubelet.Addr()))
@@ -171,6 +176,7 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		}
 		lacks = append(lacks, v.Provider)
 		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
+		informers = append(informers, v.PodInformer())
 		defer n.ready.Store(false)
 		n.port.handler.Store(&handler)
 		defer n.port.handler.Store(nil)
@@ -191,7 +197,34 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 	})
 	spill.Stock = lacks
 	group.Go(func() error { return burst.New(spill).Run(ctx) })
+	keeper := &migrate.Keeper{Client: client, Pods: func() []*corev1.Pod { return podsOf(informers) }, Holder: runner(), Return: returns, Logger: first.Logger}
+	if returns.MinSaving.Currency == "USD" {
+		keeper.Site = spec.InternationalSite // savings are compared in the currency that was asked for
+	}
+	group.Go(func() error { return keeper.Run(ctx) })
 	return group.Wait()
+}
+
+// podsOf are the pods that informers know.
+func podsOf(informers []cache.SharedIndexInformer) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, i := range informers {
+		for _, object := range i.GetStore().List() {
+			if pod, ok := object.(*corev1.Pod); ok {
+				pods = append(pods, pod)
+			}
+		}
+	}
+	return pods
+}
+
+// runner is this process, for the leases of operations.
+func runner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("ecideck-node@%s/%d", host, os.Getpid())
 }
 
 // stocks are those of several nodes: a pod lacks something when every one of them lacks it.

@@ -39,7 +39,7 @@ one that is aborted leaves it as it was.`,
 			if err != nil {
 				return err
 			}
-			return m.plan(c.Context(), kube, r, args[0])
+			return m.plan(c.Context(), kube, r)
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "eci, ecs, or nothing: wherever the scheduler likes")

@@ -36,6 +36,7 @@ type mover struct {
 	yes    bool
 	wait   bool
 	soak   time.Duration
+	how    string
 }
 
 func (m *mover) addFlags(c *cobra.Command, plans bool) {
@@ -45,15 +46,13 @@ func (m *mover) addFlags(c *cobra.Command, plans bool) {
 		c.Flags().DurationVar(&m.soak, "soak", migrate.DefaultSoak, "how long the first moved pod of a workload is watched before the second goes")
 	}
 	c.Flags().BoolVar(&m.yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&m.wait, "wait", true, "stay until it has ended; nobody else would run it")
+	c.Flags().BoolVar(&m.wait, "wait", true, "stay until it has ended; with false a process of its own does the work, on this machine")
 }
 
 func (m *mover) check() error {
 	switch {
 	case !slices.Contains([]string{"table", "json", "yaml"}, m.output):
 		return setup.Exit(setup.ExitUsage, fmt.Errorf("-o %q: use table, json or yaml", m.output))
-	case !m.wait:
-		return setup.Exit(setup.ExitUsage, errors.New("--wait=false: this process does the work; run it under tmux or nohup, and `ecideck ops resume` goes on with what was cut off"))
 	case m.soak < 0:
 		return setup.Exit(setup.ExitUsage, errors.New("--soak must not be less than 0"))
 	}
@@ -66,12 +65,22 @@ func newMigrate(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "migrate TARGET… --to eci|ecs", Short: "Move pods to ECI, or back to real nodes, without losing one",
 		Long: `migrate moves pods between real nodes and ECI. A target is pod/NAME (or NAME),
-deploy/NAME, rs/NAME, sts/NAME or job/NAME. It shows the plan first: who moves and how, who
-stays and why, what it costs an hour, what speaks against it.
+deploy/NAME, rs/NAME, sts/NAME, job/NAME, cronjob/NAME or namespace/NAME (its pods without a
+node). It shows the plan first: who moves and how, who stays and why, what it costs an hour,
+what speaks against it.
 
-Pods of a Deployment or ReplicaSet are swapped: a surge pod is Ready and serves before the old
-one is evicted, within every PodDisruptionBudget. Pending pods are let onto ECI as they are.
-The template is not changed. What was begun is written down in ConfigMaps ecideck-op-…:
+How depends on the target, and --how asks for another way:
+  swap     pods of a Deployment or ReplicaSet: a surge pod is Ready and serves before the old
+           one is evicted, within every PodDisruptionBudget; the template is not changed
+  rollout  a whole Deployment (deploy/NAME): its template is changed for good, and rolls out with
+           maxUnavailable 0
+  restart  pods of StatefulSets and operators, one at a time: evicted, and the successor is
+           steered by an admission policy that is over by itself, or by the template
+  suspend  a Job, only if asked for: suspended, changed and resumed; its pods begin anew
+  clone    a pod without a controller, only if asked for: a copy under another name
+Pending pods are let onto ECI as they are; of a CronJob the future runs go there.
+
+What was begun is written down in ConfigMaps ecideck-op-…:
 ` + "`ecideck ops`" + ` shows, resumes, aborts and undoes it, from any machine.
 
 Exit codes: 0 done, 1 not all could be moved, or nothing, 2 wrong usage.`,
@@ -79,6 +88,7 @@ Exit codes: 0 done, 1 not all could be moved, or nothing, 2 wrong usage.`,
 		RunE: func(c *cobra.Command, args []string) error { return m.migrate(c.Context(), args, to) },
 	}
 	c.Flags().StringVar(&to, "to", "", "eci or ecs (real nodes)")
+	c.Flags().StringVar(&m.how, "how", "", "swap, rollout, restart, suspend or clone (default: what suits the target)")
 	m.addFlags(c, true)
 	return c
 }
@@ -90,11 +100,14 @@ func (m *mover) migrate(ctx context.Context, args []string, to string) error {
 	if to != string(migrate.ToECI) && to != string(migrate.ToECS) {
 		return setup.Exit(setup.ExitUsage, fmt.Errorf("--to %q: say eci or ecs (see ecideck migrate --help)", to))
 	}
+	r := migrate.Request{To: migrate.Destination(to), Soak: m.soak, How: migrate.Strategy(m.how)}
+	if m.how != "" && !slices.Contains(migrate.Hows(), r.How) {
+		return setup.Exit(setup.ExitUsage, fmt.Errorf("--how %q: say swap, rollout, restart, suspend or clone (see ecideck migrate --help)", m.how))
+	}
 	kube, err := setup.NewKube(m.kube)
 	if err != nil {
 		return err
 	}
-	r := migrate.Request{To: migrate.Destination(to), Soak: m.soak}
 	for _, arg := range args {
 		if !strings.Contains(arg, "/") {
 			arg = "pod/" + arg
@@ -103,6 +116,9 @@ func (m *mover) migrate(ctx context.Context, args []string, to string) error {
 		switch strings.ToLower(kind) {
 		case "rs", "replicaset", "replicasets":
 			r.Targets = append(r.Targets, migrate.Ref{Kind: "ReplicaSet", Namespace: kube.Namespace, Name: name})
+			continue
+		case "ns", "namespace", "namespaces":
+			r.Targets = append(r.Targets, migrate.Ref{Kind: "Namespace", Name: name})
 			continue
 		}
 		k, name, err := named([]string{arg})
@@ -114,31 +130,21 @@ func (m *mover) migrate(ctx context.Context, args []string, to string) error {
 		}
 		r.Targets = append(r.Targets, migrate.Ref{Kind: k.kind, Namespace: kube.Namespace, Name: name})
 	}
-	return m.plan(ctx, kube, r, "yes")
+	return m.plan(ctx, kube, r)
 }
 
-// plan makes a plan, shows it, asks, and runs it. word is what a person types to go on.
-func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request, word string) error {
+// plan makes a plan, shows it, asks, and runs it.
+func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) error {
 	site, err := site()
 	if err != nil {
 		return err
 	}
 	r.Site = site
-	op := &migrate.Operation{ID: migrate.NewID(time.Now()), By: whoami(ctx, kube.Client), Began: time.Now()}
-	client, err := m.client(kube, op.ID)
+	op, err := migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
 	if err != nil {
 		return err
 	}
-	f, err := migrate.Read(ctx, client, r, time.Now())
-	if err != nil {
-		return err
-	}
-	p := migrate.Make(f, r)
-	if p.Blocked() == "" {
-		migrate.Rehearse(ctx, client, f, p)
-	}
-	op.Plan = *p
-	return m.confirmed(ctx, client, op, word)
+	return m.confirmed(ctx, kube, op)
 }
 
 // site is where the account is, for prices.
@@ -159,7 +165,15 @@ func (m *mover) client(kube *setup.Kube, id string) (kubernetes.Interface, error
 }
 
 // confirmed shows a plan and runs it once somebody has said yes.
-func (m *mover) confirmed(ctx context.Context, client kubernetes.Interface, op *migrate.Operation, word string) error {
+func (m *mover) confirmed(ctx context.Context, kube *setup.Kube, op *migrate.Operation) error {
+	production, err := setup.Production(setup.ConfigFile(), kube.Context)
+	if err != nil {
+		return err
+	}
+	client, err := m.client(kube, op.ID)
+	if err != nil {
+		return err
+	}
 	p := &op.Plan
 	if m.output == "table" {
 		writePlan(m.out, p)
@@ -177,9 +191,19 @@ func (m *mover) confirmed(ctx context.Context, client kubernetes.Interface, op *
 		return nil
 	}
 	if !m.yes {
-		if err := m.ask(word); err != nil {
+		why, word := p.Danger()
+		if why == "" && production {
+			why, word = "context "+kube.Context+" is production", kube.Context
+		}
+		if why != "" {
+			fmt.Fprintln(m.err, printable(why))
+		}
+		if err := m.ask(cmp.Or(word, "yes")); err != nil {
 			return err
 		}
+	}
+	if !m.wait {
+		return m.detach(ctx, client, op)
 	}
 	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
 }
@@ -215,7 +239,7 @@ func (m *mover) engine(ctx context.Context, client kubernetes.Interface, run fun
 			for i := range o.Plan.Items {
 				if x := &o.Plan.Items[i]; x.State != shown[x.ID] && x.State != migrate.Planned && x.State != migrate.Stays {
 					shown[x.ID] = x.State
-					fmt.Fprintf(m.err, "%s  %-9s %s %s\n", time.Now().Format(time.TimeOnly), x.State, x.Pod.Name, printable(x.Reason))
+					fmt.Fprintf(m.err, "%s  %-9s %s %s\n", time.Now().Format(time.TimeOnly), x.State, x.Subject().Name, printable(x.Reason))
 				}
 			}
 		}}
@@ -332,7 +356,11 @@ func writePlan(w io.Writer, p *migrate.Plan) {
 		if x.Strategy == migrate.Stay {
 			to = "<none>"
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Pod.Namespace+"/"+x.Pod.Name, cmp.Or(x.From, "<none>"), x.Strategy, to, x.Before, x.After, printable(x.Why))
+		what := x.Subject().Namespace + "/" + x.Subject().Name
+		if x.Subject().Kind != "Pod" {
+			what += fmt.Sprintf(" (%s, %d pods)", strings.ToLower(x.Subject().Kind), x.Count())
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, what, cmp.Or(x.From, "<none>"), x.Strategy, to, x.Before, x.After, printable(x.Why))
 		for _, c := range x.Checks {
 			if checks[c] == nil {
 				order = append(order, c)
@@ -365,7 +393,11 @@ func writePlan(w io.Writer, p *migrate.Plan) {
 	for _, r := range p.After {
 		after = append(after, r.String())
 	}
-	fmt.Fprintf(w, "%d of %d pods move, in about %s; ECI bills %s before and %s after (list price)", p.Moves(), len(p.Items), time.Duration(p.ETA)*time.Second, costs(before), costs(after))
+	all := 0
+	for i := range p.Items {
+		all += p.Items[i].Count()
+	}
+	fmt.Fprintf(w, "%d of %d pods move, in about %s; ECI bills %s before and %s after (list price)", p.Moves(), all, time.Duration(p.ETA)*time.Second, costs(before), costs(after))
 	if p.Unpriced > 0 {
 		fmt.Fprintf(w, ", and %d without a known price", p.Unpriced)
 	}

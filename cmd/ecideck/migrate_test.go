@@ -15,29 +15,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
 	"github.com/ecideck/ecideck/provider/kubetest"
-	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 	"github.com/ecideck/ecideck/provider/migrate"
 )
-
-// moves is a scenario for migrations: two real nodes with room, and a quick cloud.
-const moves = `Two real nodes and a virtual one.
--- lab.yaml --
-region: cn-hangzhou
-zones:
-- {id: cn-hangzhou-h, vSwitch: vsw-h}
-virtualNodes:
-- name: virtual-kubelet-cn-hangzhou
-  vSwitches: [vsw-h]
-  args: [--poll-min=250ms]
-nodes:
-- {name: ecs, count: 2, instanceType: ecs.g7.4xlarge, zone: cn-hangzhou-h, cpu: "16", memory: 64Gi, pods: 60}
-eci: {scheduling: 200ms, starting: 800ms, sampling: 5s}
-`
 
 // webWithBudget is a Deployment behind a Service and a budget. Simulated pods are Ready within
 // milliseconds; an annotation makes them take their time, as real ones do.
@@ -99,7 +84,11 @@ func (x *movingTenant) deploy(replicas int, budget, image string) (names []strin
 
 // command is an ecideck process that is not started yet.
 func (x *movingTenant) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(x.bin, "ecideck"), append([]string{"--kubeconfig", x.lab.Kubeconfig, "-n", x.namespace}, args...)...)
+	flags := []string{"-n", x.namespace}
+	if !slices.Contains(args, "--kubeconfig") {
+		flags = append(flags, "--kubeconfig", x.lab.Kubeconfig)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(x.bin, "ecideck"), append(flags, args...)...)
 	cmd.Env = append(cmd.Environ(), "XDG_STATE_HOME="+x.state)
 	return cmd
 }
@@ -141,6 +130,8 @@ type watcher struct {
 	pods    map[string]*corev1.Pod
 	least   int
 	deleted []string
+	slices  map[string]int // ready endpoints of the Service web, by slice
+	serving int            // at the least, once there were any
 }
 
 // guard begins to watch the pods with app=web: how many are Ready at the least, and which go.
@@ -180,9 +171,66 @@ func (x *movingTenant) guard() *watcher {
 			w.mu.Unlock()
 		}
 	}()
-	w.stop = func() { cancel(); <-over }
+	served := w.endpoints(ctx, x)
+	w.stop = func() { cancel(); <-over; <-served }
 	x.t.Cleanup(w.stop)
 	return w
+}
+
+// endpoints watches the Service's endpoints; the channel closes when that has ended.
+func (w *watcher) endpoints(ctx context.Context, x *movingTenant) <-chan struct{} {
+	x.t.Helper()
+	w.slices = map[string]int{}
+	count := func(s *discoveryv1.EndpointSlice) int {
+		n := 0
+		for i := range s.Endpoints {
+			if ready := s.Endpoints[i].Conditions.Ready; ready == nil || *ready {
+				n += len(s.Endpoints[i].Addresses)
+			}
+		}
+		return n
+	}
+	sum := func() int {
+		n := 0
+		for _, ready := range w.slices {
+			n += ready
+		}
+		return n
+	}
+	web := metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=web"}
+	x.eventually(30*slack*time.Second, "the Service has endpoints", func() (bool, string) {
+		list, err := x.client.DiscoveryV1().EndpointSlices(x.namespace).List(ctx, web)
+		if err != nil {
+			return false, err.Error()
+		}
+		for i := range list.Items {
+			w.slices[list.Items[i].Name] = count(&list.Items[i])
+		}
+		web.ResourceVersion = list.ResourceVersion
+		return sum() > 0, ""
+	})
+	w.serving = sum()
+	events, err := x.client.DiscoveryV1().EndpointSlices(x.namespace).Watch(ctx, web)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for e := range events.ResultChan() {
+			s, ok := e.Object.(*discoveryv1.EndpointSlice)
+			if !ok {
+				return
+			}
+			w.mu.Lock()
+			if w.slices[s.Name] = count(s); e.Type == "DELETED" {
+				delete(w.slices, s.Name)
+			}
+			w.serving = min(w.serving, sum())
+			w.mu.Unlock()
+		}
+	}()
+	return over
 }
 
 func (w *watcher) ready() int {
@@ -202,6 +250,9 @@ func (w *watcher) kept(least int, bystanders ...string) {
 	defer w.mu.Unlock()
 	if w.least < least {
 		w.t.Errorf("%d were Ready at one time, want %d", w.least, least)
+	}
+	if w.serving == 0 {
+		w.t.Error("the Service had no endpoint at one time")
 	}
 	for _, name := range bystanders {
 		if slices.Contains(w.deleted, name) {
@@ -240,11 +291,7 @@ func (x *movingTenant) settled(all, onECI int) {
 // controllers, and a watcher of its own holds the promises. One lab serves all.
 func TestMigrationsKeepEveryReplica(t *testing.T) {
 	t.Parallel()
-	s, err := scenario.Parse("moves", []byte(moves))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := start(t, s)
+	c := startLab(t, "drain-day")
 	client, err := kubernetes.NewForConfig(c.lab.Config())
 	if err != nil {
 		t.Fatal(err)
@@ -253,8 +300,9 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	day := newDay(t, c, client)
 	tenant := func(t *testing.T) *movingTenant {
-		return &movingTenant{newTenant(t, c.lab, client, s.VirtualNodes[0].Name), bin, t.TempDir()}
+		return &movingTenant{newTenant(t, c.lab, client, c.lab.Scenario.VirtualNodes[0].Name), bin, t.TempDir()}
 	}
 	t.Run("while others work", func(t *testing.T) {
 		for name, check := range map[string]func(*movingTenant){
@@ -263,6 +311,13 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 			"an image that can't be pulled on ECI changes nothing":                       survivesTheImage,
 			"a process that is killed is followed by another one":                        survivesItsDeath,
 			"a pending pod is let onto ECI":                                              placesThePending,
+			"a whole Deployment rolls out and back":                                      rollsOutAndBack,
+			"pods of a StatefulSet are restarted in place":                               restartsInPlace,
+			"Jobs, CronJobs and lone pods are moved if asked for":                        movesJobsAndLonePods,
+			"ecideck-node rescues what ECI is about to take":                             rescuedByTheNode,
+			"what real nodes have room for comes home by itself":                         comesHomeByItself,
+			"many swaps with a sick sibling and an autoscaler":                           func(x *movingTenant) { manySwaps(x, 9, 1) },
+			"a dry run, and who lacks a right, change nothing":                           changesNothing,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -271,22 +326,22 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 		}
 	})
 	t.Run("ECI without stock changes nothing", func(t *testing.T) { survivesNoStock(tenant(t)) })
-	t.Run("a node drains to ECI and the drain is undone", func(t *testing.T) { drainsAndUndoes(tenant(t)) })
+	t.Run("a node with thirty pods of every owner drains to ECI and the drain is undone", func(t *testing.T) { day.drains(tenant(t)) })
 }
 
 func migratesThereAndBack(x *movingTenant) {
-	before := x.deploy(6, "0", "lab/serve")
+	before := x.deploy(4, "0", "lab/serve")
 	w := x.guard()
-	plan, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--dry-run")
-	if code != 0 || len(plan.Items) != 6 || plan.Items[0].Strategy != migrate.Swap || plan.Items[0].After.MicrosPerHour == 0 {
+	plan, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--dry-run")
+	if code != 0 || len(plan.Items) != 4 || plan.Items[0].Strategy != migrate.Swap || plan.Items[0].After.MicrosPerHour == 0 {
 		x.t.Fatalf("the plan: %d %s\n%+v", code, errs, plan)
 	}
-	o, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "2s")
+	o, code, errs := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "2s")
 	if code != 0 || o.State != "done" {
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
 	}
-	x.settled(6, 6)
-	w.kept(6)
+	x.settled(4, 4)
+	w.kept(4)
 	for _, item := range o.Items {
 		if item.State != migrate.Done || len(item.Steps) < 3 || !slices.Contains(before, item.Pod.Name) {
 			x.t.Errorf("item %+v", item)
@@ -302,8 +357,8 @@ func migratesThereAndBack(x *movingTenant) {
 	if code != 0 || back.State != "done" {
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, back.State, back.Reason, errs)
 	}
-	x.settled(6, 0)
-	w.kept(6)
+	x.settled(4, 0)
+	w.kept(4)
 	if out, _, errs := x.ecideck("migrate", "deploy/web", "--to", "ecs", "--yes"); out.State == "done" || !strings.Contains(errs, "nothing is to be moved") {
 		x.t.Errorf("moving home again: %+v\n%s", out, errs)
 	}
@@ -335,7 +390,7 @@ func leavesTheSibling(x *movingTenant) {
 func survivesTheImage(x *movingTenant) {
 	before := x.deploy(3, "0", "lab/missing")
 	w := x.guard()
-	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
+	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "0s")
 	if code == 0 || o.State != "aborted" || len(o.Items) == 0 || !strings.Contains(o.Items[0].Reason, "ImagePullBackOff") {
 		x.t.Errorf("exit code %d, %s: %+v", code, o.State, o.Items)
 	}
@@ -349,7 +404,7 @@ func survivesTheImage(x *movingTenant) {
 func survivesItsDeath(x *movingTenant) {
 	x.deploy(4, "0", "lab/serve")
 	w := x.guard()
-	cmd := x.command(x.t.Context(), "migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "1s")
+	cmd := x.command(x.t.Context(), "migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "1s")
 	if err := cmd.Start(); err != nil {
 		x.t.Fatal(err)
 	}
@@ -415,7 +470,7 @@ func survivesNoStock(x *movingTenant) {
 		}
 	}()
 	w := x.guard()
-	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--yes", "--soak", "0s")
+	o, code, _ := x.ecideck("migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes", "--soak", "0s")
 	if code == 0 || o.State != "aborted" || !strings.Contains(o.Items[0].Reason, "nothing was disrupted") {
 		x.t.Errorf("exit code %d, %s: %+v", code, o.State, o.Items)
 	}
@@ -424,35 +479,5 @@ func survivesNoStock(x *movingTenant) {
 	w.kept(3, before...)
 	if now := x.names(); !slices.Equal(now, before) {
 		x.t.Errorf("%v, before %v", now, before)
-	}
-}
-
-func drainsAndUndoes(x *movingTenant) {
-	x.deploy(6, "0", "lab/serve")
-	node := x.list("app=web")[0].Spec.NodeName
-	here := 0
-	for _, pod := range x.list("app=web") {
-		if pod.Spec.NodeName == node {
-			here++
-		}
-	}
-	w := x.guard()
-	o, code, errs := x.ecideck("drain", node, "--to", "eci", "--yes", "--soak", "1s")
-	if code != 0 || o.State != "done" {
-		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
-	}
-	x.settled(6, here)
-	w.kept(6)
-	if n, err := x.client.CoreV1().Nodes().Get(x.t.Context(), node, metav1.GetOptions{}); err != nil || !n.Spec.Unschedulable {
-		x.t.Errorf("node %s is not cordoned: %v", node, err)
-	}
-	back, code, errs := x.ecideck("ops", "undo", o.ID, "--yes", "--soak", "1s")
-	if code != 0 || back.State != "done" {
-		x.t.Fatalf("exit code %d, %s: %s\n%s", code, back.State, back.Reason, errs)
-	}
-	x.settled(6, 0)
-	w.kept(6)
-	if n, err := x.client.CoreV1().Nodes().Get(x.t.Context(), node, metav1.GetOptions{}); err != nil || n.Spec.Unschedulable {
-		x.t.Errorf("node %s is still cordoned: %v", node, err)
 	}
 }

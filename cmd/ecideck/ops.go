@@ -133,7 +133,7 @@ func (m *mover) showOp(ctx context.Context, kube *setup.Kube, args []string) err
 	}
 	for i := range o.Plan.Items {
 		x := &o.Plan.Items[i]
-		fmt.Fprintf(m.out, "%s  %s  %s  %s\n", x.ID, x.Pod, x.State, printable(cmp.Or(x.Reason, x.Why)))
+		fmt.Fprintf(m.out, "%s  %s  %s  %s\n", x.ID, x.Subject(), x.State, printable(cmp.Or(x.Reason, x.Why)))
 		for _, s := range x.Steps {
 			times := ""
 			if s.Times > 1 {
@@ -176,6 +176,9 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 	if alive && abort {
 		return m.askAbort(ctx, client, kube, o)
 	}
+	if !m.wait {
+		return m.leave(o, map[bool]string{true: "abort", false: "resume"}[abort])
+	}
 	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 		return e.Resume(ctx, o, abort)
 	})
@@ -188,6 +191,10 @@ func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube 
 	}
 	if err := migrate.AskAbort(ctx, client, o, whoami(ctx, client)); err != nil {
 		return err
+	}
+	if !m.wait {
+		fmt.Fprintf(m.err, "asked %s to abort it; `ecideck ops show %s` shows how that goes\n", printable(o.Runner), o.ID)
+		return nil
 	}
 	fmt.Fprintf(m.err, "asked %s to abort it; waiting\n", printable(o.Runner))
 	again := time.NewTicker(2 * time.Second)
@@ -229,18 +236,9 @@ func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) err
 	if err != nil {
 		return err
 	}
-	op := &migrate.Operation{ID: migrate.NewID(time.Now()), By: whoami(ctx, kube.Client), Began: time.Now(), Undoes: o.ID}
-	client, err := m.client(kube, op.ID)
+	op, err := migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site}, time.Now())
 	if err != nil {
 		return err
 	}
-	f, p, err := migrate.Undo(ctx, client, o, migrate.Request{Soak: m.soak, Site: site}, time.Now())
-	if err != nil {
-		return err
-	}
-	if p.Blocked() == "" {
-		migrate.Rehearse(ctx, client, f, p)
-	}
-	op.Plan = *p
-	return m.confirmed(ctx, client, op, "yes")
+	return m.confirmed(ctx, kube, op)
 }

@@ -24,6 +24,9 @@ const (
 	perCall = 30 * time.Second
 	// patience is how long the API server may be away before the operation stops where it is.
 	patience = 15 * time.Minute
+	// farewell is how long an API server may be away before it is given up to write down how an
+	// operation has ended; whoever loads it then sees that nobody is at work on it.
+	farewell = 2 * time.Minute
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
@@ -58,6 +61,7 @@ type Engine struct {
 func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
 	o = o.clone()
 	o.Runner, o.State = e.Holder, Running
+	o.name()
 	e.mu.Lock()
 	e.op = o
 	e.mu.Unlock()
@@ -69,6 +73,29 @@ func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
 		return e.copy(), errors.Join(err, release(locks))
 	}
 	return e.run(ctx, locks)
+}
+
+// Enroll writes an operation down and takes its targets' leases, and leaves it there: another
+// process, which does not have to be this one's, begins it by Resume.
+func (e *Engine) Enroll(ctx context.Context, o *Operation) (*Operation, error) {
+	o = o.clone()
+	o.Runner, o.State, o.Reason = e.Holder, Interrupted, "it is left to a process of its own to begin"
+	o.name()
+	e.mu.Lock()
+	e.op = o
+	e.mu.Unlock()
+	locks, err := e.lock(ctx)
+	if err != nil {
+		return e.copy(), err
+	}
+	journal, err := Begin(ctx, e.Client, e.Audit, o)
+	if err != nil {
+		return e.copy(), errors.Join(err, release(locks))
+	}
+	for _, l := range locks {
+		err = errors.Join(err, l.rest(ctx))
+	}
+	return e.copy(), errors.Join(err, journal.Close())
 }
 
 // Resume goes on with an operation that was loaded. With abort what is not beyond the point
@@ -175,7 +202,12 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	err := e.work(ctx, stop)
 	stop(errInterrupted)
 	keeper.Wait()
-	end, cancel := context.WithTimeout(context.WithoutCancel(outer), perCall)
+	// Somebody who asked this process to end waits for it; otherwise there is time.
+	left := perCall
+	if outer.Err() == nil {
+		left = farewell
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(outer), left)
 	defer cancel()
 	e.mu.Lock()
 	if err != nil {
@@ -190,15 +222,27 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	if errors.Is(err, ErrTaken) || errors.Is(err, errLost) {
 		return last, err // the journal and the leases are another's
 	}
-	err = errors.Join(err, e.journal.Operation(end, last))
+	err = errors.Join(err, again(end, func(ctx context.Context) error { return e.journal.Operation(ctx, last) }))
 	if last.State.Ended() {
-		err = errors.Join(err, release(locks))
+		err = errors.Join(err, again(end, func(context.Context) error { return release(locks) }))
 	} else {
 		for _, l := range locks {
-			err = errors.Join(err, l.rest(end))
+			err = errors.Join(err, again(end, l.rest))
 		}
 	}
 	return last, err
+}
+
+// again tries a call until it is answered, or the context ends; then it gives the last error.
+func again(ctx context.Context, call func(context.Context) error) error {
+	for {
+		one, cancel := context.WithTimeout(ctx, perCall)
+		err := call(one)
+		cancel()
+		if err == nil || !transient(err) || sleep(ctx, glance) != nil {
+			return err
+		}
+	}
 }
 
 // keep renews the leases and listens for an abort from elsewhere.
@@ -279,7 +323,7 @@ func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
 			}
 			for _, i := range start {
 				e.change(i, func(x *Item) {
-					x.State, x.Began = map[Strategy]State{Swap: Surging, Place: Placing, Evict: Evicting}[x.Strategy], time.Now()
+					x.State, x.Began = firstState(x.Strategy), time.Now()
 				})
 				run(i)
 			}
@@ -306,6 +350,21 @@ func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
 		return failed
 	}
 	return e.uncordon(ctx)
+}
+
+// firstState is the state of an item that has just begun.
+func firstState(s Strategy) State {
+	switch s {
+	case Swap, Clone:
+		return Surging
+	case Place:
+		return Placing
+	case Restart:
+		return Steering
+	case Rollout, Ordinals, Suspend, Template:
+		return Changing
+	}
+	return Evicting
 }
 
 // health looks at the first moved pod of each workload that others wait for.
@@ -352,6 +411,18 @@ func (e *Engine) item(ctx context.Context, i int) error {
 		step = e.place
 	case Evict:
 		step = e.evict
+	case Rollout:
+		step = e.rollout
+	case Restart:
+		step = e.restart
+	case Ordinals:
+		step = e.ordinals
+	case Suspend:
+		step = e.resume
+	case Template:
+		step = e.template
+	case Clone:
+		step = e.clone
 	default:
 		return fmt.Errorf("this version of ecideck knows no strategy %q: go on with the one that began the operation", x.Strategy)
 	}
@@ -383,7 +454,7 @@ func (e *Engine) item(ctx context.Context, i int) error {
 		case errors.Is(err, errInterrupted) || work.Err() != nil && work != ctx:
 			return context.Cause(ctx)
 		case err != nil && !transient(err):
-			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, e.get(i).Pod, err)
+			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, subject(e.get(i)), err)
 		case err != nil:
 			if trouble.IsZero() {
 				trouble = time.Now()
@@ -413,6 +484,9 @@ type memory struct {
 	refused    string        // what the eviction was refused with
 	next       time.Duration // to wait before the next look; 0: look at once
 	hurry      bool          // the process was asked to end
+	seen       string        // of what is waited for, and since when it is so
+	seenSince  time.Time
+	hits       int // how often in a row a policy took effect
 }
 
 // transient tells that trying again may help.
@@ -432,6 +506,8 @@ func transient(err error) bool {
 	}
 	return true
 }
+
+func subject(x Item) Ref { return x.Subject() }
 
 func (e *Engine) copy() *Operation {
 	e.mu.Lock()
@@ -528,9 +604,9 @@ func (e *Engine) event(ctx context.Context, x *Item) {
 	call, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	const most = 1000
-	message := fmt.Sprintf("operation %s: pod %s: %s", id, x.Pod.Name, x.Reason)
-	_, _ = e.Client.CoreV1().Events(x.Pod.Namespace).Create(call, &corev1.Event{ // see above
-		ObjectMeta:     metav1.ObjectMeta{GenerateName: "ecideck-", Namespace: x.Pod.Namespace},
+	message := fmt.Sprintf("operation %s: %s: %s", id, x.Subject(), x.Reason)
+	_, _ = e.Client.CoreV1().Events(x.Subject().Namespace).Create(call, &corev1.Event{ // see above
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "ecideck-", Namespace: x.Subject().Namespace},
 		InvolvedObject: corev1.ObjectReference{Kind: x.Workload.Kind, Namespace: x.Workload.Namespace, Name: x.Workload.Name, UID: x.Workload.UID},
 		Reason:         reason, Message: message[:min(len(message), most)], Type: kind, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		Source: corev1.EventSource{Component: Manager}, ReportingController: Manager, ReportingInstance: e.Holder}, metav1.CreateOptions{FieldManager: Manager})

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8stesting "k8s.io/client-go/testing"
@@ -84,7 +85,7 @@ func TestSwapsUnderABudgetThatAllowsNothing(t *testing.T) {
 			for _, s := range x.Steps {
 				verbs = append(verbs, s.Verb+" "+s.Answer)
 			}
-			if want := "create ok, evict ok, adopt ok"; strings.Join(verbs, ", ") != want {
+			if want := "create ok, evict ok, adopt ok, settle ok"; strings.Join(verbs, ", ") != want {
 				t.Errorf("item %s: %s, want %s", x.ID, strings.Join(verbs, ", "), want)
 			}
 		}
@@ -109,6 +110,44 @@ func TestSwapsUnderABudgetThatAllowsNothing(t *testing.T) {
 			t.Errorf("%d at home\n%s", n, w)
 		}
 	})
+}
+
+// TestAReplacementThatIsReadyJustBeforeTheAdoptionCostsNoBystander has the replacement Ready
+// between the engine's last look and its patch, and siblings that rank lower than it.
+func TestAReplacementThatIsReadyJustBeforeTheAdoptionCostsNoBystander(t *testing.T) {
+	for name, node := range map[string]func(*corev1.Node){
+		"our virtual node": func(*corev1.Node) {},
+		"a vendor's":       func(n *corev1.Node) { n.Spec.Taints = n.Spec.Taints[:1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 4, func(t *testing.T, w *world) {
+				w.mu.Lock()
+				n, err := w.api.Tracker().Get(corev1.SchemeGroupVersion.WithResource("nodes"), "", virtualNode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				changed := n.(*corev1.Node).DeepCopy()
+				node(changed)
+				if err := w.api.Tracker().Update(corev1.SchemeGroupVersion.WithResource("nodes"), changed, ""); err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range w.list()[:2] { // as those on ECI have it
+					p.Annotations = map[string]string{corev1.PodDeletionCost: "-1000"}
+					w.put(p)
+				}
+				w.rush = true
+				w.mu.Unlock()
+				before := w.names()
+				o := w.plan(ToECI, before[3])
+				w.watch()
+				if _, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				w.kept(before, before[3])
+			})
+		})
+	}
 }
 
 func TestTheFirstPodSoaksBeforeTheSecondGoes(t *testing.T) {

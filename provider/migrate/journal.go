@@ -386,6 +386,49 @@ func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, name
 	return all, errors.Join(errs...)
 }
 
+// What is kept of operations that have ended.
+const (
+	keptFor = 30 * 24 * time.Hour
+	keptAt  = 200
+)
+
+// Prune removes the ConfigMaps of operations that ended more than 30 days ago, and of all but
+// the newest 200; those that have not ended are kept whatever their age. It tells how many it
+// removed. The local files stay: they are the audit.
+func Prune(ctx context.Context, client kubernetes.Interface, now time.Time) (int, error) {
+	all, err := Load(ctx, client, "", metav1.NamespaceAll)
+	if err != nil && len(all) == 0 {
+		return 0, err
+	}
+	kept, gone := 0, 0
+	for _, o := range all { // the newest first
+		if !o.State.Ended() {
+			continue
+		}
+		if kept < keptAt && now.Sub(o.Ended) < keptFor {
+			kept++
+			continue
+		}
+		configs, failed := journals(ctx, client, o.Plan.Home, o.ID)
+		// The first one last: without it the others are not known to belong to an operation that
+		// has ended.
+		slices.Reverse(configs)
+		for i := range configs {
+			if failed == nil {
+				failed = client.CoreV1().ConfigMaps(o.Plan.Home).Delete(ctx, configs[i].Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &configs[i].UID}})
+				if apierrors.IsNotFound(failed) || apierrors.IsConflict(failed) {
+					failed = nil
+				}
+			}
+		}
+		if failed != nil {
+			return gone, errors.Join(err, fmt.Errorf("removing the journal of operation %s: %w", o.ID, failed))
+		}
+		gone++
+	}
+	return gone, err
+}
+
 // load reads the local files.
 func (d AuditDir) load() ([]*Operation, error) {
 	if d == "" {

@@ -38,10 +38,16 @@ type Strategy string
 
 // The strategies.
 const (
-	Place Strategy = "place" // a pod without a node is let onto the virtual node
-	Swap  Strategy = "swap"  // make before break, by a surge pod that its ReplicaSet adopts
-	Evict Strategy = "evict" // the pod is evicted and its controller makes another one
-	Stay  Strategy = "stay"  // the pod is not moved; Item.Why says why
+	Place    Strategy = "place"    // a pod without a node is let onto the virtual node
+	Swap     Strategy = "swap"     // make before break, by a surge pod that its ReplicaSet adopts
+	Rollout  Strategy = "rollout"  // a Deployment's template is changed and rolls out, make before break
+	Restart  Strategy = "restart"  // a pod is evicted, and an admission policy steers its successor: break before make
+	Ordinals Strategy = "ordinals" // pods of a StatefulSet are evicted one by one after its template was changed
+	Suspend  Strategy = "suspend"  // a Job is suspended, changed and resumed: its pods begin anew
+	Template Strategy = "template" // a CronJob's template is changed, for its future runs
+	Clone    Strategy = "clone"    // a pod of nobody's gets a copy under another name
+	Evict    Strategy = "evict"    // the pod is evicted and its controller makes another one
+	Stay     Strategy = "stay"     // the pod is not moved; Item.Why says why
 )
 
 // A State is how far an Item or an Operation has come.
@@ -59,13 +65,17 @@ const (
 
 // The states of items besides Done, Aborted and Failed.
 const (
-	Planned  State = "planned"
-	Surging  State = "surging"  // its surge pod is on the way; nothing is disrupted
-	Evicting State = "evicting" // its eviction is asked for
-	Adopting State = "adopting" // the surge pod is handed to the ReplicaSet
-	Removing State = "removing" // the surge pod is taken away again
-	Placing  State = "placing"
-	Stays    State = "stays"
+	Planned   State = "planned"
+	Surging   State = "surging"  // its surge pod is on the way; nothing is disrupted
+	Evicting  State = "evicting" // its eviction is asked for
+	Adopting  State = "adopting" // the surge pod is handed to the ReplicaSet
+	Removing  State = "removing" // the surge pod is taken away again
+	Placing   State = "placing"
+	Steering  State = "steering"  // the admission policy is made and takes effect; nothing is disrupted
+	Changing  State = "changing"  // the workload's fields are changed and take effect
+	Changed   State = "changed"   // its pods follow the changed fields
+	Reverting State = "reverting" // the workload's fields are set back and take effect
+	Stays     State = "stays"
 )
 
 // Ended tells that nothing more happens to it by itself.
@@ -111,11 +121,20 @@ type Check struct {
 	Remedy string `json:"remedy,omitempty"` // what helps; "": nothing is known to
 }
 
-// An Item is one pod of a Plan, and how far it has come.
+// An Item is one pod of a Plan, or a workload that is moved as a whole, and how far it has
+// come. See Subject.
 type Item struct {
 	ID       string     `json:"id"`
-	Pod      Ref        `json:"pod"`
-	From     string     `json:"from,omitempty"` // its node; "": none
+	Pod      Ref        `json:"pod,omitzero"`
+	Pods     int        `json:"pods,omitempty"`     // of a workload: how many move
+	Members  []Ref      `json:"members,omitempty"`  // of a StatefulSet: which pods, in order
+	Change   *Change    `json:"change,omitempty"`   // of a workload: its fields
+	Revision string     `json:"revision,omitempty"` // of a Deployment, once it has rolled out
+	Policy   string     `json:"policy,omitempty"`   // the admission policy that steers the successor
+	Cost     Cost       `json:"deletionCost,omitempty"`
+	Hasty    bool       `json:"hasty,omitempty"`  // see Request
+	Danger   string     `json:"danger,omitempty"` // why it has to be confirmed by name; "": it hasn't
+	From     string     `json:"from,omitempty"`   // its node; "": none
 	Workload Ref        `json:"workload"`
 	Owner    Ref        `json:"owner,omitzero"` // its controller
 	Strategy Strategy   `json:"strategy"`
@@ -128,16 +147,31 @@ type Item struct {
 	Before   money.Rate `json:"costBefore"` // what ECI bills for it now
 	After    money.Rate `json:"costAfter"`
 
-	State  State     `json:"state"`
-	Reason string    `json:"reason,omitempty"` // of the end, or of a wait
-	Surge  Ref       `json:"surge,omitzero"`
-	Made   time.Time `json:"surgeMade,omitzero"` // the surge pod, by the API server's clock
-	Try    int       `json:"try,omitempty"`      // counts surge pods
-	Again  int       `json:"again,omitempty"`    // counts replacements that were moved instead
-	Began  time.Time `json:"began,omitzero"`
-	Ended  time.Time `json:"ended,omitzero"`
-	Steps  []Step    `json:"steps"`
+	State    State     `json:"state"`
+	Reason   string    `json:"reason,omitempty"`   // of the end, or of a wait
+	Surge    Ref       `json:"surge,omitzero"`     // what takes its place, once it was seen
+	Manifest string    `json:"manifest,omitempty"` // of a pod that was copied: what it was
+	Made     time.Time `json:"surgeMade,omitzero"` // the surge pod, by the API server's clock
+	Try      int       `json:"try,omitempty"`      // counts surge pods
+	Again    int       `json:"again,omitempty"`    // counts replacements that were moved instead
+	Began    time.Time `json:"began,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Steps    []Step    `json:"steps"`
 }
+
+// A Cost says what becomes of the deletion cost by which a surge pod is the first to go while
+// it is adopted: should the replacement be Ready just before, its ReplicaSet has one Ready pod
+// too many, and that must not be a bystander.
+type Cost string
+
+// The costs. "" is none: somebody else's rule governs which pods leave first.
+const (
+	CostForTheMove Cost = "for the move" // it is taken off once the pod is adopted
+	// CostKept stays: on a vendor's virtual node a pod is patched once only, because it isn't
+	// known what a further change makes of it. Such a pod goes first when its workload shrinks,
+	// as pods on ECI should.
+	CostKept Cost = "kept"
+)
 
 // A Step is one call that changes something. It is written before it is made, without an
 // Answer, and again after it.
@@ -215,10 +249,29 @@ func (p *Plan) Moves() int {
 	n := 0
 	for i := range p.Items {
 		if p.Items[i].Strategy != Stay {
-			n++
+			n += p.Items[i].Count()
 		}
 	}
 	return n
+}
+
+// Danger is why somebody has to type the target's name, and which name; "", "": nothing of it
+// is dangerous.
+func (p *Plan) Danger() (why, name string) {
+	if p.Drain != nil {
+		return "it empties node " + p.Drain.Node.Name, p.Drain.Node.Name
+	}
+	for i := range p.Items {
+		if x := &p.Items[i]; x.Strategy != Stay && x.Danger != "" {
+			return x.Subject().String() + ": " + x.Danger, x.Workload.Name
+		}
+	}
+	for _, t := range p.Targets {
+		if name, is := strings.CutPrefix(t, "namespace/"); is {
+			return "it is about a whole namespace", name
+		}
+	}
+	return "", ""
 }
 
 // Blocked is why nothing of the plan can be run, or "".
@@ -249,6 +302,15 @@ type Operation struct {
 	Plan   Plan      `json:"plan"`
 }
 
+// name gives the admission policies of an operation their names.
+func (o *Operation) name() {
+	for i := range o.Plan.Items {
+		if x := &o.Plan.Items[i]; x.Policy == "policy" {
+			x.Policy = "ecideck-op-" + o.ID + "-" + x.ID
+		}
+	}
+}
+
 // NewID is an operation's id: its day and something that no other has.
 func NewID(now time.Time) string {
 	return now.UTC().Format("0102-150405") + "-" + rand.String(4)
@@ -258,7 +320,7 @@ func NewID(now time.Time) string {
 func (o *Operation) clone() *Operation {
 	c := *o
 	c.Steps = slices.Clone(o.Steps)
-	c.Plan.Items = slices.Clone(o.Plan.Items)
+	c.Plan.Items = slices.Clone(o.Plan.Items) // Members and Change are never written to
 	for i := range c.Plan.Items {
 		c.Plan.Items[i].Steps = slices.Clone(c.Plan.Items[i].Steps)
 	}

@@ -117,7 +117,7 @@ func (e *Engine) admit(ctx context.Context, i int, m *memory, v placeView) error
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return e.after(ctx, i, err, nil)
 	}
-	return e.refusedOr(ctx, i, err)
+	return e.refusedOr(ctx, i, err, nil)
 }
 
 // bind binds the pod to the virtual node, with its UID; a pod that has a node is a conflict.
@@ -133,12 +133,15 @@ func (e *Engine) bind(ctx context.Context, i int, v placeView) error {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return e.after(ctx, i, err, nil)
 	}
-	return e.refusedOr(ctx, i, err)
+	return e.refusedOr(ctx, i, err, nil)
 }
 
 // refusedOr ends an item whose call was refused for good.
-func (e *Engine) refusedOr(ctx context.Context, i int, err error) error {
-	written := e.after(ctx, i, err, nil)
+func (e *Engine) refusedOr(ctx context.Context, i int, err error, edit func(*Item)) error {
+	if err != nil {
+		edit = nil
+	}
+	written := e.after(ctx, i, err, edit)
 	if err != nil && !transient(err) {
 		return errors.Join(written, e.end(ctx, i, Aborted, "refused: "+err.Error()))
 	}

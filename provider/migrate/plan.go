@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -26,9 +27,12 @@ import (
 // A Request is what somebody wants to be moved.
 type Request struct {
 	To      Destination
-	Targets []Ref // pods, Deployments, ReplicaSets, StatefulSets, Jobs; one node to drain
+	Targets []Ref    // pods, Deployments, ReplicaSets, StatefulSets, Jobs, CronJobs, namespaces (their pods without a node); one node to drain
+	How     Strategy // one of Hows; "": what suits each target
 	Soak    time.Duration
 	Site    spec.Site // in whose currency it is priced
+	Anew    bool      // also what is on ECI already, into another group
+	Hasty   bool      // a surge pod that finds no node is given up at once, before an autoscaler makes one for it
 	// Of a drain, with kubectl's meaning.
 	Force, IgnoreDaemonSets, DeleteEmptyDirData bool
 }
@@ -40,8 +44,18 @@ type Facts struct {
 	Siblings    map[types.UID][]*corev1.Pod // by controller, those that live
 	ReplicaSets map[types.UID]*appsv1.ReplicaSet
 	Deployments map[string]*appsv1.Deployment // by namespace/name
+	Sets        map[types.UID]*appsv1.StatefulSet
+	Jobs        map[types.UID]*batchv1.Job     // that are asked for
+	CronJobs    map[types.UID]*batchv1.CronJob // that are asked for
+	Whole       []Ref                          // workloads that are asked for as a whole
+	Volumes     map[types.UID]string           // why a pod's volumes can't be reached where it is to go
 	Namespaces  map[string]*Space
 	Virtual     []*corev1.Node
+	OnVirtual   map[string]int    // how many pods a virtual node has
+	Real        []Room            // real nodes, where something has to fit there before it goes
+	NoPolicy    string            // why no admission policy can be made; "": it can
+	Minor       int               // of the API server's version 1.x; 0: not known
+	Agents      []string          // DaemonSets with a pod on the nodes that are left
 	Drained     *corev1.Node      // the node that is drained, or nil
 	Filtered    map[string]string // of a drain: what kubectl says of namespace/pod that it doesn't evict
 	Skipped     map[string]string // and of those that it leaves without a fuss
@@ -59,6 +73,23 @@ type Space struct {
 	Policies []*networkingv1.NetworkPolicy
 	HPAs     []*autoscalingv2.HorizontalPodAutoscaler
 	Claims   map[string]*corev1.PersistentVolumeClaim
+	Ranges   []*corev1.LimitRange
+	Scalers  []Scaler
+	Placers  []Placer
+}
+
+// A Scaler changes a workload's replicas: a KEDA ScaledObject, or a CronHPA.
+type Scaler struct {
+	Kind, Name string
+	Target     Ref       // without a UID
+	Next       time.Time // when a CronHPA acts next; zero: it has no schedule that is known
+}
+
+// A Placer is somebody else's rule of where pods go and in which order they leave.
+type Placer struct {
+	Kind, Name string
+	Selects    labels.Selector // pods; nil: by Target
+	Target     Ref
 }
 
 // startup is how long a pod takes to serve where nobody has been seen to.
@@ -77,8 +108,14 @@ func Make(f *Facts, r Request) *Plan {
 		p.Locks = append(p.Locks, p.Drain.Node)
 	}
 	whole(p, f, r)
-	for n, pod := range ordered(f.Pods) {
-		x := consider(f, r, pod)
+	items, covered := wholes(f, r)
+	for _, pod := range ordered(f.Pods) {
+		if !covered[pod.UID] {
+			items = append(items, consider(f, r, pod))
+		}
+	}
+	target, _ := targetNode(f, r)
+	for n, x := range gather(items, f, r, target) {
 		x.ID, x.Steps = strconv.Itoa(n+1), []Step{}
 		x.State = Planned
 		if x.Strategy == Stay {
@@ -88,7 +125,7 @@ func Make(f *Facts, r Request) *Plan {
 		if x.Strategy == Stay {
 			continue
 		}
-		p.Home = cmp.Or(p.Home, pod.Namespace)
+		p.Home = cmp.Or(p.Home, x.Subject().Namespace)
 		if !slices.Contains(p.Locks, x.Workload) {
 			p.Locks = append(p.Locks, x.Workload)
 		}
@@ -96,6 +133,12 @@ func Make(f *Facts, r Request) *Plan {
 	}
 	// Two operations that want the same locks take them in the same order.
 	slices.SortFunc(p.Locks, func(a, b Ref) int { return cmp.Compare(a.Kind+a.Namespace+a.Name, b.Kind+b.Namespace+b.Name) })
+	if target != nil {
+		if most := target.Status.Allocatable.Pods().Value(); most > 0 && int64(f.OnVirtual[target.Name]) < most && int64(f.OnVirtual[target.Name]+p.Moves()) > most {
+			p.Checks = append(p.Checks, Check{"addresses", Warn, fmt.Sprintf("%d pods are to move, and node %s has %d and takes %d", p.Moves(), target.Name, f.OnVirtual[target.Name], most),
+				"the last of them stay where they are; a vSwitch more, or a greater one, takes more"})
+		}
+	}
 	budgets(p, f)
 	p.sum()
 	p.eta(f)
@@ -148,13 +191,13 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		return stay("it belongs to DaemonSet %s, which has one pod on each node", owner.Name)
 	case pod.DeletionTimestamp != nil:
 		return stay("it is being deleted already")
-	case pod.Labels[placement.LabelOperation] != "" && owner == nil:
+	case pod.Labels[placement.LabelOperation] != "" && owner == nil && len(pod.OwnerReferences) > 0:
 		return stay("it is a surge pod of the operation %s: see `ecideck ops show %[1]s`", pod.Labels[placement.LabelOperation])
 	case drain && f.Skipped[pod.Namespace+"/"+pod.Name] != "":
 		return stay("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
-	case !alive(pod) && !drain:
+	case !alive(pod) && !(drain && r.To == Anywhere):
 		return stay("it has ended: %s", pod.Status.Phase)
-	case !drain && r.To == ToECI && onECI:
+	case !drain && r.To == ToECI && onECI && !r.Anew:
 		return stay("it runs on ECI already")
 	case r.To == ToECS && !onECI && pod.Spec.NodeName != "":
 		return stay("it runs on a real node already")
@@ -176,11 +219,11 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		x.After = price(pod, region, r.Site)
 		return x.judged(stay)
 	}
-	if kind == "ReplicaSet" {
+	if kind == "ReplicaSet" && f.ReplicaSets[owner.UID] == nil {
+		return stay("its ReplicaSet %s is gone: it will be deleted", owner.Name)
+	}
+	if kind == "ReplicaSet" && r.How != Restart {
 		rs := f.ReplicaSets[owner.UID]
-		if rs == nil {
-			return stay("its ReplicaSet %s is gone: it will be deleted", owner.Name)
-		}
 		x.Strategy, x.Why = Swap, "a surge pod is Ready before it is evicted"
 		if x.Workload.Kind == "Deployment" {
 			if d := f.Deployments[pod.Namespace+"/"+w.Name]; d != nil {
@@ -199,6 +242,14 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 			}
 		}
 		x.Settle = max(x.Settle, int(rs.Spec.MinReadySeconds))
+		x.Hasty = r.Hasty
+		switch {
+		case slices.ContainsFunc(space.Placers, func(p Placer) bool { return p.governs(pod, x.Workload) }):
+		case target == nil || ours(target):
+			x.Cost = CostForTheMove
+		default:
+			x.Cost = CostKept
+		}
 		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge), podChecks(f, r, pod, surge, target))
 		if target != nil {
 			x.After = price(surge, region, r.Site)
@@ -231,15 +282,15 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		x.Checks = append(x.Checks, budgetChecks(f, pod)...)
 		return x.judged(stay)
 	}
-	switch kind {
-	case "":
-		return stay("nobody would make it anew: it has no controller, and its name is its identity")
-	case "StatefulSet":
-		return stay("its name is its identity, so it can't run twice; this version does not restart pods of StatefulSets on ECI: change the template of %s", owner.Name)
-	case "Job":
-		return stay("Job %s would start its work anew: let it end, or suspend the Job, change its template and resume it", owner.Name)
+	switch {
+	case kind == "":
+		return cloned(f, r, x, pod, target)
+	case kind == "Job":
+		return stay("Job %s would start its work anew: let it end; or `ecideck migrate job/%[1]s --how suspend` ends its pods, changes its template and resumes it", owner.Name)
+	case r.How == Swap:
+		return stay("it can't be swapped: only pods of Deployments and ReplicaSets have a successor that runs beside them")
 	}
-	return stay("%s %s is an operator's, which may not bear to lose a pod: change its template there", owner.Kind, owner.Name)
+	return restarted(f, r, x, pod, target)
 }
 
 // judged is the item, or that it stays because a check blocks it.
@@ -260,6 +311,11 @@ func blocked(checks []Check) string {
 		}
 	}
 	return ""
+}
+
+// ours tells a virtual node of ecideck-node from a vendor's.
+func ours(n *corev1.Node) bool {
+	return n.Annotations[burst.AnnotationSettings] != "" || slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == placement.TaintPreferReal })
 }
 
 // loadBalancerSettle is how long, in seconds, a load balancer that says nothing of itself in
@@ -351,7 +407,9 @@ func targetNode(f *Facts, r Request) (*corev1.Node, string) {
 // parallel is how many of a workload may be on the way at once: of each move the surge pod
 // and the ReplicaSet's short-lived replacement count in quotas, beside the old pod.
 func parallel(f *Facts, x *Item) int {
-	if x.Strategy == Evict {
+	switch x.Strategy {
+	case Swap, Place:
+	default:
 		return 1
 	}
 	most := perWorkload
@@ -386,7 +444,7 @@ func (p *Plan) sum() {
 		}
 		if x.After.Known() {
 			add(&after, x.After)
-		} else if x.Strategy != Stay && p.To == ToECI {
+		} else if x.Strategy != Stay && x.Strategy != Template && p.To == ToECI {
 			p.Unpriced++
 		}
 	}
@@ -416,7 +474,14 @@ func (p *Plan) eta(f *Facts) {
 			seconds += (n - 2 + p.Parallel[key]) / p.Parallel[key] * (one + items[0].Settle)
 		}
 		longest = max(longest, seconds)
-		total += len(items) * one / perCluster
+		pods := 0
+		for _, x := range items {
+			pods += x.Count()
+		}
+		if n := pods; n > len(items) && items[0].Strategy == Ordinals {
+			seconds = n * one
+		}
+		total += pods * one / perCluster
 	}
 	p.ETA = max(longest, total)
 }
@@ -446,7 +511,9 @@ func budgets(p *Plan, f *Facts) {
 	for i := range p.Items {
 		x := &p.Items[i]
 		for _, b := range f.space(x.Pod.Namespace).Budgets {
-			pod := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID })
+			pod := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool {
+				return pod.UID == x.Pod.UID || slices.ContainsFunc(x.Members, func(r Ref) bool { return r.UID == pod.UID })
+			})
 			if x.Strategy != Stay && pod >= 0 && covers(b, f.Pods[pod].Labels) && !seen[b.UID] {
 				seen[b.UID] = true
 				p.Budgets = append(p.Budgets, Budget{b.Namespace, b.Name, b.Status.DisruptionsAllowed, b.Status.CurrentHealthy, b.Status.DesiredHealthy})

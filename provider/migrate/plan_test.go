@@ -58,6 +58,11 @@ func TestMake(t *testing.T) {
 			p.OwnerReferences[0].Kind, p.OwnerReferences[0].Name, p.OwnerReferences[0].UID = kind, "other", "other"
 		}
 	}
+	set := func(f *Facts) {
+		three := int32(3)
+		f.Sets = map[types.UID]*appsv1.StatefulSet{"other": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "other", UID: "other"},
+			Spec: appsv1.StatefulSetSpec{Replicas: &three, Template: f.ReplicaSets["rs"].Spec.Template}, Status: appsv1.StatefulSetStatus{ReadyReplicas: 3}}}
+	}
 	onECI := func(f *Facts) {
 		for _, p := range f.Pods {
 			p.Spec.NodeName = "vk"
@@ -83,12 +88,15 @@ func TestMake(t *testing.T) {
 		{"ended", func(f *Facts) { web(f).Status.Phase = corev1.PodSucceeded }, ToECI, Stay, "ended"},
 		{"of a DaemonSet", func(f *Facts) { owner(f, "DaemonSet") }, ToECI, Stay, "DaemonSet"},
 		{"static", func(f *Facts) { web(f).Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }, ToECI, Stay, "static"},
-		{"of a StatefulSet", func(f *Facts) { owner(f, "StatefulSet") }, ToECI, Stay, "identity"},
+		{"of a StatefulSet", func(f *Facts) { owner(f, "StatefulSet"); set(f) }, ToECI, Restart, "missing until then"},
+		{"of a StatefulSet that is gone", func(f *Facts) { owner(f, "StatefulSet") }, ToECI, Stay, "gone"},
 		{"of a Job", func(f *Facts) { owner(f, "Job") }, ToECI, Stay, "anew"},
-		{"of an operator", func(f *Facts) { owner(f, "Database") }, ToECI, Stay, "operator"},
+		{"of an operator", func(f *Facts) { owner(f, "Database") }, ToECI, Restart, "policy"},
+		{"of an operator without a budget", func(f *Facts) { owner(f, "Database"); f.Namespaces["shop"].Budgets = nil }, ToECI, Stay, "PodDisruptionBudget"},
+		{"of an operator without policies", func(f *Facts) { owner(f, "Database"); f.NoPolicy = "no policies" }, ToECI, Stay, "no policies"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
 		{"a surge pod of another operation", func(f *Facts) {
-			web(f).OwnerReferences = nil
+			web(f).OwnerReferences[0].Controller = nil
 			web(f).Labels = map[string]string{placement.LabelOperation: "x"}
 		}, ToECI, Stay, "ops show x"},
 		{"hostPath", func(f *Facts) {

@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -138,6 +139,10 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 				add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
 			}
 		}
+		if why := f.Volumes[old.UID]; why != "" && old.Spec.NodeName == "" {
+			add("volumes", Block, why, "")
+		}
+		checks = append(checks, placeChecks(f, space, next, node)...)
 		checks = append(checks, networkChecks(space, next)...)
 		checks = append(checks, topologyChecks(next)...)
 		for _, s := range selecting(space.Services, next) {
@@ -156,6 +161,8 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 	if r.To == ToECS && marks.Mode == burst.ECIOnly {
 		add("marks", Block, marks.From+": it belongs on ECI only", "remove the mark first")
 	}
+	w := burst.WorkloadOf(old)
+	checks = append(checks, aroundChecks(f, space, old, Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name})...)
 	if old.Spec.NodeName != "" {
 		if grace := old.Spec.TerminationGracePeriodSeconds; grace != nil && *grace > 60 {
 			add("grace", Info, fmt.Sprintf("the old pod has up to %d s to end, and gets no new connections meanwhile", *grace), "")
@@ -250,11 +257,7 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 		} else if d.Status.UpdatedReplicas < replicas(rs) || d.Status.Replicas > d.Status.UpdatedReplicas {
 			add("rollout", Block, "a rollout of Deployment "+d.Name+" is under way", "wait until it is over: kubectl rollout status deployment/"+d.Name)
 		}
-		for _, mark := range []struct{ key, who string }{{"argocd.argoproj.io/tracking-id", "Argo CD"}, {"kustomize.toolkit.fluxcd.io/name", "Flux"}, {"helm.toolkit.fluxcd.io/name", "Flux"}} {
-			if d.Annotations[mark.key] != "" || d.Labels[mark.key] != "" {
-				add("gitops", Info, "Deployment "+d.Name+" is managed by "+mark.who+", which a swap leaves alone: its template is not changed", "")
-			}
-		}
+		checks = append(checks, gitOps("Deployment "+d.Name, d.Annotations, d.Labels, false)...)
 		add("template", Info, "the template of Deployment "+d.Name+" is not changed: pods that it makes later go where it says", "")
 	}
 	for i := range surge.Spec.Containers {
@@ -264,22 +267,10 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 			}
 		}
 	}
-	for _, v := range surge.Spec.Volumes {
-		if v.PersistentVolumeClaim == nil {
-			continue
-		}
-		claim := space.Claims[v.PersistentVolumeClaim.ClaimName]
-		switch {
-		case claim == nil:
-			add("volumes", Block, "the claim "+v.PersistentVolumeClaim.ClaimName+" can't be read or does not exist", "")
-		case !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteMany) && !slices.Contains(claim.Spec.AccessModes, corev1.ReadOnlyMany):
-			add("volumes", Block, "the volume of claim "+claim.Name+" can be used by one node at a time, so two pods can't run at once", "use a shared file system (NAS)")
-		}
-	}
-	for _, v := range old.Spec.Volumes {
-		if v.EmptyDir != nil {
-			add("local-data", Warn, "what it has in the emptyDir "+v.Name+" is lost", "")
-		}
+	checks = append(checks, sharedVolumes(space, surge)...)
+	checks = append(checks, lostData(old)...)
+	if replicas(rs) == 1 {
+		add("singleton", Warn, "it is the only one of its ReplicaSet: for a moment two run at once", "where that is one too many, --how restart ends it first")
 	}
 	if slices.ContainsFunc(f.Siblings[rs.UID], func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodPending && p.UID != old.UID }) {
 		add("siblings", Warn, "another pod of ReplicaSet "+rs.Name+" is Pending: nothing is evicted until it runs", "ecideck why pod says what it waits for; move it first where it has no node")
@@ -291,19 +282,232 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 	} else if room == 1 {
 		add("quota", Warn, why+": one pod more has room, and its ReplicaSet's short-lived replacement has none", "")
 	}
-	for _, h := range space.HPAs {
-		if h.Spec.ScaleTargetRef.Kind == x.Workload.Kind && h.Spec.ScaleTargetRef.Name == x.Workload.Name {
-			if h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
-				add("autoscaler", Warn, fmt.Sprintf("HorizontalPodAutoscaler %s scaled it %s ago and may do so again", h.Name, f.Now.Sub(h.Status.LastScaleTime.Time).Round(time.Second)), "")
-			}
-		}
-	}
 	for _, s := range selecting(space.Services, old) {
 		if !slices.Contains(x.Services, s.Name) {
 			add("services", Block, "Service "+s.Name+" selects it by the label that a surge pod goes without", "select by other labels")
 		}
 	}
 	return checks
+}
+
+// sharedVolumes are about claims that two pods would have to use at once.
+func sharedVolumes(space *Space, next *corev1.Pod) []Check {
+	var checks []Check
+	for _, v := range next.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		claim := space.Claims[v.PersistentVolumeClaim.ClaimName]
+		switch {
+		case claim == nil:
+			checks = append(checks, Check{"volumes", Block, "the claim " + v.PersistentVolumeClaim.ClaimName + " can't be read or does not exist", ""})
+		case !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteMany) && !slices.Contains(claim.Spec.AccessModes, corev1.ReadOnlyMany):
+			checks = append(checks, Check{"volumes", Block, "the volume of claim " + claim.Name + " can be used by one node at a time, so two pods can't run at once", "use a shared file system (NAS), or --how restart, which ends it first"})
+		}
+	}
+	return checks
+}
+
+func lostData(old *corev1.Pod) []Check {
+	var checks []Check
+	for _, v := range old.Spec.Volumes {
+		if v.EmptyDir != nil {
+			checks = append(checks, Check{"local-data", Warn, "what it has in the emptyDir " + v.Name + " is lost", ""})
+		}
+	}
+	return checks
+}
+
+// gitOps are about who writes a workload's template from a repository.
+func gitOps(who string, annotations, set map[string]string, changed bool) []Check {
+	for _, mark := range []struct{ key, value, who string }{{"argocd.argoproj.io/tracking-id", "", "Argo CD"}, {"argocd.argoproj.io/instance", "", "Argo CD"},
+		{"kustomize.toolkit.fluxcd.io/name", "", "Flux"}, {"helm.toolkit.fluxcd.io/name", "", "Flux"}, {"app.kubernetes.io/managed-by", "Helm", "Helm"}} {
+		v := cmpOr(annotations[mark.key], set[mark.key])
+		if v == "" || mark.value != "" && v != mark.value {
+			continue
+		}
+		if !changed {
+			return []Check{{"gitops", Info, who + " is managed by " + mark.who + ", which a swap leaves alone: its template is not changed", ""}}
+		}
+		return []Check{{"gitops", Warn, who + " is managed by " + mark.who + ", which may set its template back", "make the change in its repository, or pause its synchronization; --how swap does not touch the template"}}
+	}
+	return nil
+}
+
+// rolloutChecks are about a Deployment whose template is changed.
+func rolloutChecks(f *Facts, d *appsv1.Deployment, x *Item, next *corev1.Pod) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	space := f.space(d.Namespace)
+	recreate := d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+	if d.Spec.Paused {
+		add("rollout", Block, "Deployment "+d.Name+" is paused", "kubectl rollout resume deployment/"+d.Name)
+	} else if why := rolledOut(d); why != "" {
+		add("rollout", Block, "a rollout of Deployment "+d.Name+" is under way, or its pods are not well: "+why, "kubectl rollout status deployment/"+d.Name+"; --how swap moves those that are well")
+	}
+	checks = append(checks, gitOps("Deployment "+d.Name, d.Annotations, d.Labels, true)...)
+	if !recreate {
+		checks = append(checks, sharedVolumes(space, next)...)
+		rs := &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Template: d.Spec.Template}}
+		if room, why := quotaRoom(space, rs); room == 0 {
+			add("quota", Block, why+", and a rollout needs room for one pod more", "raise the quota for the time of the rollout")
+		}
+		add("budget", Info, "a rollout asks no budget: it keeps all replicas by its strategy, which is maxUnavailable 0 until it is over", "")
+	}
+	if p := d.Spec.ProgressDeadlineSeconds; p != nil && *p < 120 {
+		add("deadline", Warn, fmt.Sprintf("it gives a rollout %d s to make progress, and a pod on ECI may take longer to start", *p), "raise progressDeadlineSeconds")
+	}
+	add("template", Warn, "the template of Deployment "+d.Name+" is changed for good: whatever it makes later goes there, too", "undo sets it back; --how swap moves the pods of now only")
+	return checks
+}
+
+// setChecks are about a StatefulSet whose pods are restarted.
+func setChecks(f *Facts, set *appsv1.StatefulSet, how Strategy) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	s := set.Status
+	if s.ObservedGeneration < set.Generation || s.UpdateRevision != "" && s.CurrentRevision != s.UpdateRevision {
+		level, remedy := Warn, "wait until it is over: kubectl rollout status statefulset/"+set.Name
+		if how == Ordinals {
+			level = Block
+		}
+		add("rollout", level, "a rollout of StatefulSet "+set.Name+" is under way, or a partition holds it", remedy)
+	}
+	if why := unready(set); why != "" {
+		add("siblings", Warn, why+": no other is evicted until all are", "")
+	}
+	checks = append(checks, gitOps("StatefulSet "+set.Name, set.Annotations, set.Labels, how == Ordinals)...)
+	if how == Ordinals {
+		add("template", Warn, "the template of StatefulSet "+set.Name+" is changed for good", "undo sets it back")
+	} else {
+		add("template", Info, "the template of StatefulSet "+set.Name+" is not changed: a pod that is made anew later goes where it says", "")
+	}
+	return checks
+}
+
+// placeChecks are the rows about what is around a pod that goes to a virtual node.
+func placeChecks(f *Facts, space *Space, next *corev1.Pod, node *corev1.Node) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	if most := node.Status.Allocatable.Pods().Value(); most > 0 && int64(f.OnVirtual[node.Name]) >= most {
+		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], most),
+			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
+			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
+		}
+	}
+	var public, odd []string
+	for i := range next.Spec.Containers {
+		switch host := registry(next.Spec.Containers[i].Image); {
+		case slices.Contains([]string{"docker.io", "gcr.io", "ghcr.io", "quay.io", "registry.k8s.io", "public.ecr.aws", "mcr.microsoft.com"}, host):
+			public = append(public, host)
+		case strings.Contains(host, ":") || !strings.Contains(host, ".") || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".svc") || net.ParseIP(host) != nil:
+			odd = append(odd, host)
+		}
+	}
+	slices.Sort(public)
+	slices.Sort(odd)
+	if public = slices.Compact(public); len(public) > 0 {
+		add("registry", Warn, "its image comes from "+strings.Join(public, " and ")+": the vSwitch needs a NAT gateway, or the pod a public address", "put the image into a registry of the VPC, or an image cache")
+	}
+	if odd = slices.Compact(odd); len(odd) > 0 {
+		add("registry", Warn, "its image comes from "+strings.Join(odd, " and ")+", which looks like one of the cluster or without a public certificate: ECI pulls from the vSwitch and trusts public certificates only",
+			"k8s.aliyun.com/insecure-registry or plain-http-registry name such a one; `ecideck-node --network-probe-registry` finds out whether it is reached")
+	}
+	if next.Annotations["k8s.aliyun.com/eci-image-cache"] == "" && next.Annotations["k8s.aliyun.com/eci-image-snapshot-id"] == "" {
+		add("image-cache", Info, "no image cache is named, so ECI pulls its images anew", "k8s.aliyun.com/eci-image-cache: \"true\" takes one that fits")
+	}
+	for _, l := range space.Ranges {
+		for _, item := range l.Spec.Limits {
+			if item.Type != corev1.LimitTypeContainer || len(item.Default) == 0 && len(item.DefaultRequest) == 0 {
+				continue
+			}
+			for i := range next.Spec.Containers {
+				if c := &next.Spec.Containers[i]; len(c.Resources.Limits) == 0 {
+					add("limit-range", Warn, fmt.Sprintf("LimitRange %s gives container %s its default limits, and ECI bills limits where there are any", l.Name, c.Name),
+						"say what it needs in the template, or name a size in "+placementUseSpecs)
+				}
+			}
+		}
+	}
+	if len(f.Agents) > 0 {
+		names := slices.Clone(f.Agents)
+		slices.Sort(names)
+		add("agents", Info, "on ECI no DaemonSet has a pod, so these agents of its node are missing there: "+few(names, 6), "a sidecar, or what ECI offers instead (logs, metrics, DNS)")
+	}
+	for i := range next.Spec.Containers {
+		c := &next.Spec.Containers[i]
+		for _, env := range c.Env {
+			if strings.Contains(env.Value, "169.254.") {
+				add("node-agents", Warn, "its variable "+env.Name+" has a link-local address ("+env.Value+"), where an agent of its node is expected: ECI has none", "use a sidecar or a Service")
+			}
+		}
+		if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
+			add("pre-stop", Info, "its preStop hook runs on ECI while the group is ending, which is billed", "")
+		}
+	}
+	if q, has := burst.Requests(next)[corev1.ResourceEphemeralStorage]; has && q.Value() > 30<<30 {
+		add("disk", Warn, "it asks for "+q.String()+" of ephemeral storage, and 30 GiB of a group are free: the rest is paid for", "")
+	}
+	return checks
+}
+
+// aroundChecks are the rows about others that move a pod or change how many there are.
+func aroundChecks(f *Facts, space *Space, pod *corev1.Pod, workload Ref) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	for _, h := range space.HPAs {
+		if t := h.Spec.ScaleTargetRef; t.Kind == workload.Kind && t.Name == workload.Name && h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
+			add("autoscaler", Warn, fmt.Sprintf("HorizontalPodAutoscaler %s scaled it %s ago and may do so again", h.Name, f.Now.Sub(h.Status.LastScaleTime.Time).Round(time.Second)), "")
+		}
+	}
+	const soon = 10 * time.Minute
+	for _, s := range space.Scalers {
+		if s.Target.Kind != workload.Kind || s.Target.Name != workload.Name {
+			continue
+		}
+		switch {
+		case s.Kind == "CronHPA" && !s.Next.IsZero() && s.Next.Sub(f.Now) < soon:
+			add("autoscaler", Warn, fmt.Sprintf("CronHPA %s scales it in %s", s.Name, s.Next.Sub(f.Now).Round(time.Second)), "begin after that")
+		case s.Kind == "VerticalPodAutoscaler":
+			add("autoscaler", Warn, "VerticalPodAutoscaler "+s.Name+" may evict it and change its size", "")
+		case s.Kind == "ScaledObject":
+			add("autoscaler", Info, "KEDA's ScaledObject "+s.Name+" changes how many there are", "")
+		}
+	}
+	for _, p := range space.Placers {
+		if p.governs(pod, workload) {
+			add("placer", Warn, p.Kind+" "+p.Name+" has a say where it goes and which of its siblings leave first", "change that instead, or know that what it makes later goes where it says")
+		}
+	}
+	return checks
+}
+
+// registry is the host of an image's registry.
+func registry(image string) string {
+	host, _, found := strings.Cut(image, "/")
+	if !found || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return "docker.io"
+	}
+	return host
+}
+
+// few are the first of many.
+func few(names []string, most int) string {
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // quotaRoom is how many pods more a namespace's quotas let a ReplicaSet have, and by which

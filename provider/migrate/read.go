@@ -4,25 +4,37 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubectl/pkg/drain"
+
+	"github.com/ecideck/ecideck/provider/burst"
+	"github.com/ecideck/ecideck/provider/placement"
 
 	appsv1 "k8s.io/api/apps/v1"
 )
 
 // Read asks the API server for all that a plan rests on. It changes nothing. A target that
 // does not exist is an error; what else can't be read is in Facts.Unread.
-func Read(ctx context.Context, client kubernetes.Interface, r Request, now time.Time) (*Facts, error) {
+//
+// extra reads what others have installed: CronHPAs, ScaledObjects, ResourcePolicies and the
+// like; nil reads none of it.
+func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
-		Deployments: map[string]*appsv1.Deployment{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
+		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
+		Volumes: map[types.UID]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
@@ -40,8 +52,18 @@ func Read(ctx context.Context, client kubernetes.Interface, r Request, now time.
 			}
 		}
 	}
+	target, _ := targetNode(f, r)
 	for _, pod := range f.Pods {
-		f.surround(ctx, client, pod)
+		f.surround(ctx, client, extra, pod, target)
+	}
+	for _, t := range f.Whole {
+		if f.Namespaces[t.Namespace] == nil {
+			f.Namespaces[t.Namespace] = f.readSpace(ctx, client, extra, t.Namespace)
+		}
+	}
+	f.readNodes(ctx, client, r)
+	if info, err := client.Discovery().ServerVersion(); !f.unread("the API server's version", err) {
+		f.Minor, _ = strconv.Atoi(strings.TrimRight(info.Minor, "+")) // of what is no number nothing is known
 	}
 	if r.To == ToECI {
 		events, err := client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "reason=NoStock", Limit: 500})
@@ -101,6 +123,8 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		if err != nil {
 			return nil, read(err)
 		}
+		f.Deployments[d.Namespace+"/"+d.Name] = d
+		f.Whole = append(f.Whole, Ref{"Deployment", d.Namespace, d.Name, d.UID})
 		return list(d.Spec.Selector, func(p *corev1.Pod) bool {
 			c := metav1.GetControllerOf(p)
 			return c != nil && c.Kind == "ReplicaSet" && strings.HasPrefix(c.Name, d.Name+"-")
@@ -122,7 +146,29 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		if err != nil {
 			return nil, read(err)
 		}
+		f.Jobs[j.UID] = j
+		f.Whole = append(f.Whole, Ref{"Job", j.Namespace, j.Name, j.UID})
 		return list(j.Spec.Selector, by(j.UID))
+	case "CronJob":
+		j, err := client.BatchV1().CronJobs(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, read(err)
+		}
+		f.CronJobs[j.UID] = j
+		f.Whole = append(f.Whole, Ref{"CronJob", j.Namespace, j.Name, j.UID})
+		return nil, nil
+	case "Namespace":
+		all, err := client.CoreV1().Pods(t.Name).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=,status.phase=Pending"})
+		if err != nil {
+			return nil, fmt.Errorf("listing the pods without a node of %s: %w", t, err)
+		}
+		var pods []*corev1.Pod
+		for i := range all.Items {
+			if p := &all.Items[i]; p.Spec.NodeName == "" && p.Status.Phase == corev1.PodPending {
+				pods = append(pods, p)
+			}
+		}
+		return pods, nil
 	case "Node":
 		node, err := client.CoreV1().Nodes().Get(ctx, t.Name, metav1.GetOptions{})
 		if err != nil {
@@ -134,7 +180,7 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		f.Drained = node
 		return f.onNode(ctx, client, r)
 	}
-	return nil, fmt.Errorf("a %s can't be moved: name pods, a Deployment, a ReplicaSet, a StatefulSet, a Job or a node", t.Kind)
+	return nil, fmt.Errorf("a %s can't be moved: name pods, a Deployment, a ReplicaSet, a StatefulSet, a Job, a CronJob, a namespace or a node", t.Kind)
 }
 
 // onNode are the pods of the drained node, judged by kubectl drain's own filters.
@@ -176,10 +222,10 @@ func (f *Facts) onNode(ctx context.Context, client kubernetes.Interface, r Reque
 }
 
 // surround reads what is around a pod.
-func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) {
+func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, pod *corev1.Pod, target *corev1.Node) {
 	space := f.Namespaces[pod.Namespace]
 	if space == nil {
-		space = f.readSpace(ctx, client, pod.Namespace)
+		space = f.readSpace(ctx, client, extra, pod.Namespace)
 		f.Namespaces[pod.Namespace] = space
 	}
 	for _, v := range pod.Spec.Volumes {
@@ -192,6 +238,20 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, pod *
 		}
 	}
 	owner := metav1.GetControllerOf(pod)
+	if target != nil && (owner == nil || owner.Kind != "ReplicaSet" || pod.Spec.NodeName == "") {
+		if why, err := burst.Volumes(ctx, client, pod, target); !f.unread("the volumes of pod "+pod.Name, err) && why != "" {
+			f.Volumes[pod.UID] = why
+		}
+	}
+	if owner != nil && owner.Kind == "StatefulSet" && f.Sets[owner.UID] == nil {
+		set, err := client.AppsV1().StatefulSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || f.unread("StatefulSet "+owner.Name, err) || set.UID != owner.UID {
+			return
+		}
+		f.Sets[set.UID] = set
+		f.readSiblings(ctx, client, pod.Namespace, set.UID, set.Spec.Selector, "StatefulSet "+set.Name)
+		return
+	}
 	if owner == nil || owner.Kind != "ReplicaSet" || f.ReplicaSets[owner.UID] != nil {
 		return
 	}
@@ -200,14 +260,7 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, pod *
 		return
 	}
 	f.ReplicaSets[rs.UID] = rs
-	list, err := client.CoreV1().Pods(rs.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(rs.Spec.Selector)})
-	if !f.unread("the pods of ReplicaSet "+rs.Name, err) {
-		for i := range list.Items {
-			if p := &list.Items[i]; alive(p) && metav1.IsControlledBy(p, rs) {
-				f.Siblings[rs.UID] = append(f.Siblings[rs.UID], p)
-			}
-		}
-	}
+	f.readSiblings(ctx, client, rs.Namespace, rs.UID, rs.Spec.Selector, "ReplicaSet "+rs.Name)
 	if above := metav1.GetControllerOf(rs); above != nil && above.Kind == "Deployment" {
 		d, err := client.AppsV1().Deployments(rs.Namespace).Get(ctx, above.Name, metav1.GetOptions{})
 		if !apierrors.IsNotFound(err) && !f.unread("Deployment "+above.Name, err) && d.UID == above.UID {
@@ -216,7 +269,58 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, pod *
 	}
 }
 
-func (f *Facts) readSpace(ctx context.Context, client kubernetes.Interface, name string) *Space {
+// readSiblings reads the living pods of a controller.
+func (f *Facts) readSiblings(ctx context.Context, client kubernetes.Interface, namespace string, owner types.UID, selector *metav1.LabelSelector, who string) {
+	list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
+	if f.unread("the pods of "+who, err) {
+		return
+	}
+	for i := range list.Items {
+		if p := &list.Items[i]; alive(p) && controllerUID(p) == owner {
+			f.Siblings[owner] = append(f.Siblings[owner], p)
+		}
+	}
+}
+
+// readNodes reads what the virtual nodes hold, which agents real nodes have, and, where pods
+// that end before their successors start are to go there, the room on real nodes.
+func (f *Facts) readNodes(ctx context.Context, client kubernetes.Interface, r Request) {
+	if r.To == ToECI {
+		for _, n := range f.Virtual {
+			// Metadata would do, but the fields of pods can't be selected without pods.
+			list, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + n.Name, ResourceVersion: "0"})
+			if !f.unread("the pods of node "+n.Name, err) {
+				for i := range list.Items {
+					if list.Items[i].Spec.NodeName == n.Name && alive(&list.Items[i]) {
+						f.OnVirtual[n.Name]++
+					}
+				}
+			}
+		}
+		list, err := client.AppsV1().DaemonSets(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+		if !f.unread("DaemonSets", err) {
+			for i := range list.Items {
+				if list.Items[i].Status.DesiredNumberScheduled > 0 {
+					f.Agents = append(f.Agents, list.Items[i].Name)
+				}
+			}
+		}
+	}
+	if r.To != ToECS || !slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && c.Kind != "ReplicaSet" }) {
+		return
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if f.unread("the nodes", err) {
+		return
+	}
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if f.unread("the pods of all nodes", err) {
+		return
+	}
+	f.Real = rooms(pointers(nodes.Items), pointers(pods.Items))
+}
+
+func (f *Facts) readSpace(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, name string) *Space {
 	s := &Space{Claims: map[string]*corev1.PersistentVolumeClaim{}}
 	o := metav1.ListOptions{}
 	if namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); !f.unread("namespace "+name, err) {
@@ -234,6 +338,10 @@ func (f *Facts) readSpace(ctx context.Context, client kubernetes.Interface, name
 	if list, err := client.NetworkingV1().NetworkPolicies(name).List(ctx, o); !f.unread("the network policies of namespace "+name, err) {
 		s.Policies = pointers(list.Items)
 	}
+	if list, err := client.CoreV1().LimitRanges(name).List(ctx, o); !f.unread("the limit ranges of namespace "+name, err) {
+		s.Ranges = pointers(list.Items)
+	}
+	f.readExtras(ctx, extra, s, name)
 	if list, err := client.AutoscalingV2().HorizontalPodAutoscalers(name).List(ctx, o); !f.unread("the autoscalers of namespace "+name, err) {
 		s.HPAs = pointers(list.Items)
 	}
@@ -264,15 +372,51 @@ func (f *Facts) rights(ctx context.Context, client kubernetes.Interface, r Reque
 			all = append(all, right{"create", "", "pods", "binding", namespace, false})
 		}
 	}
+	for _, t := range f.Whole {
+		switch {
+		case t.Kind == "Deployment" && rollsOut(f, r, f.Deployments[t.Namespace+"/"+t.Name]):
+			all = append(all, right{"patch", "apps", "deployments", "", t.Namespace, false})
+		case t.Kind == "Job" && r.How == Suspend:
+			all = append(all, right{"patch", "batch", "jobs", "", t.Namespace, false})
+		case t.Kind == "CronJob":
+			all = append(all, right{"patch", "batch", "cronjobs", "", t.Namespace, false})
+		}
+	}
+	restarts := r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
+		c := metav1.GetControllerOf(p)
+		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, c.Kind)
+	})
+	if restarts {
+		f.NoPolicy = f.policies(client)
+		for _, resource := range []string{"mutatingadmissionpolicies", "mutatingadmissionpolicybindings"} {
+			for _, verb := range []string{"get", "create", "delete"} {
+				if f.NoPolicy == "" {
+					all = append(all, right{verb, "admissionregistration.k8s.io", resource, policyRight, "", true})
+				}
+			}
+		}
+		for _, set := range f.Sets {
+			all = append(all, right{"patch", "apps", "statefulsets", policyRight, set.Namespace, true})
+		}
+	}
 	home := metav1.NamespaceSystem
-	if f.Drained == nil && len(f.Pods) > 0 {
-		home = f.Pods[0].Namespace
+	if f.Drained == nil && len(f.Pods)+len(f.Whole) > 0 {
+		if len(f.Pods) > 0 {
+			home = f.Pods[0].Namespace
+		} else {
+			home = f.Whole[0].Namespace
+		}
 	}
 	all = append(all, right{"create", "", "configmaps", "", home, true}, right{"patch", "", "configmaps", "", home, true})
 	if f.Drained != nil {
 		all = append(all, right{"patch", "", "nodes", "", "", false}, right{"create", "coordination.k8s.io", "leases", "", home, false})
 	}
+	patchSets := true
 	for _, x := range all {
+		either := x.sub == policyRight // either of two ways will do
+		if either {
+			x.sub = ""
+		}
 		review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: x.namespace, Verb: x.verb, Group: x.group, Resource: x.resource, Subresource: x.sub}}}, metav1.CreateOptions{})
 		if f.unread("what you may do", err) {
@@ -288,11 +432,38 @@ func (f *Facts) rights(ctx context.Context, client kubernetes.Interface, r Reque
 		if x.namespace != "" {
 			text += " in namespace " + x.namespace
 		}
+		if either {
+			if x.group == "apps" {
+				patchSets = false
+			}
+			if f.NoPolicy == "" && x.group != "apps" {
+				f.NoPolicy = "you may not " + text + ", so no admission policy can steer its successor"
+			}
+			continue
+		}
 		if x.optional {
 			text += optional
 		}
 		f.Denied = append(f.Denied, text)
 	}
+	if f.NoPolicy != "" && !patchSets {
+		f.Denied = append(f.Denied, "patch statefulsets, and "+f.NoPolicy)
+	}
+}
+
+// policyRight marks a right that there is another way for.
+const policyRight = "\x00either"
+
+// policies says why the API server has no mutating admission policies, or "".
+func (f *Facts) policies(client kubernetes.Interface) string {
+	list, err := client.Discovery().ServerResourcesForGroupVersion(admissionv1.SchemeGroupVersion.String())
+	if err != nil && !apierrors.IsNotFound(err) {
+		f.unread("the kinds of the API server", err)
+	}
+	if list != nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == "mutatingadmissionpolicies" }) {
+		return ""
+	}
+	return "the API server has no MutatingAdmissionPolicy, which is from Kubernetes 1.36 on"
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -308,28 +479,106 @@ func sortedKeys[V any](m map[string]V) []string {
 // and webhooks have their say before anything happens. What they refuse becomes a check that
 // blocks, and items that depend on it stay.
 func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) {
-	refused := map[types.UID]string{}
+	type answer struct {
+		why   string
+		check *Check
+	}
+	refused := map[types.UID]answer{}
 	for i := range p.Items {
 		x := &p.Items[i]
-		if x.Strategy != Swap {
-			continue
-		}
-		why, tried := refused[x.Owner.UID]
-		if !tried {
-			pod := SurgePod(f.ReplicaSets[x.Owner.UID], x, p.To, "rehearsal", f.Virtual)
-			made, err := client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: Manager})
-			switch {
-			case err != nil:
-				why = "a surge pod would be refused: " + err.Error()
-			case made.Labels[x.Hidden] != "":
-				why = "a webhook or policy adds the label " + x.Hidden + " to new pods, so that its ReplicaSet would delete the surge pod at once"
+		why := ""
+		switch x.Strategy {
+		case Swap:
+			said, tried := refused[x.Owner.UID]
+			if !tried {
+				pod := SurgePod(f.ReplicaSets[x.Owner.UID], x, p.To, "rehearsal", f.Virtual)
+				made, err := client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: Manager})
+				switch {
+				case err != nil:
+					said.why = "a surge pod would be refused: " + err.Error()
+				case made.Labels[x.Hidden] != "":
+					said.why = "a webhook or policy adds the label " + x.Hidden + " to new pods, so that its ReplicaSet would delete the surge pod at once"
+				default:
+					said.check = injected(pod, made, regionOf(f), p.To)
+				}
+				refused[x.Owner.UID] = said
 			}
-			refused[x.Owner.UID] = why
+			if why = said.why; said.check != nil {
+				x.Checks = append(x.Checks, *said.check)
+			}
+		case Rollout:
+			d := f.Deployments[x.Workload.Namespace+"/"+x.Workload.Name]
+			if d == nil {
+				continue // an undo; its first step tells
+			}
+			_, err := client.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.JSONPatchType, jsonPatch(d.UID, d.ResourceVersion, "/spec/template/spec", deploymentFields(d), x.Change.During),
+				metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: Manager})
+			if err != nil && !lost(err) {
+				why = "the change would be refused: " + err.Error()
+			}
 		}
 		if why != "" {
 			x.Checks = append(x.Checks, Check{"rehearsal", Block, why, ""})
 			x.Strategy, x.State, x.Why, x.After = Stay, Stays, why, x.Before
 		}
 	}
+	verdicts(ctx, client, f, p)
 	p.sum()
+}
+
+// verdicts ask what would be said of each eviction now, of a few pods of each workload: a
+// refusal is no obstacle to a swap, whose surge pod counts for the budget.
+func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) {
+	const most = 2
+	asked := map[string]int{}
+	for i := range p.Items {
+		x := &p.Items[i]
+		if x.Strategy != Swap && x.Strategy != Restart && x.Strategy != Evict && x.Strategy != Clone || asked[x.Key()] >= most {
+			continue
+		}
+		if !slices.ContainsFunc(f.space(x.Pod.Namespace).Budgets, func(b *policyv1.PodDisruptionBudget) bool {
+			return slices.ContainsFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID && covers(b, pod.Labels) })
+		}) {
+			continue
+		}
+		asked[x.Key()]++
+		err := client.CoreV1().Pods(x.Pod.Namespace).EvictV1(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: x.Pod.Namespace, Name: x.Pod.Name},
+			DeleteOptions: &metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}, Preconditions: &metav1.Preconditions{UID: &x.Pod.UID}}})
+		switch {
+		case err == nil:
+			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be allowed now", ""})
+		case apierrors.IsTooManyRequests(err) && (x.Strategy == Swap || x.Strategy == Clone):
+			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be refused now, and is allowed once the surge pod is Ready: " + refusal(err), ""})
+		case apierrors.IsTooManyRequests(err):
+			x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now: " + refusal(err), "make the budget allow one, or its pods well"})
+		}
+	}
+}
+
+// injected says what admission adds to a pod that ECI would bill, or nil.
+func injected(asked, made *corev1.Pod, region string, to Destination) *Check {
+	if to != ToECI {
+		return nil
+	}
+	before, refusal := placement.SizeOf(asked, region)
+	after, too := placement.SizeOf(made, region)
+	if refusal != nil || too != nil || before.Spec() == after.Spec() {
+		return nil
+	}
+	var names []string
+	for i := range made.Spec.Containers {
+		c := &made.Spec.Containers[i]
+		if !slices.ContainsFunc(asked.Spec.Containers, func(a corev1.Container) bool { return a.Name == c.Name }) {
+			names = append(names, c.Name)
+		}
+	}
+	who := "limits that admission sets"
+	if len(names) > 0 {
+		who = "the containers that admission puts in (" + few(names, 5) + ")"
+	}
+	level := Info
+	if after.Billed.CPU >= 2*before.Billed.CPU || after.Billed.Memory >= 2*before.Billed.Memory {
+		level = Warn
+	}
+	return &Check{"injected", level, fmt.Sprintf("with %s it is billed as %s instead of %s", who, after.Spec(), before.Spec()), "name a size in the annotation " + placementUseSpecs + ", or say the limits in the template"}
 }

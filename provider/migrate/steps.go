@@ -269,11 +269,16 @@ func (e *Engine) removePod(ctx context.Context, i int, pod Ref, reason string) e
 
 // evictPod asks for the eviction of the item's pod, and of no other that has its name.
 func (e *Engine) evictPod(ctx context.Context, i int, m *memory) error {
+	return e.evictIn(ctx, i, m, Evicting, "")
+}
+
+// evictIn is evictPod in another state, with a reason to keep.
+func (e *Engine) evictIn(ctx context.Context, i int, m *memory, state State, reason string) error {
 	x := e.get(i)
-	if err := e.before(ctx, i, Evicting, "", "evict", x.Pod); err != nil {
+	if err := e.before(ctx, i, state, reason, "evict", x.Pod); err != nil {
 		return err
 	}
-	m.state, m.since = Evicting, since(m, Evicting)
+	m.state, m.since = state, since(m, state)
 	call, cancel := context.WithTimeout(ctx, perCall)
 	err := e.Client.CoreV1().Pods(x.Pod.Namespace).EvictV1(call, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: x.Pod.Namespace, Name: x.Pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &x.Pod.UID}}})
@@ -296,7 +301,16 @@ func (e *Engine) evictPod(ctx context.Context, i int, m *memory) error {
 	case err != nil && !transient(err) || apierrors.IsInternalError(err):
 		m.refused = "its eviction was refused: " + refusal(err)
 		m.next = retryEviction
-		if x.Strategy == Swap && x.Surge.UID != "" {
+		if x.Strategy == Ordinals || x.Strategy == Restart { // there is something to put back first
+			e.change(i, func(x *Item) {
+				x.Reason = m.refused
+				if x.State = Reverting; x.Strategy == Restart {
+					x.State = Removing
+				}
+			})
+			return e.after(ctx, i, err, nil)
+		}
+		if (x.Strategy == Swap || x.Strategy == Clone) && x.Surge.UID != "" {
 			return errors.Join(e.after(ctx, i, err, nil), e.removePod(ctx, i, x.Surge, m.refused+"; nothing was disrupted"))
 		}
 		return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, m.refused))

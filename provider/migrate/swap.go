@@ -32,7 +32,7 @@ const (
 // from the old pod, which has what admission has put in. Without the label that it hides the
 // ReplicaSet doesn't see it, while Services and budgets do. Its owner reference is no
 // controller's, so that it goes with the ReplicaSet, and is completed when it is adopted. It
-// is patched only once in its life. virtual are the cluster's virtual nodes.
+// is patched once in its life, and a second time where its deletion cost is taken off. virtual are the cluster's virtual nodes.
 func SurgePod(rs *appsv1.ReplicaSet, x *Item, to Destination, operation string, virtual []*corev1.Node) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: *rs.Spec.Template.ObjectMeta.DeepCopy(), Spec: *rs.Spec.Template.Spec.DeepCopy()}
 	pod.Namespace, pod.Name = rs.Namespace, surgeName(rs.Name, operation, x)
@@ -46,10 +46,7 @@ func SurgePod(rs *appsv1.ReplicaSet, x *Item, to Destination, operation string, 
 	}
 	pod.Annotations[AnnotationItem] = x.ID
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "ReplicaSet", Name: rs.Name, UID: rs.UID}}
-	// Should the replacement be Ready before the adoption, the ReplicaSet has one Ready pod too
-	// many: then the surge pod goes, and no bystander. Virtual nodes of ours give such a cost by
-	// themselves; elsewhere it is taken off again once the pod is adopted.
-	if x.Node == "" && pod.Annotations[corev1.PodDeletionCost] == "" {
+	if x.Cost != "" && pod.Annotations[corev1.PodDeletionCost] == "" {
 		pod.Annotations[corev1.PodDeletionCost] = firstCost
 	}
 	var target *corev1.Node
@@ -172,6 +169,8 @@ const (
 	surgeDeadline = 10 * time.Minute
 	// roomDeadline is how long a pinned surge pod may be without a node.
 	roomDeadline = 90 * time.Second
+	// hastyDeadline is the same for one that is in a hurry.
+	hastyDeadline = 5 * time.Second
 	// mostAgain is how often a replacement that was faster is moved in its turn.
 	mostAgain = 3
 	// verifyDeadline is how long a ReplicaSet may take to adopt.
@@ -195,7 +194,7 @@ func decideSwap(x *Item, v swapView) action {
 		if n := int32(len(v.controlled)); n > replicas(v.owner) && v.spent < verifyDeadline {
 			return action{verb: wait, reason: "the ReplicaSet deletes the replacement that it made meanwhile"}
 		}
-		if v.surge.Annotations[corev1.PodDeletionCost] == firstCost {
+		if v.surge.Annotations[corev1.PodDeletionCost] == firstCost && x.Cost != CostKept {
 			return action{verb: settle}
 		}
 		return action{verb: end, state: Done, reason: "replaced by " + v.surge.Name + " on " + v.surge.Spec.NodeName}
@@ -209,7 +208,7 @@ func decideSwap(x *Item, v swapView) action {
 	if x.State == Removing {
 		return action{verb: remove, reason: x.Reason}
 	}
-	if why := broken(v.surge, x.Node != "" && v.spent > roomDeadline); why != "" {
+	if why := broken(v.surge, x.Node != "" && v.spent > roomDeadline || x.Hasty && v.spent > hastyDeadline); why != "" {
 		return action{verb: remove, reason: "the surge pod " + v.surge.Name + " " + why + "; nothing was disrupted"}
 	}
 	switch {

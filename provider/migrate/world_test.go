@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +69,8 @@ type world struct {
 	deleted []string // pods that were deleted by somebody, in order: by whom and name
 	refused int
 	refuse  func(k8stesting.Action) error
+	also    []func() // further controllers
+	rush    bool     // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
 }
 
 func newWorld(t *testing.T, replicas int32) *world {
@@ -79,7 +83,7 @@ func newWorld(t *testing.T, replicas int32) *world {
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("2Gi")}}}}}}}}
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "d-web", Annotations: map[string]string{revision: "1"}},
 		Spec:   appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, Template: w.rs.Spec.Template},
-		Status: appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas}}
+		Status: appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas}}
 	nodeReady := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
 		Allocatable: corev1.ResourceList{"cpu": resource.MustParse("1000"), "memory": resource.MustParse("4000Gi"), "pods": resource.MustParse("1000")}}
 	w.api = fakeapi.New(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, w.rs, d,
@@ -163,6 +167,9 @@ func (w *world) create(a k8stesting.Action) (bool, runtime.Object, error) {
 		o.Status.Allowed = true
 		return true, o, nil
 	case *policyv1.Eviction:
+		if o.DeleteOptions != nil && len(o.DeleteOptions.DryRun) > 0 {
+			return true, nil, nil
+		}
 		return true, nil, w.evict(o)
 	case *corev1.Binding:
 		pod := w.get(o.Name)
@@ -172,6 +179,9 @@ func (w *world) create(a k8stesting.Action) (bool, runtime.Object, error) {
 		pod.Spec.NodeName = o.Target.Name
 		w.put(pod)
 		return true, o, nil
+	}
+	if pod, ok := c.GetObject().(*corev1.Pod); ok {
+		w.admit(pod)
 	}
 	if x, ok := a.(k8stesting.CreateActionImpl); ok && len(x.CreateOptions.DryRun) > 0 {
 		return true, c.GetObject(), nil
@@ -288,44 +298,65 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	if err != nil {
 		return true, nil, err
 	}
-	var patch struct {
-		Metadata struct {
-			UID             types.UID
-			ResourceVersion string
-		}
-	}
-	if err := json.Unmarshal(p.Patch, &patch); err != nil {
-		return true, nil, err
-	}
 	m, _ := meta.Accessor(object)
 	resource := p.GetResource().Resource
-	if patch.Metadata.ResourceVersion == "" && !strings.Contains(string(p.Patch), `"abort"`) || resource != "configmaps" && patch.Metadata.UID == "" {
-		w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
-	}
-	if v := patch.Metadata.ResourceVersion; v != "" && v != m.GetResourceVersion() || patch.Metadata.UID != "" && patch.Metadata.UID != m.GetUID() {
-		return true, nil, conflict(a)
+	if w.rush && resource == "pods" && strings.Contains(string(p.Patch), "pod-template-hash") {
+		for _, pod := range w.list() {
+			if alive(pod) && !ready(pod) {
+				pod.Spec.NodeName = otherNode
+				pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}}
+				w.put(pod)
+			}
+		}
 	}
 	raw, err := json.Marshal(object)
-	if err == nil {
-		raw, err = jsonpatch.MergePatch(raw, p.Patch)
-	}
-	out := object.DeepCopyObject()
-	switch o := out.(type) {
-	case *corev1.Pod:
-		*o = corev1.Pod{}
-	case *corev1.ConfigMap:
-		*o = corev1.ConfigMap{}
-	case *corev1.Node:
-		*o = corev1.Node{}
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, out)
-	}
 	if err != nil {
 		return true, nil, err
 	}
-	m, _ = meta.Accessor(out)
-	m.SetResourceVersion(w.next())
+	uid, version := m.GetUID(), m.GetResourceVersion()
+	if p.PatchType == types.JSONPatchType {
+		ops, err := jsonpatch.DecodePatch(p.Patch)
+		if err == nil {
+			raw, err = ops.Apply(raw)
+		}
+		if err != nil {
+			return true, nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", p.GetResource().GroupResource(), p.Name, err.Error(), 0, false)
+		}
+		if !strings.Contains(string(p.Patch), `"/metadata/uid"`) || !strings.Contains(string(p.Patch), `"/metadata/resourceVersion"`) {
+			w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
+		}
+	} else {
+		var patch struct {
+			Metadata struct {
+				UID             types.UID
+				ResourceVersion string
+			}
+		}
+		if err := json.Unmarshal(p.Patch, &patch); err != nil {
+			return true, nil, err
+		}
+		if patch.Metadata.ResourceVersion == "" && !strings.Contains(string(p.Patch), `"abort"`) || resource != "configmaps" && patch.Metadata.UID == "" {
+			w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
+		}
+		if raw, err = jsonpatch.MergePatch(raw, p.Patch); err != nil {
+			return true, nil, err
+		}
+	}
+	out := reflect.New(reflect.TypeOf(object).Elem()).Interface().(runtime.Object)
+	if err := json.Unmarshal(raw, out); err != nil {
+		return true, nil, err
+	}
+	o, _ := meta.Accessor(out)
+	if o.GetUID() != uid || o.GetResourceVersion() != version {
+		return true, nil, conflict(a)
+	}
+	if err := w.changes(object, out, o); err != nil {
+		return true, nil, err
+	}
+	if len(p.PatchOptions.DryRun) > 0 {
+		return true, out, nil
+	}
+	o.SetResourceVersion(w.next())
 	return true, out, w.api.Tracker().Update(p.GetResource(), out, p.Namespace)
 }
 
@@ -353,7 +384,7 @@ func (w *world) list() []*corev1.Pod {
 	}
 	var pods []*corev1.Pod
 	for i := range o.(*corev1.PodList).Items {
-		pods = append(pods, o.(*corev1.PodList).Items[i].DeepCopy())
+		pods = append(pods, &o.(*corev1.PodList).Items[i]) // the list is a copy
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
@@ -396,6 +427,9 @@ func (w *world) tick() {
 	w.rs = o.(*appsv1.ReplicaSet)
 	w.kubelets()
 	w.replicaSet()
+	for _, controller := range w.also {
+		controller()
+	}
 	w.endpoints()
 	if n := w.healthy(); w.minimum >= 0 && n < w.minimum {
 		w.minimum = n
@@ -416,11 +450,15 @@ func (w *world) kubelets() {
 				pod.Spec.NodeName = otherNode
 			}
 			if a := pod.Spec.Affinity; a != nil {
-				for _, field := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields {
+				term := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]
+				for _, field := range append(term.MatchFields, term.MatchExpressions...) {
 					if field.Operator == corev1.NodeSelectorOpIn {
-						pod.Spec.NodeName = field.Values[0]
+						pod.Spec.NodeName = map[bool]string{false: field.Values[0], true: virtualNode}[field.Key == placement.NodeTypeLabel]
 					}
 				}
+			}
+			if pod.Spec.NodeSelector[placement.NodeTypeLabel] == placement.NodeType {
+				pod.Spec.NodeName = virtualNode
 			}
 			w.put(pod)
 		case pod.Status.Phase != corev1.PodRunning && age > map[bool]time.Duration{false: 1500 * time.Millisecond, true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]:
@@ -524,7 +562,7 @@ func (w *world) plan(to Destination, names ...string) *Operation {
 	for _, name := range names {
 		r.Targets = append(r.Targets, Ref{Kind: "Pod", Namespace: "shop", Name: name})
 	}
-	f, err := Read(w.t.Context(), w.api, r, time.Now())
+	f, err := Read(w.t.Context(), w.api, nil, r, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -551,6 +589,33 @@ func (w *world) names() []string {
 		}
 	}
 	return names
+}
+
+// An outage makes the API server answer nothing for a while, from one of the changes on, which
+// takes effect all the same.
+func (w *world) outage(api *fakeapi.API, at int, lasts time.Duration) {
+	n, until := 0, time.Time{}
+	var mu sync.Mutex
+	api.PrependReactor("*", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if verb := a.GetVerb(); verb != "get" && verb != "list" && a.GetResource().Resource != "events" {
+			if n++; n == at {
+				until = time.Now().Add(lasts)
+				for _, next := range api.ReactionChain[1:] {
+					if next.Handles(a) {
+						if handled, _, _ := next.React(a.DeepCopy()); handled {
+							break
+						}
+					}
+				}
+			}
+		}
+		if time.Now().Before(until) {
+			return true, nil, errors.New("dial tcp: connection refused")
+		}
+		return false, nil, nil
+	})
 }
 
 // A life is one process, which ends as by kill -9 at one of its calls that change something,
@@ -583,7 +648,11 @@ func (l *life) gate(api *fakeapi.API) {
 			return true, nil, errDead
 		}
 		last := false
-		if verb := a.GetVerb(); verb != "get" && verb != "list" && a.GetResource().Resource != "events" {
+		dry := false
+		if c, ok := a.(k8stesting.CreateActionImpl); ok {
+			dry = len(c.CreateOptions.DryRun) > 0
+		}
+		if verb := a.GetVerb(); verb != "get" && verb != "list" && a.GetResource().Resource != "events" && !dry {
 			l.calls = append(l.calls, strings.Trim(verb+" "+a.GetResource().Resource+"/"+a.GetSubresource(), "/"))
 			if last = len(l.calls) == l.end; last {
 				close(l.died)
@@ -603,4 +672,16 @@ func (l *life) gate(api *fakeapi.API) {
 		}
 		return handled, object, err
 	})
+}
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
+}
+
+// pod is one as it is now.
+func (w *world) pod(name string) *corev1.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.get(name)
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/discovery"
+	fakediscovery "k8s.io/client-go/discovery/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/testing"
@@ -56,6 +58,12 @@ func over(tracker testing.ObjectTracker) *API {
 // Another is a second client of the same objects, with no reactors yet: what is done to its
 // calls is not done to others'.
 func (a *API) Another() *API { return over(a.objects) }
+
+// Discovery says which kinds the server has: those in Resources of the embedded Fake, which a
+// test sets.
+func (a *API) Discovery() discovery.DiscoveryInterfaces {
+	return &fakediscovery.FakeDiscovery{Fake: &a.Fake}
+}
 
 // Tracker holds the objects: changes made there pass by the reactors.
 func (a *API) Tracker() testing.ObjectTracker { return a.objects }

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ecideck/ecideck/provider/migrate"
+)
+
+// A day is the scenario drain-day: a node that is to be emptied, and its pods. The others of
+// the lab are kept off it until then.
+type day struct {
+	*cluster
+	client kubernetes.Interface
+	node   string
+	all    int            // pods of the scenario, on all nodes
+	wanted map[string]int // how many Ready pods each app has
+}
+
+// newDay waits until the scenario's pods run, and closes the node to others.
+func newDay(t *testing.T, c *cluster, client kubernetes.Interface) *day {
+	t.Helper()
+	d := &day{cluster: c, client: client, node: "ecs-01", wanted: map[string]int{"web": 4, "search": 4, "checkout": 4, "edge": 6, "mail": 4, "ledger": 1, "cache": 2, "scanner": 1, "db": 3, "debug": 1, "logs": 3}}
+	d.eventually(60*slack*time.Second, "the scenario's pods are Ready", func() (bool, string) {
+		got := d.ready()
+		return maps.Equal(got, d.wanted), fmt.Sprint(got)
+	})
+	for _, n := range d.wanted {
+		d.all += n
+	}
+	if _, err := migrate.SetUnschedulable(t.Context(), client, d.node, "", true); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// pods are the scenario's.
+func (d *day) pods() []corev1.Pod {
+	d.t.Helper()
+	var pods []corev1.Pod
+	for _, namespace := range []string{"shop", "pay"} {
+		list, err := d.client.CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		pods = append(pods, list.Items...)
+	}
+	return pods
+}
+
+// ready is how many pods of each app are Ready.
+func (d *day) ready() map[string]int {
+	got := map[string]int{}
+	for _, p := range d.pods() {
+		// A simulated pod that has ended keeps its condition.
+		if p.DeletionTimestamp == nil && isReady(&p) && p.Status.Phase == corev1.PodRunning {
+			got[p.Labels["app"]]++
+		}
+	}
+	return got
+}
+
+// on is what is on a node, by app.
+func (d *day) on(node string) map[string]int {
+	got := map[string]int{}
+	for _, p := range d.pods() {
+		if p.DeletionTimestamp == nil && p.Spec.NodeName == node && p.Status.Phase == corev1.PodRunning {
+			got[p.Labels["app"]]++
+		}
+	}
+	return got
+}
+
+// A lookout sees the fewest Ready pods of each app, by watching.
+type lookout struct {
+	stop  func()
+	mu    sync.Mutex
+	pods  map[string]*corev1.Pod
+	least map[string]int
+}
+
+func (d *day) lookout(t *testing.T) *lookout {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &lookout{pods: map[string]*corev1.Pod{}, least: maps.Clone(d.wanted)}
+	var watching sync.WaitGroup
+	for _, namespace := range []string{"shop", "pay"} {
+		list, err := d.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.mu.Lock()
+		for i := range list.Items {
+			l.pods[namespace+"/"+list.Items[i].Name] = &list.Items[i]
+		}
+		l.mu.Unlock()
+		events, err := d.client.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+		if err != nil {
+			t.Fatal(err)
+		}
+		watching.Go(func() {
+			for e := range events.ResultChan() {
+				pod, ok := e.Object.(*corev1.Pod)
+				if !ok {
+					return
+				}
+				l.see(pod, e.Type == "DELETED")
+			}
+		})
+	}
+	l.stop = func() { cancel(); watching.Wait() }
+	t.Cleanup(l.stop)
+	return l
+}
+
+func (l *lookout) see(pod *corev1.Pod, gone bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pods[pod.Namespace+"/"+pod.Name] = pod
+	if gone {
+		delete(l.pods, pod.Namespace+"/"+pod.Name)
+	}
+	app, n := pod.Labels["app"], 0
+	for _, p := range l.pods {
+		if p.Labels["app"] == app && p.DeletionTimestamp == nil && isReady(p) {
+			n++
+		}
+	}
+	l.least[app] = min(l.least[app], n)
+}
+
+// drains empties the node to ECI and takes that back.
+func (d *day) drains(x *movingTenant) {
+	if _, err := migrate.SetUnschedulable(x.t.Context(), d.client, d.node, "", false); err != nil {
+		x.t.Fatal(err)
+	}
+	before := d.on(d.node)
+	sum := 0
+	for _, n := range before {
+		sum += n
+	}
+	if sum < 25 {
+		x.t.Errorf("%d pods are on %s, too few for a test: %v", sum, d.node, before)
+	}
+	l := d.lookout(x.t.(*testing.T))
+	begin := time.Now()
+	o, code, errs := x.ecideck("drain", d.node, "--to", "eci", "--yes", "--soak", "0s")
+	if o.State != "done" {
+		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
+	}
+	took := time.Since(begin)
+	stays := map[string]string{}
+	moved := 0
+	for _, item := range o.Items {
+		app := item.Pod.Name
+		if item.State == migrate.Done {
+			moved++
+			continue
+		}
+		if item.Why == "" {
+			x.t.Errorf("%s stays, and nobody says why", app)
+		}
+		stays[app] = item.Why
+	}
+	left := d.on(d.node)
+	for app, why := range map[string]string{"ledger": "Recreate", "cache": "local storage", "scanner": "hostPath", "debug": "no controller", "logs": "DaemonSet"} {
+		if left[app] != before[app] {
+			x.t.Errorf("%d of %s are left on the node, before %d", left[app], app, before[app])
+		}
+		said := slices.ContainsFunc(slices.Collect(maps.Keys(stays)), func(name string) bool {
+			return strings.HasPrefix(name, app) && (strings.Contains(stays[name], why) || app == "debug")
+		})
+		if before[app] > 0 && !said {
+			x.t.Errorf("why %s stays is not said: %v", app, stays)
+		}
+	}
+	for _, app := range []string{"web", "search", "checkout", "edge", "mail", "db"} {
+		if left[app] != 0 {
+			x.t.Errorf("%d of %s are left on the node", left[app], app)
+		}
+	}
+	x.t.Logf("%d pods on %s: %d moved to ECI in %s, %d stay", sum, d.node, moved, took.Round(time.Second), len(stays))
+	begin = time.Now()
+	back, code, errs := x.ecideck("ops", "undo", o.ID, "--yes", "--soak", "0s")
+	if code != 0 || back.State != "done" {
+		x.t.Fatalf("exit code %d, %s: %s\n%s", code, back.State, back.Reason, errs)
+	}
+	x.t.Logf("undone in %s", time.Since(begin).Round(time.Second))
+	if on := d.on(x.node); len(on) > 0 {
+		x.t.Errorf("left on ECI: %v", on)
+	}
+	l.stop()
+	for app, n := range d.wanted {
+		want := n
+		if app == "db" {
+			want-- // one at a time
+		}
+		if l.least[app] < want {
+			x.t.Errorf("of %s %d were Ready at one time, want %d", app, l.least[app], want)
+		}
+	}
+	if n, err := d.client.CoreV1().Nodes().Get(x.t.Context(), d.node, metav1.GetOptions{}); err != nil || n.Spec.Unschedulable {
+		x.t.Errorf("node %s is still cordoned: %v", d.node, err)
+	}
+	x.noPolicies(o.ID)
+	x.noPolicies(back.ID)
+}

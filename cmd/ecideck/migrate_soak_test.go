@@ -1,0 +1,90 @@
+//go:build soak
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ecideck/ecideck/provider/kubetest"
+	"github.com/ecideck/ecideck/provider/migrate"
+)
+
+// What takes long of migrations runs with `make soak`.
+
+func soaking(t *testing.T) (*movingTenant, *cluster) {
+	c := startLab(t, "drain-day")
+	client, err := kubernetes.NewForConfig(c.lab.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &movingTenant{newTenant(t, c.lab, client, c.lab.Scenario.VirtualNodes[0].Name), bin, t.TempDir()}, c
+}
+
+// TestTwoHundredSwaps is manySwaps, long.
+func TestTwoHundredSwaps(t *testing.T) {
+	x, _ := soaking(t)
+	seed := *soakSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	manySwaps(x, 200, seed)
+}
+
+// TestDrainsSideBySide prints kubectl's drain and ours of the same node in a table.
+func TestDrainsSideBySide(t *testing.T) {
+	x, c := soaking(t)
+	d := newDay(t, c, x.client)
+	if _, err := migrate.SetUnschedulable(t.Context(), x.client, d.node, "", false); err != nil {
+		t.Fatal(err)
+	}
+	table := "who       evictions  of them refused  time  emptied  fewest Ready of web, search\n"
+	for _, who := range []string{"kubectl", "ecideck"} {
+		r := x.recorder()
+		token := strings.TrimSpace(x.do("create", "token", "default"))
+		if who == "kubectl" {
+			x.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: admin-NAMESPACE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: default, namespace: NAMESPACE}]
+`)
+		}
+		config := r.kubeconfig(x, token)
+		l := d.lookout(t)
+		begin := time.Now()
+		told := ""
+		if who == "kubectl" {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			out, err := x.lab.Command(ctx, "kubectl", "--kubeconfig", config, "drain", d.node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=30s").CombinedOutput()
+			cancel()
+			told = fmt.Sprintf("%v\n%s", err, out)
+			x.do("uncordon", d.node)
+		} else {
+			o, code, errs := x.ecideck("--kubeconfig", config, "drain", d.node, "--delete-emptydir-data", "--force", "--yes", "--soak", "0s")
+			told = fmt.Sprintf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
+		}
+		took := time.Since(begin)
+		l.stop()
+		left := 0
+		for app, n := range d.on(d.node) {
+			if app != "logs" {
+				left += n
+			}
+		}
+		sent, refused := r.evictions()
+		table += fmt.Sprintf("%-9s %9d  %15d  %4.0fs  %7t  %d, %d\n", who, sent, refused, took.Seconds(), left == 0, l.least["web"], l.least["search"])
+		t.Logf("%s told:\n%s", who, told)
+	}
+	t.Log("\n" + table)
+}

@@ -1,0 +1,44 @@
+package migrate
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+)
+
+// What a caller needs, command and console alike, is:
+//
+//	Propose or ProposeUndo      an Operation that is only a plan: Plan.Items with their checks,
+//	                            costs and states, Plan.Blocked, Plan.Danger, Plan.ETA
+//	Engine.Run, Engine.Resume   run it; Engine.Report gets a copy of the Operation after each
+//	                            change, with each item's steps
+//	Engine.Abort                take back what can be; the same from elsewhere: AskAbort
+//	Load, Alive                 which operations there are, and whether anybody is at work on one
+
+// Propose plans what is asked for: it reads the cluster, and rehearses what the API server
+// would say. It changes nothing. by is who asks. extra may be nil; see Read.
+func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, by string, r Request, now time.Time) (*Operation, error) {
+	f, err := Read(ctx, client, extra, r, now)
+	if err != nil {
+		return nil, err
+	}
+	p := Make(f, r)
+	if p.Blocked() == "" {
+		Rehearse(ctx, client, f, p)
+	}
+	return &Operation{ID: NewID(now), By: by, Began: now, Plan: *p}, nil
+}
+
+// ProposeUndo plans to take an operation back; see Undo. Of the request only Soak and Site count.
+func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, by string, o *Operation, r Request, now time.Time) (*Operation, error) {
+	f, p, err := Undo(ctx, client, extra, o, r, now)
+	if err != nil {
+		return nil, err
+	}
+	if p.Blocked() == "" {
+		Rehearse(ctx, client, f, p)
+	}
+	return &Operation{ID: NewID(now), By: by, Began: now, Undoes: o.ID, Plan: *p}, nil
+}
