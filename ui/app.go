@@ -37,21 +37,37 @@ type Logs = view.Logs
 // An Adviser knows more of an object than a snapshot does, for the key w.
 type Adviser = view.Adviser
 
+// An Operator changes the cluster for the console; see view.Operator. An Order is what a
+// person asks it for, a Plan what would happen then, a Progress how far that has come.
+type (
+	Operator = view.Operator
+	Order    = view.Order
+	Plan     = view.Plan
+	Progress = view.Progress
+)
+
 // Options are what the console needs to run.
 type Options struct {
 	Store   Store
 	Objects Objects
 	Logs    Logs
 	Adviser Adviser // nil: nobody knows more
-	Title   string  // the kubeconfig context
-	View    string  // the main view that is opened first, as commands name it; "": overview
+	// Operator changes the cluster; nil: nothing can be changed.
+	Operator Operator
+	Title    string // the kubeconfig context
+	View     string // the main view that is opened first, as commands name it; "": overview
 	// Namespace is the only one whose pods and events the Store has; "": all.
 	Namespace string
 	ASCII     bool             // no line-drawing or other non-ASCII characters
 	NoColor   bool             // the NO_COLOR convention
 	Screen    tcell.Screen     // nil: the terminal; otherwise initialized by the caller, finished by Run
 	Now       func() time.Time // nil: time.Now; for ages
-	ReadOnly  bool
+	ReadOnly  bool             // nothing is changed, until :readonly turns it off
+	// SetReadOnly is told when that is turned off or on, so that what holds the clients keeps
+	// them from changing anything; nil: nobody has to know. It must not block.
+	SetReadOnly func(bool)
+	// Production says that Title is a context where a slip costs: it is marked.
+	Production bool
 }
 
 // errStuck is returned when the terminal takes no more output, so that it can't be restored.

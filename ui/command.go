@@ -8,11 +8,11 @@ import (
 
 // commandNames are what can be typed first after ":".
 func (c *console) commandNames() []string {
-	names := make([]string, 0, len(c.mains)+3)
+	names := make([]string, 0, len(c.mains)+4)
 	for _, m := range c.mains {
 		names = append(names, m.name)
 	}
-	return append(names, "help", "messages", "quit")
+	return append(names, "help", "messages", "readonly", "quit")
 }
 
 // canonical is the command behind an alias.
@@ -32,6 +32,10 @@ func canonical(name string) string {
 		return "scaling"
 	case "costs", "money", "$":
 		return "cost"
+	case "ops", "op", "operation", "plans":
+		return "operations"
+	case "ro", "read-only":
+		return "readonly"
 	case "gr", "group", "eci", "cg":
 		return "groups"
 	case "q", "q!", "exit":
@@ -96,7 +100,10 @@ func (c *console) command(line string) error {
 	name = canonical(name)
 	switch name {
 	case "quit":
-		c.quit(nil)
+		c.leave()
+		return nil
+	case "readonly":
+		c.turnReadOnly()
 		return nil
 	case "help":
 		c.help()

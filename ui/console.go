@@ -40,6 +40,13 @@ type console struct {
 	stack []view.View // the first is a main view; the last is on screen
 	last  []view.View // the stack before the last change of main view
 
+	readOnly bool
+	works    map[string]*work // by the operation's id
+	writes   int              // counts works that are no operation
+	later    queue
+	leaving  bool // the next key that quits does
+	greeted  bool // unfinished operations were said
+
 	prompt   *prompt // nil: closed
 	history  []string
 	notice   string // until the next key
@@ -69,6 +76,7 @@ func mains(env *view.Env) []main {
 		{"6", "scaling", "Scaling", "Scale", view.NewScaling(env)},
 		{"7", "events", "Events", "Event", view.NewTimeline(env)},
 		{"8", "cost", "Cost", "Cost", view.NewCost(env)},
+		{"9", "operations", "Operations", "Ops", view.NewOperations(env)},
 	}
 }
 
@@ -91,9 +99,9 @@ func newConsole(o Options) *console {
 	c := &console{
 		o: o, theme: theme.New(o.ASCII, o.NoColor), app: tview.NewApplication(),
 		wake: make(chan struct{}, 1), failing: map[string]string{}, suspend: suspendProcess,
-		ctx: context.Background(), quit: func(error) {},
+		ctx: context.Background(), quit: func(error) {}, works: map[string]*work{}, readOnly: o.ReadOnly,
 	}
-	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Adviser: o.Adviser, Shell: c}
+	c.env = &view.Env{Theme: c.theme, Namespace: o.Namespace, Now: o.Now, Objects: o.Objects, Logs: o.Logs, Adviser: o.Adviser, Shell: c, Operator: o.Operator, Works: c}
 	c.mains = mains(c.env)
 	c.stack = []view.View{c.mains[0].view}
 	for _, m := range c.mains {
@@ -120,6 +128,7 @@ func (c *console) run(ctx context.Context, screen tcell.Screen) error {
 	c.snapshot = c.o.Store.Latest()
 	c.counts = count(c.snapshot)
 	c.listen(c.snapshot.Sources)
+	c.greet()
 	c.top().Show(c.snapshot)
 
 	c.app.SetScreen(c.screen).EnablePaste(true)
@@ -286,9 +295,10 @@ func (c *console) filter() string {
 func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 	c.notice = ""
 	name := keymap.Name(ev)
+	leaving := c.leaving
 	switch {
 	case name == "Ctrl-C":
-		c.quit(nil)
+		c.leave()
 	case c.prompt != nil:
 		c.edit(name, ev)
 	case strings.HasPrefix(name, "Alt-"):
@@ -297,6 +307,9 @@ func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 		c.press(strings.TrimPrefix(name, "Alt-"))
 	default:
 		c.press(name)
+	}
+	if leaving && c.leaving { // another key than the second of two
+		c.leaving = false
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func open(t testing.TB, width, height int, s *fleet.Snapshot, change func(*Optio
 	t.Helper()
 	d := &desk{store: newMemory(s), screen: uitest.Screen(t, width, height), clock: &atomic.Int64{}, done: make(chan error, 1)}
 	o := Options{
-		Store: d.store, Objects: library{}, Title: "prod-hz", View: "pods",
+		Store: d.store, Objects: library{}, Operator: &crew{}, Title: "prod-hz", View: "pods",
 		Logs: &journal{lines: "started CONTAINER\nready\nGET /healthz 200\n\x1b[31mERROR\x1b[0m no route to host\nGET /orders 200\n"},
 		Now:  func() time.Time { return sampleNow().Add(time.Duration(d.clock.Load()) * time.Second) },
 	}
@@ -212,6 +212,30 @@ func TestGoldenScreens(t *testing.T) {
 		{"stale", staleSample, func(d *desk) { d.See("STALE") }},
 		{"messages", staleSample, func(d *desk) { d.Press("!") }},
 		{"command", sample, func(d *desk) { d.Press(":"); d.Type("pods sh") }},
+		{"plan", sample, func(d *desk) { d.Press("j", "j", "m"); d.See("Enter runs it") }},
+		{"plan-checks", sample, func(d *desk) { d.Press("j", "j", "m"); d.See("Enter runs it"); d.Press("d") }},
+		{"plan-node", sample, func(d *desk) {
+			d.Press("4", "j", "r")
+			d.See("then type ecs-07")
+			d.Press("Enter")
+			d.Type("ecs-0")
+		}},
+		{"plan-cordon", sample, func(d *desk) { d.Press("4", "j", "c"); d.See("Enter runs it") }},
+		{"operations", busySample, func(d *desk) { d.Press("9") }},
+		{"overview-operations", busySample, func(d *desk) { d.Press("1") }},
+		{"steps", busySample, func(d *desk) {
+			d.Press("9", "/")
+			d.Type("drain")
+			d.Press("Enter", "Enter")
+			d.See("nobody is at work")
+		}},
+		{"steps-all", busySample, func(d *desk) {
+			d.Press("9", "/")
+			d.Type("good")
+			d.Press("Enter", "Enter")
+			d.See("it took")
+			d.Press("d")
+		}},
 		{"empty", func() *fleet.Snapshot { return &fleet.Snapshot{Sources: []fleet.Source{{Name: "pods"}}} }, func(d *desk) { d.See("loading") }},
 	}
 	for _, size := range sizes {
@@ -290,9 +314,9 @@ func TestLongSentenceIsReadWholeAt80Columns(t *testing.T) {
 	s := sample()
 	s.Placements[0].Reason = "OperationDenied.NoStock: the resource is out of stock in zone cn-hangzhou-h, choose another zone or another instance type"
 	d := open(t, 80, 24, s, nil)
-	d.See("\n batch/report-28491-4kx2l: OperationDenied.NoStock: the resource is out of\n stock in zone cn-hangzhou-h, choose another zone or another instance type\n l logs")
+	d.See("\n batch/report-28491-4kx2l: OperationDenied.NoStock: the resource is out of\n stock in zone cn-hangzhou-h, choose another zone or another instance type\n m migrate")
 	d.Resize(80, 12) // rows are worth more there
-	d.See("the resource is out of sto…\n l logs")
+	d.See("the resource is out of sto…\n m migrate")
 }
 
 func TestPodIsToldApartWhereItsNamespaceHasNoRoom(t *testing.T) {
@@ -324,7 +348,7 @@ func TestWhatWasNeverReadIsNotZero(t *testing.T) {
 	s.Placements, pods.Read, pods.Error = nil, time.Time{}, "forbidden, "+strings.Repeat("and a long reason ", 5)+"LASTWORD"
 	d := open(t, 80, 24, s, nil)
 	d.See("pods ECS ? ECI ?")
-	d.See("[2 Pods] 3 Group 4 Node 5 Work 6 Scale 7 Event 8 Cost\n")
+	d.See("[2 Pods] 3 Group 4 Node 5 Work 6 Scale 7 Event 8 Cost 9 Ops\n")
 	d.See("LASTWORD\n\n")
 }
 
@@ -382,7 +406,9 @@ func TestUnusableKeySaysWhy(t *testing.T) {
 	d.See("l logs: this group has no pod")
 	d.See("(l logs)")
 	d.Press("x")
-	d.See("x does nothing here")
+	d.See("x abort: no operation runs")
+	d.Press("%")
+	d.See("% does nothing here")
 }
 
 func TestHelpPressesTheKey(t *testing.T) {

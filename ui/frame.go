@@ -96,11 +96,15 @@ func (c *console) head(width int) (left, right []segment) {
 	if width >= wide {
 		name = append(name, segment{"ecideck", theme.Accent})
 	}
-	if c.o.ReadOnly {
+	if c.readOnly {
 		name = append(name, segment{"read-only", theme.Dim})
 	}
 	if c.o.Title != "" {
-		name = append(name, segment{c.o.Title, theme.Strong})
+		title := segment{c.o.Title, theme.Strong}
+		if c.o.Production {
+			title = segment{c.o.Title + " " + c.theme.Glyphs.Alarm + "PROD", theme.Broken}
+		}
+		name = append(name, title)
 	}
 	if c.o.Namespace != "" {
 		name = append(name, segment{"only ns " + c.o.Namespace, theme.Degraded})

@@ -23,7 +23,7 @@ func (c *console) actions() []keymap.Action {
 		{Keys: []string{"/"}, Name: "filter", Bar: true, Disabled: searches,
 			Help: "Filter the table on every keystroke (word, column:value, column:=exact, column:>5, !word, /regex/), or search in a text.",
 			Run:  func(keymap.Selection) { c.openFilter() }},
-		{Keys: []string{":"}, Name: "command", Bar: true, Help: "Go to a view by name (overview, pods, groups, nodes, workloads, scaling, events, cost), with a namespace and a /filter behind it; Tab completes.",
+		{Keys: []string{":"}, Name: "command", Bar: true, Help: "Go to a view by name (overview, pods, groups, nodes, workloads, scaling, events, cost, operations), with a namespace and a /filter behind it; readonly turns read-only on, or, once it has been asked, off; Tab completes.",
 			Run: func(keymap.Selection) { c.openCommand() }},
 		{Keys: []string{"Esc"}, Name: "back", Help: "Clear the filter, then go back to the view before.", Run: func(keymap.Selection) { c.escape() }},
 		{Keys: []string{"c"}, Name: "copy name", Help: "Copy the names of the marked objects, or of the one under the cursor, to the terminal's clipboard (OSC 52, through SSH, tmux and screen).",
@@ -54,6 +54,7 @@ func (c *console) actions() []keymap.Action {
 		{Keys: []string{"Ctrl-L"}, Name: "redraw", Help: "Paint the whole screen again.", Run: func(keymap.Selection) { c.screen.Sync() }},
 		{Keys: []string{"Ctrl-Z"}, Name: "suspend", Help: "Stop the console; the shell's fg continues it.", Run: func(keymap.Selection) { c.app.Suspend(c.suspend) }},
 	}
+	actions = append(actions, c.operationActions()[1:]...)
 	for _, m := range c.mains {
 		actions = append(actions, keymap.Action{
 			Keys: []string{m.key}, Name: m.name, Help: "Open the view " + m.label + ".",
@@ -67,9 +68,9 @@ func (c *console) actions() []keymap.Action {
 				c.Back()
 				return
 			}
-			c.quit(nil)
+			c.leave()
 		}},
-		keymap.Action{Keys: []string{"Ctrl-C"}, Name: "quit", Help: "Quit from anywhere.", Run: func(keymap.Selection) { c.quit(nil) }},
+		keymap.Action{Keys: []string{"Ctrl-C"}, Name: "quit", Help: "Quit from anywhere; what this console runs is said first.", Run: func(keymap.Selection) { c.leave() }},
 	)
 }
 
@@ -116,8 +117,8 @@ func (c *console) copyNames(s keymap.Selection) {
 	if len(names) > 1 {
 		what = fmt.Sprintf("%d names", len(names))
 	}
-	if s.Hidden > 0 {
-		what += fmt.Sprintf(" (%d of them hidden by the filter)", s.Hidden)
+	if len(s.Hidden) > 0 {
+		what += fmt.Sprintf(" (%d of them hidden by the filter)", len(s.Hidden))
 	}
 	c.Notice("sent " + what + " to the terminal's clipboard; a terminal without OSC 52 ignores it")
 }
@@ -149,12 +150,20 @@ func KeyTable() string {
 		own := slices.DeleteFunc(m.view.Actions(), shared)
 		sections = append(sections, keymap.Section{Title: m.label, Actions: own})
 	}
+	own := func(v view.View) []keymap.Action {
+		return slices.DeleteFunc(v.Actions(), func(a keymap.Action) bool {
+			_, paging := keymap.Find(a.Keys[0], text.Actions())
+			return paging
+		})
+	}
 	sections = append(sections,
 		keymap.Section{Title: "Why, and cost of the selection", Actions: slices.DeleteFunc(view.Why(c.env, keymap.Object{}).Actions(), func(a keymap.Action) bool {
 			_, paging := keymap.Find(a.Keys[0], text.Actions())
 			return paging
 		})},
 		keymap.Section{Title: "Descriptions and YAML", Actions: text.Actions()},
+		keymap.Section{Title: "A plan", Actions: own(view.NewPlan(c.env, view.Migrate, keymap.Selection{}))},
+		keymap.Section{Title: "An operation's steps", Actions: own(view.NewSteps(c.env, "", ""))},
 		keymap.Section{Title: "Logs", Actions: view.NewLogs(c.env, pod, false).Actions()},
 	)
 	return keymap.Markdown(sections)

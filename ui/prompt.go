@@ -12,7 +12,8 @@ import (
 
 // A prompt is the line at the bottom while something is typed.
 type prompt struct {
-	sign   string // "/" or ":"
+	sign   string                   // "/" or ":", or what is to be typed
+	ask    func(text string) string // of the last: what is wrong with what was typed; ""
 	text   []rune
 	pos    int
 	ghost  string // what Tab would add
@@ -102,10 +103,13 @@ func (p *prompt) complete() bool {
 // hints are the keys of the prompt.
 func (p *prompt) hints() []segment {
 	var h []segment
-	if p.sign == ":" {
+	switch {
+	case p.ask != nil:
+		h = append(h, segment{"Enter go", theme.Plain}, segment{"Esc cancel", theme.Plain})
+	case p.sign == ":":
 		h = append(h, segment{"Tab complete", theme.Plain}, segment{"Up history", theme.Plain},
 			segment{"Enter go", theme.Plain}, segment{"Esc cancel", theme.Plain})
-	} else {
+	default:
 		h = append(h, segment{p.help, theme.Dim}, segment{"Enter keep", theme.Plain}, segment{"Esc cancel", theme.Plain})
 	}
 	return h
@@ -117,7 +121,7 @@ func (p *prompt) draw(t *theme.Theme, screen tcell.Screen, y, w int) {
 	if p.err != "" {
 		errRoom = min(theme.Width(p.err)+2, w/2)
 	}
-	room := w - 3 - errRoom
+	room := w - 2 - errRoom - theme.Width(p.sign)
 	x := 1 + t.Print(screen, 1, y, w, p.sign, t.Style(theme.Accent))
 	front := string(p.text[:p.pos])
 	shown := p.String()
@@ -179,6 +183,9 @@ func (c *console) edit(name string, ev *tcell.EventKey) {
 func (c *console) typed() {
 	p := c.prompt
 	p.err = ""
+	if p.ask != nil {
+		return
+	}
 	if p.sign == "/" {
 		if err := c.top().(searchable).SetFilter(p.String()); err != nil {
 			p.err = err.Error()
@@ -197,16 +204,23 @@ func (c *console) enter() {
 		}
 		return
 	}
+	if p.ask != nil {
+		if p.err = p.ask(p.String()); p.err == "" && c.prompt == p {
+			c.prompt = nil
+		}
+		return
+	}
 	line := strings.TrimSpace(p.String())
 	if line == "" {
 		c.prompt = nil
 		return
 	}
+	c.prompt = nil // a command may open another one
 	if err := c.command(line); err != nil {
 		p.err = err.Error()
+		c.prompt = p
 		return
 	}
-	c.prompt = nil
 	c.history = append(slices.DeleteFunc(c.history, func(s string) bool { return s == line }), line)
 }
 

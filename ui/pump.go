@@ -67,6 +67,10 @@ func (c *console) refresh() {
 		c.snapshot = s
 		c.counts = count(s)
 		c.listen(s.Sources)
+		c.greet()
+	}
+	for _, f := range c.later.take() {
+		f()
 	}
 	c.top().Show(c.snapshot)
 }

@@ -17,7 +17,7 @@ type Object struct{ Kind, Namespace, Name, UID string }
 type Selection struct {
 	Cursor Object   // the row under the cursor; zero: the table is empty
 	Marked []Object // the marked rows, hidden ones included
-	Hidden int      // how many of the marked rows a filter hides
+	Hidden []Object // of the marked rows, those that a filter hides
 }
 
 // Objects are the marked rows, or without any the one under the cursor.

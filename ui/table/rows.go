@@ -35,7 +35,7 @@ type rows[T comparable] struct {
 // A tally is the marked rows and how many of them are not shown.
 type tally[T any] struct {
 	rows   []T
-	hidden int
+	hidden []T // of rows, those that the filter hides
 }
 
 // set takes new rows. They are only read.
@@ -187,9 +187,9 @@ func (r *rows[T]) current() (row T, ok bool) {
 
 // marked are the marked rows in the order of all, and how many of them are not shown. The
 // caller must not change the slice.
-func (r *rows[T]) marked() (marked []T, hidden int) {
+func (r *rows[T]) marked() (marked, hidden []T) {
 	if len(r.marks) == 0 {
-		return nil, 0
+		return nil, nil
 	}
 	if r.tally == nil {
 		t := &tally[T]{}
@@ -198,10 +198,15 @@ func (r *rows[T]) marked() (marked []T, hidden int) {
 				t.rows = append(t.rows, row)
 			}
 		}
-		t.hidden = len(t.rows)
+		shown := make(map[string]bool, len(r.marks))
 		for _, i := range r.shown {
-			if r.marks[r.key(r.all[i])] {
-				t.hidden--
+			if key := r.key(r.all[i]); r.marks[key] {
+				shown[key] = true
+			}
+		}
+		for _, row := range t.rows {
+			if !shown[r.key(row)] {
+				t.hidden = append(t.hidden, row)
 			}
 		}
 		r.tally = t

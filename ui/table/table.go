@@ -166,8 +166,8 @@ func (t *Table[T]) Sorted() string {
 // Current is the row under the cursor.
 func (t *Table[T]) Current() (T, bool) { return t.current() }
 
-// Marked are the marked rows, and how many of them the filter hides.
-func (t *Table[T]) Marked() (rows []T, hidden int) { return t.marked() }
+// Marked are the marked rows, and those of them that the filter hides.
+func (t *Table[T]) Marked() (rows, hidden []T) { return t.marked() }
 
 // Go puts the cursor on the row with this key, if it is shown.
 func (t *Table[T]) Go(key string) bool {
@@ -191,8 +191,8 @@ func (t *Table[T]) Summary() string {
 	}
 	if marked, hidden := t.marked(); len(marked) > 0 {
 		fmt.Fprintf(&b, ", %d marked", len(marked))
-		if hidden > 0 {
-			fmt.Fprintf(&b, " (%d hidden)", hidden)
+		if len(hidden) > 0 {
+			fmt.Fprintf(&b, " (%d hidden)", len(hidden))
 		}
 	}
 	if t.sortBy >= 0 {

@@ -198,14 +198,14 @@ func TestMarks(t *testing.T) {
 	table := basket()
 	press(t, table, "Space", "j", "j", "Ctrl-Space") // apple; then from apple to damson plum
 	marked, hidden := table.Marked()
-	if len(marked) != 4 || hidden != 0 {
-		t.Errorf("%d rows are marked, %d hidden; want 4 and none", len(marked), hidden)
+	if len(marked) != 4 || len(hidden) != 0 {
+		t.Errorf("%d rows are marked, %d hidden; want 4 and none", len(marked), len(hidden))
 	}
 	if err := table.SetFilter("red"); err != nil {
 		t.Fatal(err)
 	}
-	if marked, hidden = table.Marked(); len(marked) != 4 || hidden != 2 {
-		t.Errorf("with a filter %d rows are marked, %d hidden; want 4 and 2", len(marked), hidden)
+	if marked, hidden = table.Marked(); len(marked) != 4 || len(hidden) != 2 {
+		t.Errorf("with a filter %d rows are marked, %d hidden; want 4 and 2", len(marked), len(hidden))
 	}
 	table.Set(fruits()[1:])
 	if marked, _ = table.Marked(); len(marked) != 3 {

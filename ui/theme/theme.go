@@ -32,6 +32,8 @@ type Glyphs struct {
 	Marked, Broken, Degraded string
 	Up, Down                 string // sort directions: smallest first, largest first
 	More                     string // there is more to the right
+	Done, Running            string // of steps
+	Alarm                    string // beside the name of a production context
 	Line                     rune   // a horizontal line
 	Caret                    string // where typed text goes
 }
@@ -41,9 +43,9 @@ type Glyphs struct {
 func New(ascii, noColor bool) *Theme {
 	t := &Theme{ASCII: ascii, NoColor: noColor}
 	if ascii {
-		t.Glyphs = Glyphs{Marked: "*", Broken: "x", Degraded: "!", Up: "^", Down: "v", More: ">", Line: '-', Caret: "_"}
+		t.Glyphs = Glyphs{Marked: "*", Broken: "x", Degraded: "!", Up: "^", Down: "v", More: ">", Done: "+", Running: ">", Alarm: "!", Line: '-', Caret: "_"}
 	} else {
-		t.Glyphs = Glyphs{Marked: "●", Broken: "✗", Degraded: "!", Up: "↑", Down: "↓", More: "→", Line: '─', Caret: "▏"}
+		t.Glyphs = Glyphs{Marked: "●", Broken: "✗", Degraded: "!", Up: "↑", Down: "↓", More: "→", Done: "✓", Running: "▸", Alarm: "▲", Line: '─', Caret: "▏"}
 	}
 	return t
 }

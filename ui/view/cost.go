@@ -238,7 +238,7 @@ func (c *Cost) Actions() []keymap.Action {
 					c.env.Shell.Open(v)
 				}
 			})},
-		whyRow, cost,
+		c.migrate(), whyRow, cost,
 	}, c.table.Actions()...)
 }
 

@@ -79,8 +79,19 @@ func (g *Groups) Actions() []keymap.Action {
 		}
 		return ""
 	}
+	move := g.migrate()
+	able := move.Disabled
+	move.Disabled = func(s keymap.Selection) string {
+		if why := able(s); why != "" {
+			return why
+		}
+		if len(s.Marked) == 0 {
+			return noPod(s)
+		}
+		return ""
+	}
 	return append([]keymap.Action{
-		describe,
+		describe, move,
 		{Keys: []string{"l"}, Name: "logs", Bar: true, Disabled: noPod, Help: "Follow the log of the group's pod.",
 			Run: g.with(func(row *fleet.Group) {
 				if p := g.placed[row]; p != nil && p.Pod != nil {

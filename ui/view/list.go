@@ -61,7 +61,9 @@ func (l *list[T]) Selection() keymap.Selection {
 	for _, row := range marked {
 		s.Marked = append(s.Marked, l.object(row))
 	}
-	s.Hidden = hidden
+	for _, row := range hidden {
+		s.Hidden = append(s.Hidden, l.object(row))
+	}
 	return s
 }
 
@@ -96,7 +98,7 @@ func needsPod(s keymap.Selection) string {
 // object is why the cursor's object can't be read from the API server; "" where it can.
 func object(s keymap.Selection) string {
 	if s.Cursor.Kind == fleet.KindOperation {
-		return "an operation is no object; w says what is known, ecideck ops show all of it"
+		return "an operation is no object; Enter shows its steps"
 	}
 	return nothing(s)
 }

@@ -53,11 +53,12 @@ func (n *Nodes) Show(s *fleet.Snapshot) {
 
 // Actions are the keys on nodes.
 func (n *Nodes) Actions() []keymap.Action {
-	return append([]keymap.Action{
+	keys := append([]keymap.Action{
 		{Keys: []string{"Enter"}, Name: "pods", Bar: true, Disabled: nothing, Help: "Show the pods on the node.",
 			Run: n.with(func(row *fleet.Node) { n.env.Shell.Open(PodsOn(n.env, row.Name)) })},
-		n.describe(), n.why(), n.events(nil), n.yaml(), n.cost(),
-	}, n.table.Actions()...)
+		n.migrate(),
+	}, n.onNodes()...)
+	return append(append(keys, n.describe(), n.why(), n.events(nil), n.yaml(), n.cost()), n.table.Actions()...)
 }
 
 func nodeObject(n *fleet.Node) keymap.Object {

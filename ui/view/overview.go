@@ -155,16 +155,34 @@ func (o *Overview) Actions() []keymap.Action {
 	events := o.list.events(nil)
 	events.Disabled = describe.Disabled
 	return append([]keymap.Action{
-		{Keys: []string{"Enter"}, Name: "cause", Bar: true, Disabled: nothing, Help: "Open the cause: the orphan groups, or the reasons and what helps.",
+		{Keys: []string{"Enter"}, Name: "cause", Bar: true, Disabled: nothing, Help: "Open the cause: the orphan groups, the steps of an operation, or the reasons and what helps.",
 			Run: o.with(func(a *fleet.Attention) {
-				if a.Topic == fleet.TopicOrphans {
+				switch {
+				case a.Topic == fleet.TopicOrphans:
 					o.env.Shell.Open(GroupsThat(o.env, "relation:=orphan"))
+					return
+				case a.Target.Kind == fleet.KindOperation:
+					o.env.Shell.Open(NewSteps(o.env, a.Target.Name, a.Subject))
 					return
 				}
 				o.env.Shell.Open(Why(o.env, keymap.Object(a.Target)))
 			})},
-		cause, describe, events, cost,
+		o.migrate(), o.resume(), cause, describe, events, cost,
 	}, o.table.Actions()...)
+}
+
+// resume is the r key on an operation that was cut off.
+func (o *Overview) resume() keymap.Action {
+	a := OperationActions(o.env, func(verb Verb, s keymap.Selection) (string, string) {
+		for _, op := range o.s.Operations {
+			if s.Cursor.Kind == fleet.KindOperation && op.ID == s.Cursor.Name {
+				return op.ID, verb.Unfit(op.HasEnded(), op.Resumable, op.Done)
+			}
+		}
+		return "", "no operation is selected"
+	})[0]
+	a.Bar = o.list.Selection().Cursor.Kind == fleet.KindOperation
+	return a
 }
 
 func attentionKey(a *fleet.Attention) string {

@@ -144,6 +144,7 @@ func (p *Pods) Actions() []keymap.Action {
 		return row.Group.ID
 	}
 	return append([]keymap.Action{
+		p.migrate(),
 		{Keys: []string{"l"}, Name: "logs", Bar: true, Disabled: needsPod, Help: "Follow the pod's log; Tab changes the container.", Run: logs(false)},
 		{Keys: []string{"p"}, Name: "previous", Bar: true, Disabled: needsPod, Help: "Show the log of the containers' previous run.", Run: logs(true)},
 		describe, p.why(), p.events(group), p.yaml(), p.cost(),

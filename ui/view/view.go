@@ -77,6 +77,8 @@ type Env struct {
 	Logs      Logs
 	Adviser   Adviser // nil: nobody knows more than the snapshot
 	Shell     Shell
+	Operator  Operator // nil: nothing can be changed
+	Works     Works
 }
 
 // KindPod, KindNode and KindGroup are the kinds of objects that views select.

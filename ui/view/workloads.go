@@ -82,7 +82,7 @@ func workloadActions(l *list[*fleet.Workload]) []keymap.Action {
 	return []keymap.Action{
 		{Keys: []string{"Enter"}, Name: "pods", Bar: true, Disabled: nothing, Help: "Show the pods of the workload.",
 			Run: l.with(func(row *fleet.Workload) { l.env.Shell.Open(PodsOf(l.env, row.Namespace, row.Owner)) })},
-		l.why(), l.describe(), l.events(nil), l.yaml(), l.cost(),
+		l.migrate(), l.restart(), l.why(), l.describe(), l.events(nil), l.yaml(), l.cost(),
 	}
 }
 

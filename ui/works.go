@@ -1,0 +1,316 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui/format"
+	"github.com/ecideck/ecideck/ui/keymap"
+	"github.com/ecideck/ecideck/ui/view"
+)
+
+// A work is a plan that this console runs, or ran.
+type work struct {
+	plan    *view.Plan
+	cancel  context.CancelFunc
+	running bool
+	said    map[string]bool // the steps that the log of messages has
+
+	mu       sync.Mutex
+	progress *view.Progress // the newest; nil: none came yet
+}
+
+func (w *work) latest() *view.Progress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress
+}
+
+// A queue holds what goroutines want done on the UI goroutine, at its next redraw.
+type queue struct {
+	mu   sync.Mutex
+	todo []func()
+}
+
+func (q *queue) add(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.todo = append(q.todo, f)
+}
+
+func (q *queue) take() []func() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	todo := q.todo
+	q.todo = nil
+	return todo
+}
+
+// ReadOnly implements view.Works.
+func (c *console) ReadOnly() string {
+	switch {
+	case !c.readOnly:
+		return ""
+	case c.o.Production:
+		return "read-only, since " + c.o.Title + " is production (:readonly turns it off)"
+	}
+	return "read-only (:readonly turns it off)"
+}
+
+// Begin implements view.Works.
+func (c *console) Begin(p *view.Plan, done func(error)) func() {
+	ctx, cancel := context.WithCancel(c.ctx)
+	w := &work{plan: p, cancel: cancel, running: true, said: map[string]bool{}}
+	key := p.ID
+	if key == "" {
+		c.writes++
+		key = fmt.Sprintf("write %d", c.writes)
+	}
+	c.works[key] = w
+	c.say(p.Title+": begun", false)
+	c.Go(func(context.Context) {
+		err := c.o.Operator.Run(ctx, p, func(progress *view.Progress) {
+			w.mu.Lock()
+			w.progress = progress
+			w.mu.Unlock()
+			c.later.add(func() { c.tell(w) })
+			c.Wake()
+		})
+		cancel()
+		c.later.add(func() {
+			w.running = false
+			c.tell(w)
+			c.ended(w, err)
+			if p.ID == "" {
+				delete(c.works, key)
+			}
+			if done != nil {
+				done(err)
+			}
+		})
+		c.Wake()
+	})
+	return cancel
+}
+
+// Current implements view.Works.
+func (c *console) Current(id string) (*view.Progress, bool) {
+	if w := c.works[id]; w != nil && (w.running || w.latest() != nil) {
+		return w.latest(), w.running
+	}
+	return nil, false
+}
+
+// Leave implements view.Works.
+func (c *console) Leave(v view.View) {
+	if c.top() == v {
+		c.Back()
+	}
+}
+
+// Ask implements view.Works.
+func (c *console) Ask(label string, done func(string) string) {
+	c.prompt = &prompt{sign: label, ask: done}
+}
+
+// tell writes the API writes of a work that the log of messages lacks into it, each with the
+// kubectl command that does the same.
+func (c *console) tell(w *work) {
+	p := w.latest()
+	if p == nil {
+		return
+	}
+	for _, s := range p.Steps {
+		c.tellStep(w, p.ID, s)
+	}
+	for i := range p.Items {
+		for _, s := range p.Items[i].Steps {
+			c.tellStep(w, p.ID, s)
+		}
+	}
+}
+
+func (c *console) tellStep(w *work, id string, s view.Step) {
+	key := s.At.String() + s.Text + s.Answer
+	if s.Answer == "" || w.said[key] {
+		return
+	}
+	w.said[key] = true
+	text := s.Text + ": " + s.Answer
+	if id != "" {
+		text = "op " + id + ": " + text
+	}
+	if s.Command != "" {
+		text += "  = " + s.Command
+	}
+	c.say(text, false)
+}
+
+// ended says how a work ended. What went wrong stays until it is read.
+func (c *console) ended(w *work, err error) {
+	name := w.plan.Title
+	if w.plan.ID != "" {
+		name += " (" + w.plan.ID + ")"
+	}
+	p := w.latest()
+	switch {
+	case err != nil:
+		c.say(name+": "+err.Error(), true)
+	case p != nil && p.State == fleet.OperationFailed:
+		c.say(name+" ended with pods that need a look: "+p.Reason, true)
+	case p != nil && p.Over:
+		text := name + " is " + p.State + ": " + p.Reason
+		c.say(text, false)
+		c.Notice(text)
+	default:
+		c.say(name+": done"+equivalents(w.plan.Commands), false)
+		c.Notice(name + ": done")
+	}
+}
+
+func equivalents(commands []string) string {
+	if len(commands) == 0 {
+		return ""
+	}
+	return "  = " + strings.Join(commands, "; ")
+}
+
+// busy names what runs in this console; "": nothing.
+func (c *console) busy() string {
+	var names []string
+	for _, key := range slices.Sorted(maps.Keys(c.works)) {
+		if w := c.works[key]; w.running {
+			names = append(names, w.plan.Title)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// leave quits; what this console runs is said first, since nobody else would go on with it.
+func (c *console) leave() {
+	if what := c.busy(); what != "" && !c.leaving {
+		c.leaving = true
+		c.Notice("this console runs: " + what + ". Again quits and stops it in order; nothing is lost, and `ecideck ops` resumes it")
+		return
+	}
+	c.quit(nil)
+}
+
+// greet says, once, which operations have not ended, whoever began them.
+func (c *console) greet() {
+	if c.greeted {
+		return
+	}
+	known := len(c.snapshot.Operations) > 0
+	for _, s := range c.snapshot.Sources {
+		known = known || s.Name == "operations" && !s.Read.IsZero()
+	}
+	if !known {
+		return
+	}
+	c.greeted = true
+	var open []string
+	alone := 0
+	for _, o := range c.snapshot.Operations {
+		if o.HasEnded() {
+			continue
+		}
+		state := "is " + o.State
+		if o.Resumable {
+			alone++
+			state = "was cut off"
+		}
+		by := o.By
+		if by == "" {
+			by = "somebody"
+		}
+		open = append(open, fmt.Sprintf("%s %s by %s %s, %d of %d pods moved, begun %s ago", o.Kind, o.Target, by, state, o.Done, o.Total, format.Age(o.Began, c.o.Now())))
+	}
+	if len(open) == 0 {
+		return
+	}
+	for _, text := range open {
+		c.say("unfinished: "+text, false)
+	}
+	text := open[0]
+	if n := len(open); n > 1 {
+		text += fmt.Sprintf("; and %d more", n-1)
+	}
+	text += ": 9 shows"
+	if alone > 0 {
+		text += ", r there goes on, x goes back"
+	}
+	c.Notice("unfinished: " + text)
+}
+
+// operationActions are x and z where no operation is selected: x aborts the newest one that
+// runs, z undoes the newest that has ended. Their plans say which that is.
+func (c *console) operationActions() []keymap.Action {
+	pick := func(verb view.Verb, s keymap.Selection) (string, string) {
+		if s.Cursor.Kind == fleet.KindOperation {
+			for _, o := range c.snapshot.Operations {
+				if o.ID == s.Cursor.Name {
+					return o.ID, verb.Unfit(o.HasEnded(), o.Resumable, o.Done)
+				}
+			}
+			return "", "it is not read"
+		}
+		if verb == view.Resume {
+			return "", "no operation is selected; 9 shows them"
+		}
+		undone := map[string]bool{}
+		for _, o := range c.snapshot.Operations { // the newest first
+			undone[o.Undoes] = true
+			if why := verb.Unfit(o.HasEnded(), o.Resumable, o.Done); why == "" && !undone[o.ID] && (verb != view.Undo || o.Undoes == "") {
+				return o.ID, ""
+			}
+		}
+		if verb == view.Undo {
+			return "", "there is no operation to undo"
+		}
+		return "", "no operation runs"
+	}
+	actions := view.OperationActions(c.env, pick)
+	for i := range actions {
+		actions[i].Bar = false
+	}
+
+	actions[1].Help = "Abort the selected operation, or the newest one that runs: what is not beyond the point of no return goes back. Shows the plan."
+	actions[2].Help = "Undo the selected operation, or the newest one that has ended: what it moved goes the other way. Shows the plan."
+	return actions
+}
+
+// turnReadOnly turns read-only on, or, once it has been asked, off.
+func (c *console) turnReadOnly() {
+	set := func(on bool) {
+		c.readOnly = on
+		if c.o.SetReadOnly != nil {
+			c.o.SetReadOnly(on)
+		}
+		c.say("read-only is "+map[bool]string{true: "on", false: "off"}[on], false)
+	}
+	if !c.readOnly {
+		set(true)
+		c.Notice("read-only: nothing is changed from here")
+		return
+	}
+	word := "yes"
+	if c.o.Production {
+		word = c.o.Title
+	}
+	c.Ask("Type "+word+" to allow changes: ", func(text string) string {
+		if strings.TrimSpace(text) != word {
+			return "that is not " + word
+		}
+		set(false)
+		c.Notice("changes are allowed; every one is planned and confirmed first")
+		return ""
+	})
+}
+
+var _ view.Works = (*console)(nil)
