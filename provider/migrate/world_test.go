@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -297,6 +298,9 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	if err != nil {
 		return true, nil, err
 	}
+	if config, ok := object.(*corev1.ConfigMap); ok {
+		return w.merge(p, config)
+	}
 	m, _ := meta.Accessor(object)
 	resource := p.GetResource().Resource
 	if w.rush && resource == "pods" && strings.Contains(string(p.Patch), "pod-template-hash") {
@@ -334,7 +338,7 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 		if err := json.Unmarshal(p.Patch, &patch); err != nil {
 			return true, nil, err
 		}
-		if patch.Metadata.ResourceVersion == "" && !strings.Contains(string(p.Patch), `"abort"`) || resource != "configmaps" && patch.Metadata.UID == "" {
+		if patch.Metadata.ResourceVersion == "" || patch.Metadata.UID == "" {
 			w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
 		}
 		if raw, err = jsonpatch.MergePatch(raw, p.Patch); err != nil {
@@ -357,6 +361,39 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	}
 	o.SetResourceVersion(w.next())
 	return true, out, w.api.Tracker().Update(p.GetResource(), out, p.Namespace)
+}
+
+// merge is patch for a ConfigMap. Most calls of an operation write its journal, and a journal
+// is long: it is not made JSON, merged and read again for one key.
+func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (bool, runtime.Object, error) {
+	var patch struct {
+		Metadata struct {
+			ResourceVersion string `json:"resourceVersion"`
+		} `json:"metadata"`
+		Data map[string]*string `json:"data"`
+	}
+	d := json.NewDecoder(bytes.NewReader(p.Patch))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&patch); err != nil || p.PatchType != types.MergePatchType || len(p.PatchOptions.DryRun) > 0 {
+		w.t.Errorf("a patch of a ConfigMap that this world doesn't know: %v %s", err, p.Patch)
+		return true, nil, err
+	}
+	if _, abort := patch.Data[keyAbort]; patch.Metadata.ResourceVersion == "" && !abort {
+		w.t.Errorf("a patch of a ConfigMap without preconditions: %s", p.Patch)
+	}
+	if v := patch.Metadata.ResourceVersion; v != "" && v != config.ResourceVersion {
+		return true, nil, conflict(p)
+	}
+	if config.Data == nil {
+		config.Data = map[string]string{}
+	}
+	for key, value := range patch.Data {
+		if delete(config.Data, key); value != nil {
+			config.Data[key] = *value
+		}
+	}
+	config.ResourceVersion = w.next()
+	return true, config, w.api.Tracker().Update(p.GetResource(), config, p.Namespace)
 }
 
 func (w *world) get(name string) *corev1.Pod {
