@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -273,6 +274,9 @@ type recorder struct {
 	refused int // evictions
 }
 
+// isEviction marks a request's context: an eviction that is no dry run.
+type isEviction struct{}
+
 // evictions are how many were sent, and how many of them refused.
 func (r *recorder) evictions() (sent, refused int) {
 	r.mu.Lock()
@@ -299,7 +303,7 @@ func (x *movingTenant) recorder() *recorder {
 	r := &recorder{}
 	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) },
 		ModifyResponse: func(a *http.Response) error {
-			if strings.HasSuffix(a.Request.URL.Path, "/eviction") && a.StatusCode == http.StatusTooManyRequests {
+			if a.Request.Context().Value(isEviction{}) != nil && a.StatusCode == http.StatusTooManyRequests {
 				r.mu.Lock()
 				r.refused++
 				r.mu.Unlock()
@@ -322,6 +326,9 @@ func (x *movingTenant) recorder() *recorder {
 			r.mu.Lock()
 			r.changes = append(r.changes, q.Method+" "+q.URL.Path)
 			r.mu.Unlock()
+			if strings.HasSuffix(q.URL.Path, "/eviction") {
+				q = q.WithContext(context.WithValue(q.Context(), isEviction{}, true))
+			}
 		}
 		proxy.ServeHTTP(w, q)
 	}))
