@@ -350,7 +350,7 @@ func (o *operator) engine(id string, run func(context.Context, *migrate.Engine) 
 				return
 			}
 			p := progressOf(last)
-			p.Waits = waits
+			p.Waits = cmp.Or(p.Waits, waits)
 			report(p)
 		}
 		e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
@@ -390,7 +390,32 @@ func progressOf(op *migrate.Operation) *ui.Progress {
 		}
 		p.Items = append(p.Items, item)
 	}
+	p.Waits = watched(op)
+	if op.State == migrate.Running || op.State == migrate.Aborting {
+		p.Reason = "" // it is of the time before somebody went on
+	}
 	return p
+}
+
+// watched says until when the others of an operation wait for the first that was moved; "":
+// they don't.
+func watched(op *migrate.Operation) string {
+	var first time.Time
+	waits := false
+	for i := range op.Plan.Items {
+		switch x := &op.Plan.Items[i]; {
+		case x.State == migrate.Planned:
+			waits = true
+		case !x.State.Ended():
+			return ""
+		case x.State == migrate.Done && x.Ended.After(first):
+			first = x.Ended
+		}
+	}
+	if !waits || first.IsZero() || op.State != migrate.Running || op.Plan.Soak == 0 {
+		return ""
+	}
+	return "the first that was moved of a workload is watched before the next goes, until " + first.Add(time.Duration(op.Plan.Soak)*time.Second).Local().Format(time.TimeOnly)
 }
 
 func stepsOf(steps []migrate.Step) []view.Step {

@@ -408,9 +408,12 @@ func (c *PlanCost) sentence(to string) string {
 		}
 		parts = append(parts, text)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && to == ToAny:
+		parts = append(parts, "none on real nodes, which are paid; whether any goes to ECI the scheduler decides")
+	case len(parts) == 0:
 		parts = append(parts, "nothing known")
-	} else {
+	default:
 		parts[len(parts)-1] += " (list price)"
 	}
 	if c.Unpriced > 0 {
@@ -559,7 +562,10 @@ func moves(t *theme.Theme, all []Move, width int, every bool) (out []line) {
 	slices.SortStableFunc(found, func(a, b *finding) int { return cmp.Compare(rank(a.check.Level), rank(b.check.Level)) })
 	for _, f := range found {
 		of := few(f.of)
-		if len(f.of) == len(all) && len(all) > 1 {
+		switch {
+		case len(all) == 1:
+			of = "" // it stands right above
+		case len(f.of) == len(all):
 			of = "all"
 		}
 		out = append(out, findings(t, of, []Check{f.check}, every)...)
