@@ -426,8 +426,14 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 	}
 	group, refusal, failure, waiting, doubted := e.group, e.refusal, e.failure, e.waiting, e.doubted
 	changed := e.changed
+	cached := p.current(e)
+	pod := cached
+	if e.told != nil && cached == e.over {
+		pod = e.told
+	} else {
+		e.told, e.over = nil, nil
+	}
 	p.mu.Unlock()
-	pod := p.current(e)
 	if pod == nil {
 		return nil
 	}
@@ -480,15 +486,21 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 		}
 		status = pod.Status
 	}
-	_, err := patchStatus(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, status, missing, version)
+	told, err := patchStatus(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, status, missing, version)
 	switch {
+	case err == nil && told != pod: // it was written
+		told.ManagedFields = nil
+		p.mu.Lock()
+		e.told, e.over = told, cached
+		p.mu.Unlock()
+	case err == nil:
 	case apierrors.IsNotFound(err):
 		return nil // the informer tells what becomes of it
 	case apierrors.IsConflict(err):
 		// Somebody wrote the pod, or another one has its name by now: the informer shows it soon.
 		p.outbox.AddAfter(uid, 100*time.Millisecond)
 		return nil
-	case err != nil:
+	default:
 		return fmt.Errorf("writing the pod's status: %w", err)
 	}
 	return nil

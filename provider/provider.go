@@ -133,6 +133,10 @@ type entry struct {
 	lastState   eci.GroupStatus
 
 	kept keptWords
+
+	// told is the pod as the last write of its status left it, while the informer still has over,
+	// the one from before: what is known of it is not written a second time.
+	told, over *corev1.Pod
 }
 
 // mayRun tells that a group of this entry exists or may come to exist.

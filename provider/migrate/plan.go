@@ -195,7 +195,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		return stay("it is a surge pod of the operation %s: see `ecideck ops show %[1]s`", pod.Labels[placement.LabelOperation])
 	case drain && f.Skipped[pod.Namespace+"/"+pod.Name] != "":
 		return stay("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
-	case !alive(pod) && !(drain && r.To == Anywhere):
+	case !alive(pod) && (!drain || r.To != Anywhere):
 		return stay("it has ended: %s", pod.Status.Phase)
 	case !drain && r.To == ToECI && onECI && !r.Anew:
 		return stay("it runs on ECI already")
@@ -473,7 +473,6 @@ func (p *Plan) eta(f *Facts) {
 			}
 			seconds += (n - 2 + p.Parallel[key]) / p.Parallel[key] * (one + items[0].Settle)
 		}
-		longest = max(longest, seconds)
 		pods := 0
 		for _, x := range items {
 			pods += x.Count()
@@ -481,6 +480,7 @@ func (p *Plan) eta(f *Facts) {
 		if n := pods; n > len(items) && items[0].Strategy == Ordinals {
 			seconds = n * one
 		}
+		longest = max(longest, seconds)
 		total += pods * one / perCluster
 	}
 	p.ETA = max(longest, total)

@@ -335,7 +335,7 @@ func gitOps(who string, annotations, set map[string]string, changed bool) []Chec
 }
 
 // rolloutChecks are about a Deployment whose template is changed.
-func rolloutChecks(f *Facts, d *appsv1.Deployment, x *Item, next *corev1.Pod) []Check {
+func rolloutChecks(f *Facts, d *appsv1.Deployment, next *corev1.Pod) []Check {
 	var checks []Check
 	add := func(name string, level Level, reason, remedy string) {
 		checks = append(checks, Check{name, level, reason, remedy})
@@ -364,7 +364,7 @@ func rolloutChecks(f *Facts, d *appsv1.Deployment, x *Item, next *corev1.Pod) []
 }
 
 // setChecks are about a StatefulSet whose pods are restarted.
-func setChecks(f *Facts, set *appsv1.StatefulSet, how Strategy) []Check {
+func setChecks(set *appsv1.StatefulSet, how Strategy) []Check {
 	var checks []Check
 	add := func(name string, level Level, reason, remedy string) {
 		checks = append(checks, Check{name, level, reason, remedy})

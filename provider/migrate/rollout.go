@@ -187,10 +187,10 @@ func wanted(v verb, x *Item, live Fields) Fields {
 func (e *Engine) setFields(ctx context.Context, i int, a action, m *memory, patch func(context.Context) error) error {
 	x := e.get(i)
 	state, name := Changing, "change"
-	switch {
-	case a.verb == revert:
+	switch a.verb {
+	case revert:
 		state, name = Reverting, "revert"
-	case a.verb == restore:
+	case restore:
 		state, name = x.State, "restore"
 	}
 	if err := e.before(ctx, i, state, a.reason, name, x.Workload); err != nil {

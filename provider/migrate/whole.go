@@ -155,7 +155,7 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 	if len(pods) > 0 {
 		old = pods[0]
 	}
-	x.Checks = slices.Concat(rolloutChecks(f, d, &x, next), podChecks(f, r, old, next, target))
+	x.Checks = slices.Concat(rolloutChecks(f, d, next), podChecks(f, r, old, next, target))
 	n := int64(1)
 	if d.Spec.Replicas != nil {
 		n = int64(*d.Spec.Replicas)
@@ -276,7 +276,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 		return x.staying("%s, so its successor can't be sent anywhere", f.NoPolicy)
 	}
 	if set != nil {
-		x.Checks = append(x.Checks, setChecks(f, set, x.Strategy)...)
+		x.Checks = append(x.Checks, setChecks(set, x.Strategy)...)
 	} else if r.To == ToECI {
 		// While the policy steers, whatever pod that controller makes goes there.
 		x.Checks = append(x.Checks, Check{"steering", Info, "until it has moved every pod that " + x.Owner.Kind + " " + x.Owner.Name + " makes goes to ECI", ""})
