@@ -239,13 +239,16 @@ func TestKeysOrderWhatTheySay(t *testing.T) {
 					if text, typed := strings.CutPrefix(k, "="); typed {
 						d.Type(text)
 					} else {
+						if k == "Tab" { // the plan before has come
+							d.Miss("planning…")
+						}
 						d.Press(k)
 					}
 				}
 				if readOnly {
 					d.See("Read-only")
 				} else {
-					d.See("Enter")
+					d.See("Esc leaves it")
 					d.Miss("planning…")
 				}
 				orders, _ := c.asked()
