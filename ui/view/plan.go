@@ -72,7 +72,7 @@ func (p *PlanPanel) Title() string {
 	if n := len(p.asked); n == 1 {
 		what = label(p.asked[0])
 	} else if n > 1 {
-		what = fmt.Sprintf("%d %ss", n, format.Kind(p.asked[0].Kind))
+		what = fmt.Sprintf("%d %ss", n, strings.ToLower(p.asked[0].Kind))
 	}
 	return "Plan: " + string(p.order.Verb) + " " + what
 }
@@ -99,13 +99,13 @@ func (p *PlanPanel) Show(s *fleet.Snapshot) {
 	p.opened = true
 	if p.order.Operation == "" {
 		p.order.Targets, p.left = resolve(s, p.asked)
-		switch {
-		case p.order.Verb == Migrate:
+		switch p.order.Verb {
+		case Migrate:
 			p.order.To = direction(s, p.order.Targets)
 			if p.taken = announced(s, p.order.Targets); p.taken {
 				p.order.To = ToAnew
 			}
-		case p.order.Verb == Drain:
+		case Drain:
 			p.order.To = ToAny
 		}
 	}
@@ -166,10 +166,10 @@ func (p *PlanPanel) replan() {
 }
 
 // now is what is known of the plan.
-func (p *PlanPanel) now() (plan *Plan, err error, made time.Time) {
+func (p *PlanPanel) now() (plan *Plan, made time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.plan, p.err, p.made
+	return p.plan, p.made, p.err
 }
 
 // other is the direction that Tab turns to; "": there is none.
@@ -193,7 +193,7 @@ func (p *PlanPanel) other() string {
 
 // notReady is why the plan can't be run now; "": it can.
 func (p *PlanPanel) notReady() string {
-	plan, err, _ := p.now()
+	plan, _, err := p.now()
 	switch {
 	case p.stop != nil:
 		return "it runs already"
@@ -240,7 +240,7 @@ func (p *PlanPanel) Actions() []keymap.Action {
 
 // confirm runs the plan, after the name has been typed where it has one.
 func (p *PlanPanel) confirm() {
-	plan, _, made := p.now()
+	plan, made, _ := p.now()
 	if age := p.env.Now().Sub(made); age > planLasts {
 		p.env.Shell.Notice("the plan was " + format.Age(made, p.env.Now()) + " old: it is made again; look at it, then Enter")
 		p.replan()
@@ -286,7 +286,7 @@ func (p *PlanPanel) run(plan *Plan) {
 
 // lines are what is known of the plan, and what to press.
 func (p *PlanPanel) lines(width int) (body, foot []line) {
-	plan, err, made := p.now()
+	plan, made, err := p.now()
 	say := func(role theme.Role, indent int, format string, args ...any) {
 		body = append(body, line{role, indent, fmt.Sprintf(format, args...)})
 	}
@@ -318,9 +318,7 @@ func (p *PlanPanel) lines(width int) (body, foot []line) {
 	for _, note := range plan.Notes {
 		say(theme.Plain, 0, "%s", note)
 	}
-	for _, l := range findings(p.env.Theme, "", plan.Checks, p.all) {
-		body = append(body, l)
-	}
+	body = append(body, findings(p.env.Theme, "", plan.Checks, p.all)...)
 	body = append(body, moves(p.env.Theme, plan.Moves, width, p.all)...)
 	for _, b := range plan.Budgets {
 		say(theme.Plain, 0, "budget %s", b)
