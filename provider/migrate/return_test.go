@@ -126,7 +126,13 @@ func (w *world) keeper(p ReturnPolicy, ended func(*Operation)) *Keeper {
 	return &Keeper{Client: w.api, Holder: "node/1", Return: p, Ended: ended, Pods: func() []*corev1.Pod {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return slices.DeleteFunc(w.list(), func(p *corev1.Pod) bool { return p.Spec.NodeName != virtualNode })
+		var pods []*corev1.Pod
+		for _, p := range w.list() {
+			if p.Spec.NodeName == virtualNode {
+				pods = append(pods, p.DeepCopy())
+			}
+		}
+		return pods
 	}}
 }
 

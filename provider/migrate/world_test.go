@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -69,12 +70,16 @@ type world struct {
 	deleted []string // pods that were deleted by somebody, in order: by whom and name
 	refused int
 	refuse  func(k8stesting.Action) error
-	also    []func() // further controllers
-	rush    bool     // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
+	also    []func()      // further controllers
+	pods    []*corev1.Pod // all, as list read them last
+	read    int           // how many changes of pods there had been then
+	settled int           // how many changes there had been when nothing was left to be done
+	due     time.Time     // when a kubelet has something to do next; zero: never
+	rush    bool          // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
 }
 
 func newWorld(t *testing.T, replicas int32) *world {
-	w := &world{t: t, minimum: -1, changed: make(chan struct{}, 1)}
+	w := &world{t: t, minimum: -1, settled: -1, changed: make(chan struct{}, 1)}
 	owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "d-web", Controller: ptr(true)}
 	set := map[string]string{"app": "web", "pod-template-hash": "6c"}
 	w.rs = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-6c", UID: "rs-web", OwnerReferences: []metav1.OwnerReference{owner}, Annotations: map[string]string{revision: "1"}},
@@ -98,14 +103,10 @@ func newWorld(t *testing.T, replicas int32) *world {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		for ctx.Err() == nil {
-			// Who changes something is answered in ten milliseconds. Otherwise time alone matters:
-			// to pods that start or end, and ten quiet minutes cost no more than 600 looks.
-			pause := 50 * time.Millisecond
-			if w.calm() {
-				pause = time.Second
-			}
-			timer := time.NewTimer(pause)
+		for next := time.Duration(0); ctx.Err() == nil; next = w.tick() {
+			// Who changes something is answered in ten milliseconds. Otherwise time alone matters,
+			// and only to pods that start or end: ten quiet minutes cost nothing.
+			timer := time.NewTimer(next)
 			select {
 			case <-w.changed:
 				_ = sleep(ctx, 10*time.Millisecond) // the loop ends with the context
@@ -113,7 +114,6 @@ func newWorld(t *testing.T, replicas int32) *world {
 			case <-ctx.Done():
 			}
 			timer.Stop()
-			w.tick()
 		}
 	}()
 	w.stop = func() { cancel(); <-over }
@@ -298,6 +298,9 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	if err != nil {
 		return true, nil, err
 	}
+	if config, ok := object.(*corev1.ConfigMap); ok {
+		return w.merge(p, config)
+	}
 	m, _ := meta.Accessor(object)
 	resource := p.GetResource().Resource
 	if w.rush && resource == "pods" && strings.Contains(string(p.Patch), "pod-template-hash") {
@@ -335,7 +338,7 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 		if err := json.Unmarshal(p.Patch, &patch); err != nil {
 			return true, nil, err
 		}
-		if patch.Metadata.ResourceVersion == "" && !strings.Contains(string(p.Patch), `"abort"`) || resource != "configmaps" && patch.Metadata.UID == "" {
+		if patch.Metadata.ResourceVersion == "" || patch.Metadata.UID == "" {
 			w.t.Errorf("a patch of %s without preconditions: %s", resource, p.Patch)
 		}
 		if raw, err = jsonpatch.MergePatch(raw, p.Patch); err != nil {
@@ -360,6 +363,39 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	return true, out, w.api.Tracker().Update(p.GetResource(), out, p.Namespace)
 }
 
+// merge is patch for a ConfigMap. Most calls of an operation write its journal, and a journal
+// is long: it is not made JSON, merged and read again for one key.
+func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (bool, runtime.Object, error) {
+	var patch struct {
+		Metadata struct {
+			ResourceVersion string `json:"resourceVersion"`
+		} `json:"metadata"`
+		Data map[string]*string `json:"data"`
+	}
+	d := json.NewDecoder(bytes.NewReader(p.Patch))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&patch); err != nil || p.PatchType != types.MergePatchType || len(p.PatchOptions.DryRun) > 0 {
+		w.t.Errorf("a patch of a ConfigMap that this world doesn't know: %v %s", err, p.Patch)
+		return true, nil, err
+	}
+	if _, abort := patch.Data[keyAbort]; patch.Metadata.ResourceVersion == "" && !abort {
+		w.t.Errorf("a patch of a ConfigMap without preconditions: %s", p.Patch)
+	}
+	if v := patch.Metadata.ResourceVersion; v != "" && v != config.ResourceVersion {
+		return true, nil, conflict(p)
+	}
+	if config.Data == nil {
+		config.Data = map[string]string{}
+	}
+	for key, value := range patch.Data {
+		if delete(config.Data, key); value != nil {
+			config.Data[key] = *value
+		}
+	}
+	config.ResourceVersion = w.next()
+	return true, config, w.api.Tracker().Update(p.GetResource(), config, p.Namespace)
+}
+
 func (w *world) get(name string) *corev1.Pod {
 	o, err := w.api.Tracker().Get(podsResource, "shop", name)
 	if err != nil {
@@ -375,19 +411,21 @@ func (w *world) put(pod *corev1.Pod) {
 	}
 }
 
-// list are all pods, by name.
+// list are all pods, by name. Who writes to one puts it, or drops it, before the next list.
 func (w *world) list() []*corev1.Pod {
-	o, err := w.api.Tracker().List(podsResource, schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "shop")
-	if err != nil {
-		w.t.Error(err)
-		return nil
+	if n := w.api.Changes("pods"); w.pods == nil || n != w.read {
+		o, err := w.api.Tracker().List(podsResource, schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "shop")
+		if err != nil {
+			w.t.Error(err)
+			return nil
+		}
+		w.pods, w.read = []*corev1.Pod{}, n
+		for i := range o.(*corev1.PodList).Items {
+			w.pods = append(w.pods, &o.(*corev1.PodList).Items[i]) // the list is a copy
+		}
+		slices.SortFunc(w.pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	}
-	var pods []*corev1.Pod
-	for i := range o.(*corev1.PodList).Items {
-		pods = append(pods, &o.(*corev1.PodList).Items[i]) // the list is a copy
-	}
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	return pods
+	return slices.Clone(w.pods)
 }
 
 // healthy are the pods that the budget and the Service count.
@@ -408,21 +446,25 @@ func (w *world) serving() int {
 	return w.healthy()
 }
 
-// calm tells that no pod is starting or ending.
-func (w *world) calm() bool {
+// tick is what controllers, scheduler and kubelets do in ten milliseconds. It says when it is
+// to be called again, unless something changes before.
+func (w *world) tick() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !slices.ContainsFunc(w.list(), func(p *corev1.Pod) bool { return !ready(p) })
-}
-
-// tick is what controllers, scheduler and kubelets do in ten milliseconds.
-func (w *world) tick() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	o, err := w.api.Tracker().Get(appsv1.SchemeGroupVersion.WithResource("replicasets"), "shop", "web-6c")
+	wait := func() time.Duration {
+		if w.due.IsZero() {
+			return time.Hour
+		}
+		return max(time.Millisecond, time.Until(w.due))
+	}
+	n := w.writes()
+	if n == w.settled && (w.due.IsZero() || time.Now().Before(w.due)) {
+		return wait() // what is done follows from what changed, and is done
+	}
+	o, err := w.api.Tracker().Get(setsResource, "shop", "web-6c")
 	if err != nil {
 		w.t.Error(err)
-		return
+		return time.Second
 	}
 	w.rs = o.(*appsv1.ReplicaSet)
 	w.kubelets()
@@ -434,14 +476,34 @@ func (w *world) tick() {
 	if n := w.healthy(); w.minimum >= 0 && n < w.minimum {
 		w.minimum = n
 	}
+	if w.writes() != n {
+		return 10 * time.Millisecond
+	}
+	w.settled = n
+	return wait()
+}
+
+// writes are how many there were to what controllers, scheduler and kubelets look at.
+func (w *world) writes() int {
+	return w.api.Changes("pods", "replicasets", "deployments", "statefulsets", "jobs")
 }
 
 func (w *world) kubelets() {
+	w.due = time.Time{}
+	after := func(at time.Time) bool {
+		if time.Now().After(at) {
+			return true
+		}
+		if at = at.Add(time.Millisecond); w.due.IsZero() || at.Before(w.due) {
+			w.due = at
+		}
+		return false
+	}
 	for _, pod := range w.list() {
-		age := time.Since(pod.CreationTimestamp.Time)
+		starts := map[bool]time.Duration{false: 1500 * time.Millisecond, true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]
 		switch {
 		case pod.DeletionTimestamp != nil:
-			if time.Now().After(pod.DeletionTimestamp.Time) {
+			if after(pod.DeletionTimestamp.Time) {
 				w.drop(pod)
 			}
 		case pod.Spec.NodeName == "":
@@ -461,7 +523,7 @@ func (w *world) kubelets() {
 				pod.Spec.NodeName = virtualNode
 			}
 			w.put(pod)
-		case pod.Status.Phase != corev1.PodRunning && age > map[bool]time.Duration{false: 1500 * time.Millisecond, true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]:
+		case pod.Status.Phase != corev1.PodRunning && after(pod.CreationTimestamp.Add(starts)):
 			if pod.Spec.NodeName == virtualNode && (w.hold || w.pull != "") {
 				if w.pull != "" && len(pod.Status.ContainerStatuses) == 0 {
 					pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: w.pull, Message: "no such image"}}}}
@@ -529,9 +591,8 @@ func (w *world) endpoints() {
 			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{TargetRef: &corev1.ObjectReference{UID: pod.UID, Name: pod.Name}, Conditions: discoveryv1.EndpointConditions{Ready: ptr(ready(pod))}})
 		}
 	}
-	if err := w.api.Tracker().Update(slicesResource, slice, "shop"); err != nil {
-		w.t.Error(err)
-	}
+	slice.ResourceVersion = stored[*discoveryv1.EndpointSlice](w, slicesResource, slice.Name).ResourceVersion
+	w.update2(slicesResource, slice, slice)
 }
 
 func (w *world) until(what string, ok func() bool) {

@@ -34,6 +34,7 @@ type PlanPanel struct {
 	left   []string        // of asked, what can't be part of it, with the reason
 	body   *scroll
 	opened bool
+	taken  bool // the cloud announced that it takes the groups of all of it
 	all    bool // every check, and the commands
 	read   func()
 	stop   func() // interrupts what runs; nil: nothing does
@@ -101,6 +102,9 @@ func (p *PlanPanel) Show(s *fleet.Snapshot) {
 		switch {
 		case p.order.Verb == Migrate:
 			p.order.To = direction(s, p.order.Targets)
+			if p.taken = announced(s, p.order.Targets); p.taken {
+				p.order.To = ToAnew
+			}
 		case p.order.Verb == Drain:
 			p.order.To = ToAny
 		}
@@ -171,7 +175,9 @@ func (p *PlanPanel) now() (plan *Plan, err error, made time.Time) {
 // other is the direction that Tab turns to; "": there is none.
 func (p *PlanPanel) other() string {
 	switch {
-	case p.order.Verb == Migrate && p.order.To == ToECI:
+	case p.order.Verb == Migrate && p.taken && p.order.To == ToECS:
+		return ToAnew
+	case p.order.Verb == Migrate && p.order.To != ToECS:
 		return ToECS
 	case p.order.Verb == Migrate:
 		return ToECI
@@ -353,6 +359,8 @@ func (p *PlanPanel) foot(plan *Plan) (foot []line) {
 		turn = " · Tab to real nodes instead"
 	case ToAny:
 		turn = " · Tab to anywhere instead"
+	case ToAnew:
+		turn = " · Tab to another group of ECI instead"
 	}
 	press := line{theme.Strong, 0, "Enter runs it" + turn + " · Esc leaves it"}
 	switch {
@@ -400,9 +408,12 @@ func (c *PlanCost) sentence(to string) string {
 		}
 		parts = append(parts, text)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && to == ToAny:
+		parts = append(parts, "none on real nodes, which are paid; whether any goes to ECI the scheduler decides")
+	case len(parts) == 0:
 		parts = append(parts, "nothing known")
-	} else {
+	default:
 		parts[len(parts)-1] += " (list price)"
 	}
 	if c.Unpriced > 0 {
@@ -551,7 +562,10 @@ func moves(t *theme.Theme, all []Move, width int, every bool) (out []line) {
 	slices.SortStableFunc(found, func(a, b *finding) int { return cmp.Compare(rank(a.check.Level), rank(b.check.Level)) })
 	for _, f := range found {
 		of := few(f.of)
-		if len(f.of) == len(all) && len(all) > 1 {
+		switch {
+		case len(all) == 1:
+			of = "" // it stands right above
+		case len(f.of) == len(all):
 			of = "all"
 		}
 		out = append(out, findings(t, of, []Check{f.check}, every)...)
@@ -614,6 +628,18 @@ func resolve(s *fleet.Snapshot, objects []keymap.Object) (targets []fleet.Ref, l
 		targets = append(targets, fleet.Ref(podObject(s.Placements[at])))
 	}
 	return targets, left
+}
+
+// announced reports whether the cloud said of the groups of all targets that it takes them.
+func announced(s *fleet.Snapshot, targets []fleet.Ref) bool {
+	for _, t := range targets {
+		if t.Kind != KindPod || !slices.ContainsFunc(s.Placements, func(p *fleet.Placement) bool {
+			return p.Pod != nil && p.Pod.Namespace == t.Namespace && p.Pod.Name == t.Name && p.Place == fleet.PlaceECI && noticed(p)
+		}) {
+			return false
+		}
+	}
+	return len(targets) > 0
 }
 
 // direction is where what is selected goes if nobody says: home if all of it is on ECI, to

@@ -116,12 +116,13 @@ func (v *Steps) reader() context.Context {
 
 // now is the newest that is known.
 func (v *Steps) now() (p *Progress, here bool, err error) {
-	if p, here := v.env.current(v.id); p != nil {
+	p, here = v.env.current(v.id)
+	if p != nil {
 		return p, here, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.read, false, v.err
+	return v.read, here, v.err
 }
 
 // current is how far an operation has come that this console runs or ran; nil: none.

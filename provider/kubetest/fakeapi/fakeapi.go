@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
 	fakediscovery "k8s.io/client-go/discovery/fake"
@@ -22,7 +23,7 @@ import (
 // concurrent use, except that reactors are added before the first call.
 type API struct {
 	*fake.Clientset
-	objects testing.ObjectTracker
+	objects *counted
 }
 
 // New differs from fake.NewClientset in three ways. A watch that begins after an object was
@@ -37,7 +38,45 @@ func New(objects ...runtime.Object) *API {
 			panic(err) // only for a type that no scheme knows
 		}
 	}
-	return over(tracker)
+	return over(&counted{ObjectTracker: tracker, changes: map[string]int{}})
+}
+
+// counted is a tracker that counts what is written to it.
+type counted struct {
+	testing.ObjectTracker
+	mu      sync.Mutex
+	changes map[string]int // by resource
+}
+
+func (c *counted) count(r schema.GroupVersionResource) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes[r.Resource]++
+}
+
+func (c *counted) Create(r schema.GroupVersionResource, o runtime.Object, namespace string, options ...metav1.CreateOptions) error {
+	defer c.count(r)
+	return c.ObjectTracker.Create(r, o, namespace, options...)
+}
+
+func (c *counted) Update(r schema.GroupVersionResource, o runtime.Object, namespace string, options ...metav1.UpdateOptions) error {
+	defer c.count(r)
+	return c.ObjectTracker.Update(r, o, namespace, options...)
+}
+
+func (c *counted) Patch(r schema.GroupVersionResource, o runtime.Object, namespace string, options ...metav1.PatchOptions) error {
+	defer c.count(r)
+	return c.ObjectTracker.Patch(r, o, namespace, options...)
+}
+
+func (c *counted) Apply(r schema.GroupVersionResource, o runtime.Object, namespace string, options ...metav1.PatchOptions) error {
+	defer c.count(r)
+	return c.ObjectTracker.Apply(r, o, namespace, options...)
+}
+
+func (c *counted) Delete(r schema.GroupVersionResource, namespace, name string, options ...metav1.DeleteOptions) error {
+	defer c.count(r)
+	return c.ObjectTracker.Delete(r, namespace, name, options...)
 }
 
 // room is how many events may wait in the tracker's own watch before they are copied. It
@@ -46,7 +85,7 @@ const room = 5000
 
 var enlarge sync.Once
 
-func over(tracker testing.ObjectTracker) *API {
+func over(tracker *counted) *API {
 	enlarge.Do(func() { watch.DefaultChanSize = room })
 	a := &API{Clientset: &fake.Clientset{}, objects: tracker}
 	a.AddReactor("list", "pods", a.listPods)
@@ -67,6 +106,18 @@ func (a *API) Discovery() discovery.DiscoveryInterfaces {
 
 // Tracker holds the objects: changes made there pass by the reactors.
 func (a *API) Tracker() testing.ObjectTracker { return a.objects }
+
+// Changes counts the writes to some resources ("pods"), whoever made them. A list is a deep
+// copy of all, so who lists again and again need do so only when this has grown.
+func (a *API) Changes(resources ...string) int {
+	a.objects.mu.Lock()
+	defer a.objects.mu.Unlock()
+	n := 0
+	for _, r := range resources {
+		n += a.objects.changes[r]
+	}
+	return n
+}
 
 func (a *API) listPods(action testing.Action) (bool, runtime.Object, error) {
 	handled, list, err := testing.ObjectReaction(a.objects)(action)
