@@ -17,8 +17,7 @@ import (
 	"github.com/ecideck/ecideck/provider/migrate"
 )
 
-// A day is the scenario drain-day: a node that is to be emptied, and its pods. The others of
-// the lab are kept off it until then.
+// A day is the scenario drain-day: a node that is to be emptied, and its pods.
 type day struct {
 	*cluster
 	client kubernetes.Interface
@@ -27,7 +26,7 @@ type day struct {
 	wanted map[string]int // how many Ready pods each app has
 }
 
-// newDay waits until the scenario's pods run, and closes the node to others.
+// newDay waits until the scenario's pods run.
 func newDay(t *testing.T, c *cluster, client kubernetes.Interface) *day {
 	t.Helper()
 	d := &day{cluster: c, client: client, node: "ecs-01", wanted: map[string]int{"web": 4, "search": 4, "checkout": 4, "edge": 6, "mail": 4, "ledger": 1, "cache": 2, "scanner": 1, "db": 3, "debug": 1, "logs": 3}}
@@ -37,9 +36,6 @@ func newDay(t *testing.T, c *cluster, client kubernetes.Interface) *day {
 	})
 	for _, n := range d.wanted {
 		d.all += n
-	}
-	if _, err := migrate.SetUnschedulable(t.Context(), client, d.node, "", true); err != nil {
-		t.Fatal(err)
 	}
 	return d
 }
@@ -139,12 +135,31 @@ func (l *lookout) see(pod *corev1.Pod, gone bool) {
 	l.least[app] = min(l.least[app], n)
 }
 
-// drains empties the node to ECI and takes that back.
-func (d *day) drains(x *movingTenant) {
-	if _, err := migrate.SetUnschedulable(x.t.Context(), d.client, d.node, "", false); err != nil {
-		x.t.Fatal(err)
-	}
-	before := d.on(d.node)
+// A drain is one that runs.
+type drain struct {
+	*day
+	look   *lookout
+	before map[string]int // what was on the node
+	begin  time.Time
+	end    func(testing.TB) (operation, int, string)
+}
+
+// drains begins to empty the node to ECI, and returns when nothing new comes to the node: what
+// others deploy from then on is not drained with it.
+func (d *day) drains(x *movingTenant) *drain {
+	x.t.Helper()
+	r := &drain{day: d, before: d.on(d.node), look: d.lookout(x.t.(*testing.T)), begin: time.Now()}
+	r.end = x.starts("drain", d.node, "--to", "eci", "--yes", "--soak", "0s")
+	d.eventually(30*slack*time.Second, "the node is cordoned", func() (bool, string) {
+		n, err := d.client.CoreV1().Nodes().Get(x.t.Context(), d.node, metav1.GetOptions{})
+		return err == nil && n.Spec.Unschedulable, fmt.Sprint(err)
+	})
+	return r
+}
+
+// goesAndComes waits until the node is empty, and takes that back.
+func (d *drain) goesAndComes(x *movingTenant) {
+	before, l := d.before, d.look
 	sum := 0
 	for _, n := range before {
 		sum += n
@@ -152,13 +167,11 @@ func (d *day) drains(x *movingTenant) {
 	if sum < 25 {
 		x.t.Errorf("%d pods are on %s, too few for a test: %v", sum, d.node, before)
 	}
-	l := d.lookout(x.t.(*testing.T))
-	begin := time.Now()
-	o, code, errs := x.ecideck("drain", d.node, "--to", "eci", "--yes", "--soak", "0s")
+	o, code, errs := d.end(x.t)
 	if o.State != "done" {
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
 	}
-	took := time.Since(begin)
+	took := time.Since(d.begin)
 	stays := map[string]string{}
 	moved := 0
 	for _, item := range o.Items {
@@ -190,7 +203,7 @@ func (d *day) drains(x *movingTenant) {
 		}
 	}
 	x.t.Logf("%d pods on %s: %d moved to ECI in %s, %d stay", sum, d.node, moved, took.Round(time.Second), len(stays))
-	begin = time.Now()
+	begin := time.Now()
 	back, code, errs := x.ecideck("ops", "undo", o.ID, "--yes", "--soak", "0s")
 	if code != 0 || back.State != "done" {
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, back.State, back.Reason, errs)

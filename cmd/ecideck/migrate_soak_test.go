@@ -12,7 +12,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/kubetest"
-	"github.com/ecideck/ecideck/provider/migrate"
 )
 
 // What takes long of migrations runs with `make soak`.
@@ -30,23 +29,26 @@ func soaking(t *testing.T) (*movingTenant, *cluster) {
 	return &movingTenant{newTenant(t, c.lab, client, c.lab.Scenario.VirtualNodes[0].Name), bin, t.TempDir()}, c
 }
 
-// TestTwoHundredSwaps is manySwaps, long.
+// TestTwoHundredSwaps is manySwaps, long, in four namespaces at once.
 func TestTwoHundredSwaps(t *testing.T) {
-	x, _ := soaking(t)
+	first, c := soaking(t)
 	seed := *soakSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	manySwaps(x, 200, seed)
+	t.Logf("seed %d; again with -soak.seed=%[1]d", seed)
+	for i := range uint64(4) {
+		t.Run(fmt.Sprintf("fifty of seed %d", seed+i), func(t *testing.T) {
+			t.Parallel()
+			manySwaps(&movingTenant{newTenant(t, c.lab, first.client, first.node), first.bin, t.TempDir()}, 50, seed+i)
+		})
+	}
 }
 
 // TestDrainsSideBySide prints kubectl's drain and ours of the same node in a table.
 func TestDrainsSideBySide(t *testing.T) {
 	x, c := soaking(t)
 	d := newDay(t, c, x.client)
-	if _, err := migrate.SetUnschedulable(t.Context(), x.client, d.node, "", false); err != nil {
-		t.Fatal(err)
-	}
 	table := "who       evictions  of them refused  time  emptied  fewest Ready of web, search\n"
 	for _, who := range []string{"kubectl", "ecideck"} {
 		r := x.recorder()

@@ -102,23 +102,37 @@ type operation struct {
 // ecideck runs the program to its end.
 func (x *movingTenant) ecideck(args ...string) (o operation, code int, errs string) {
 	x.t.Helper()
+	return x.starts(args...)(x.t)
+}
+
+// starts starts the program; end, called once, waits for its end.
+func (x *movingTenant) starts(args ...string) (end func(testing.TB) (o operation, code int, errs string)) {
+	x.t.Helper()
 	ctx, cancel := context.WithTimeout(x.t.Context(), 3*time.Minute*slack)
-	defer cancel()
 	cmd := x.command(ctx, append(args, "-o", "json")...)
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
-	failed := cmd.Run()
-	if exit := new(exec.ExitError); errors.As(failed, &exit) {
-		code = exit.ExitCode()
-	} else if failed != nil {
-		x.t.Fatal(failed)
+	if err := cmd.Start(); err != nil {
+		cancel()
+		x.t.Fatal(err)
 	}
-	if out.Len() > 0 {
-		if e := json.Unmarshal(out.Bytes(), &o); e != nil {
-			x.t.Fatalf("%v in\n%s\n%s", e, out.String(), err.String())
+	ended := make(chan error, 1)
+	go func() { defer cancel(); ended <- cmd.Wait() }()
+	return func(t testing.TB) (o operation, code int, errs string) {
+		t.Helper()
+		failed := <-ended
+		if exit := new(exec.ExitError); errors.As(failed, &exit) {
+			code = exit.ExitCode()
+		} else if failed != nil {
+			t.Fatal(failed)
 		}
+		if out.Len() > 0 {
+			if e := json.Unmarshal(out.Bytes(), &o); e != nil {
+				t.Fatalf("%v in\n%s\n%s", e, out.String(), err.String())
+			}
+		}
+		return o, code, err.String()
 	}
-	return o, code, err.String()
 }
 
 // A watcher looks at a workload's pods by itself, and knows nothing of the engine.
@@ -300,33 +314,37 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	day := newDay(t, c, client)
 	tenant := func(t *testing.T) *movingTenant {
 		return &movingTenant{newTenant(t, c.lab, client, c.lab.Scenario.VirtualNodes[0].Name), bin, t.TempDir()}
 	}
+	// The scenario's node is drained while the others work on the other nodes.
+	draining := newDay(t, c, client).drains(tenant(t))
 	t.Run("while others work", func(t *testing.T) {
-		for name, check := range map[string]func(*movingTenant){
-			"a Deployment goes to ECI and comes home under a budget that allows nothing": migratesThereAndBack,
-			"an unhealthy sibling is left alone":                                         leavesTheSibling,
-			"an image that can't be pulled on ECI changes nothing":                       survivesTheImage,
-			"a process that is killed is followed by another one":                        survivesItsDeath,
-			"a pending pod is let onto ECI":                                              placesThePending,
-			"a whole Deployment rolls out and back":                                      rollsOutAndBack,
-			"pods of a StatefulSet are restarted in place":                               restartsInPlace,
-			"Jobs, CronJobs and lone pods are moved if asked for":                        movesJobsAndLonePods,
-			"ecideck-node rescues what ECI is about to take":                             rescuedByTheNode,
-			"what real nodes have room for comes home by itself":                         comesHomeByItself,
-			"many swaps with a sick sibling and an autoscaler":                           func(x *movingTenant) { manySwaps(x, 9, 1) },
-			"a dry run, and who lacks a right, change nothing":                           changesNothing,
+		for _, check := range []struct {
+			name string
+			of   func(*movingTenant)
+		}{
+			{"a node with thirty pods of every owner drains to ECI and the drain is undone", draining.goesAndComes},
+			{"many swaps with a sick sibling and an autoscaler", func(x *movingTenant) { manySwaps(x, 9, 1) }},
+			{"a Deployment goes to ECI and comes home under a budget that allows nothing", migratesThereAndBack},
+			{"a process that is killed is followed by another one", survivesItsDeath},
+			{"what real nodes have room for comes home by itself", comesHomeByItself},
+			{"pods of a StatefulSet are restarted in place", restartsInPlace},
+			{"a whole Deployment rolls out and back", rollsOutAndBack},
+			{"ecideck-node rescues what ECI is about to take", rescuedByTheNode},
+			{"Jobs, CronJobs and lone pods are moved if asked for", movesJobsAndLonePods},
+			{"a dry run, and who lacks a right, change nothing", changesNothing},
+			{"an unhealthy sibling is left alone", leavesTheSibling},
+			{"an image that can't be pulled on ECI changes nothing", survivesTheImage},
+			{"a pending pod is let onto ECI", placesThePending},
 		} {
-			t.Run(name, func(t *testing.T) {
+			t.Run(check.name, func(t *testing.T) {
 				t.Parallel()
-				check(tenant(t))
+				check.of(tenant(t))
 			})
 		}
 	})
 	t.Run("ECI without stock changes nothing", func(t *testing.T) { survivesNoStock(tenant(t)) })
-	t.Run("a node with thirty pods of every owner drains to ECI and the drain is undone", func(t *testing.T) { day.drains(tenant(t)) })
 }
 
 func migratesThereAndBack(x *movingTenant) {
