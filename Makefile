@@ -30,7 +30,7 @@ lab: build ## start the lab and leave it running (end it with bin/ecideck-lab do
 
 .PHONY: controlplane
 controlplane: ## build the lab's control plane if it is not built yet
-	@$(GO) run ./cmd/ecideck-lab build
+	@$(GO) run -trimpath ./cmd/ecideck-lab build
 
 .PHONY: test
 test: controlplane ## run all tests, the lab's too
@@ -38,7 +38,7 @@ test: controlplane ## run all tests, the lab's too
 
 .PHONY: e2e
 e2e: controlplane ## run only the tests that start labs
-	$(GO) test $(RACE) -trimpath -count=1 -p 1 -parallel 8 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
+	$(GO) test $(RACE) -trimpath -count=1 -parallel 8 -timeout 30m ./cmd/ecideck ./cmd/ecideck-lab
 
 SOAK ?= 10m
 SEED ?= 0

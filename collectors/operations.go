@@ -37,7 +37,7 @@ func Operations(client kubernetes.Interface, audit migrate.AuditDir, scope Scope
 		note, err := roam.each(ctx, func(namespace string) error {
 			all, err := migrate.Load(ctx, client, audit, namespace)
 			for _, o := range all {
-				part.Items = append(part.Items, operationRecord(ctx, client, o))
+				part.Items = append(part.Items, operationRecord(ctx, client, o, all))
 				part.Events = append(part.Events, operationEvents(o, time.Now())...)
 			}
 			if err != nil && len(all) > 0 && !apierrors.IsForbidden(err) {
@@ -62,18 +62,12 @@ func Operations(client kubernetes.Interface, audit migrate.AuditDir, scope Scope
 	})
 }
 
-func operationRecord(ctx context.Context, client kubernetes.Interface, o *migrate.Operation) *fleet.Operation {
+func operationRecord(ctx context.Context, client kubernetes.Interface, o *migrate.Operation, all []*migrate.Operation) *fleet.Operation {
 	states := o.Count()
 	r := &fleet.Operation{
-		ID: o.ID, Kind: "migrate", Target: strings.Join(o.Plan.Targets, ", "), To: string(o.Plan.To), Namespace: o.Plan.Home,
+		ID: o.ID, Kind: o.Kind(), Target: o.Subject(all), To: string(o.Plan.To), Namespace: o.Plan.Home,
 		State: string(o.State), Message: o.Reason, Done: states[migrate.Done], Failed: states[migrate.Failed], Total: o.Plan.Moves(),
 		By: o.By, Runner: o.Runner, Undoes: o.Undoes, Began: o.Began, Ended: o.Ended, Local: o.Local,
-	}
-	switch {
-	case o.Undoes != "":
-		r.Kind = "undo"
-	case o.Plan.Drain != nil:
-		r.Kind = "drain"
 	}
 	later := func(steps []migrate.Step) {
 		for i := range steps {

@@ -123,6 +123,9 @@ func startWhole(t *testing.T, a *account, custom dynamic.Interface, measured *me
 		g.CPU, g.Memory, g.ZoneID, g.VSwitchID, g.Created = 2, 4, "cn-hangzhou-h", "vsw-h", time.Now()
 	}
 	b.kube = newAPI()
+	for _, kind := range [][2]string{{"keda.sh/v1alpha1", "scaledobjects"}, {"autoscaling.alibabacloud.com/v1beta1", "cronhorizontalpodautoscalers"}, {"scheduling.alibabacloud.com/v1alpha1", "resourcepolicies"}} {
+		b.kube.Resources = append(b.kube.Resources, &metav1.APIResourceList{GroupVersion: kind[0], APIResources: []metav1.APIResource{{Name: kind[1]}}})
+	}
 	if change != nil {
 		change(b)
 	}

@@ -616,7 +616,11 @@ func TestTheKubeletPortTurnsAwayWhoHasNoRight(t *testing.T) {
 		token string
 		want  int
 	}{{"", http.StatusUnauthorized}, {"unknown", http.StatusUnauthorized}, {"guest", http.StatusForbidden}, {"admin", http.StatusNotFound}} {
-		for _, path := range []string{"/containerLogs/default/web/main", "/exec/default/web/main?command=ls&output=1"} {
+		paths := []string{"/containerLogs/default/web/main", "/exec/default/web/main?command=ls&output=1"}
+		if c.token != "admin" {
+			paths = append(paths, "/attach/default/web/main?output=1", "/portForward/default/web", "/pods", "/runningpods/", "/stats/summary", "/metrics/resource")
+		}
+		for _, path := range paths {
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 			if c.token != "" {
 				request.Header.Set("Authorization", "Bearer "+c.token)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -101,8 +102,8 @@ func checkVariable(name, value, field string) error {
 	switch {
 	case len(name) > maxVariableKey || !variableKey.MatchString(name):
 		return &Refusal{Field: field + ".env", Reason: fmt.Sprintf("ECI does not take the variable name %q (letters, digits and _, at most %d)", name, maxVariableKey), Remedy: "rename it"}
-	case len(value) > maxVariableValue:
-		return &Refusal{Field: field + ".env", Reason: fmt.Sprintf("the value of %s has %d characters, and ECI takes %d", name, len(value), maxVariableValue),
+	case utf8.RuneCountInString(value) > maxVariableValue:
+		return &Refusal{Field: field + ".env", Reason: fmt.Sprintf("the value of %s has %d characters, and ECI takes %d", name, utf8.RuneCountInString(value), maxVariableValue),
 			Remedy: "put it into a file: mount the ConfigMap or Secret"}
 	}
 	return nil

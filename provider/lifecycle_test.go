@@ -353,6 +353,7 @@ func TestPodsThatCannotRunSayWhyAndCauseNoStorm(t *testing.T) {
 		{"a job's pod fails", []func(*corev1.Pod){hostNetwork, ownedBy("Job")}, corev1.PodFailed},
 		{"a daemon set's pod fails", []func(*corev1.Pod){ownedBy("DaemonSet")}, corev1.PodFailed},
 		{"a replica set's pod waits", []func(*corev1.Pod){hostNetwork, ownedBy("ReplicaSet")}, corev1.PodPending},
+		{"a pod of a controller that we do not know waits", []func(*corev1.Pod){hostNetwork, ownedBy("CloneSet")}, corev1.PodPending},
 		{"a stateful set's pod waits", []func(*corev1.Pod){hostNetwork, ownedBy("StatefulSet")}, corev1.PodPending},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -365,6 +366,12 @@ func TestPodsThatCannotRunSayWhyAndCauseNoStorm(t *testing.T) {
 				}
 				if r := condition(&got, corev1.PodReady); r == nil || r.Status != corev1.ConditionFalse {
 					t.Errorf("conditions %+v", got.Conditions)
+				}
+				if c.phase == corev1.PodPending {
+					w := got.ContainerStatuses[0].State.Waiting
+					if r := condition(&got, corev1.PodReady); w == nil || w.Reason != ReasonNotSupported || w.Message != got.Message || r.Reason != ReasonNotSupported {
+						t.Errorf("containers %+v, conditions %+v", got.ContainerStatuses, got.Conditions)
+					}
 				}
 				if n := b.events.count(ReasonNotSupported); n != 1 || b.cloud.Calls("CreateContainerGroup") != 0 {
 					t.Errorf("%d events, %d creates", n, b.cloud.Calls("CreateContainerGroup"))

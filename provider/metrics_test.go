@@ -144,3 +144,33 @@ func TestAnECSTypeIsPricedAsOneAndASizeIsNot(t *testing.T) {
 		}
 	}
 }
+
+func TestMetricsCountPodsByStateAndCallsByCode(t *testing.T) {
+	inBed(t, func(b *bed) {
+		m := measuredNode(b)
+		expect := func(name, pair string, want float64) {
+			t.Helper()
+			if got, ok := value(t, m, name, pair); !ok || got != want {
+				t.Errorf("%s of %s: %v, %v; want %v", name, pair, got, ok, want)
+			}
+		}
+		b.untilReady(b.create(healthyPod("web")))
+		b.create(healthyPod("refused", func(p *corev1.Pod) { p.Spec.HostNetwork = true }))
+		clear := b.fault(ecitest.Fault{Kind: ecitest.FaultNoStock})
+		failed := b.create(healthyPod("failed", annotated("fail-strategy", "fail-fast")))
+		b.until("failed", time.Minute, func() bool { return b.get(failed).Status.Phase == corev1.PodFailed })
+		clear()
+		for state, want := range map[string]float64{stateRunning: 1, stateRefused: 1, stateEnded: 1, stateCreating: 0, stateStarting: 0, stateDeleting: 0} {
+			expect("ecideck_pods", "state="+state, want)
+		}
+		expect("ecideck_leading", "", 1)
+		expect("ecideck_cloud_healthy", "", 1)
+		defer b.fault(ecitest.Fault{Kind: ecitest.FaultError500})()
+		b.until("the outage shows", 10*time.Minute, func() bool { n, _ := value(t, m, "ecideck_cloud_healthy", ""); return n == 0 })
+		m.Observe("DescribeSomething", "", time.Second)
+		m.Observe("DescribeSomething", "Forbidden.RAM", time.Second)
+		expect("ecideck_cloud_calls_total", "code=Forbidden.RAM", 1)
+		expect("ecideck_cloud_calls_total", "action=DescribeSomething", 2)
+		expect("ecideck_cloud_call_seconds", "action=DescribeSomething", 2)
+	})
+}

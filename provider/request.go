@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/node/util/sysctl"
 
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/placement"
@@ -168,7 +169,8 @@ func (b *builder) containers(req *eci.CreateRequest) error {
 	return nil
 }
 
-// sysctls sets the kernel parameters that ECI calls safe and unsafe, each in its place.
+// sysctls sets the kernel parameters that ECI calls safe and unsafe, each in its place and
+// with dots between its words: Kubernetes takes slashes as well.
 func (b *builder) sysctls(req *eci.CreateRequest) {
 	if b.pod.Spec.SecurityContext == nil {
 		return
@@ -177,7 +179,7 @@ func (b *builder) sysctls(req *eci.CreateRequest) {
 		if *context == nil {
 			*context = &eci.GroupSecurityContext{}
 		}
-		(*context).Sysctl = append((*context).Sysctl, eci.Sysctl{Name: s.Name, Value: s.Value})
+		(*context).Sysctl = append((*context).Sysctl, eci.Sysctl{Name: sysctl.NormalizeName(s.Name), Value: s.Value})
 	}
 	for _, s := range b.pod.Spec.SecurityContext.Sysctls {
 		if placement.IsSafeSysctl(s.Name) {

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +37,11 @@ func (f *files) add(path string, content []byte, mode *int32) error {
 	if len(content) > maxFileBytes {
 		return &Refusal{Field: f.field, Reason: fmt.Sprintf("the file %s has %d bytes, and ECI takes %d a file", path, len(content), maxFileBytes), Remedy: "split it, or put it on an NFS volume"}
 	}
+	// A later source of a projected volume wins, as on a real node.
+	at := slices.IndexFunc(f.list, func(file eci.ConfigFile) bool { return file.Path == path })
+	if at >= 0 {
+		*f.bytes -= base64.StdEncoding.DecodedLen(len(f.list[at].Content)) - strings.Count(f.list[at].Content, "=")
+	}
 	if *f.bytes += len(content); *f.bytes > maxFilesBytes {
 		return &Refusal{Field: f.field, Reason: fmt.Sprintf("with the file %s the pod's config files have %d bytes, and ECI takes %d a pod", path, *f.bytes, maxFilesBytes),
 			Remedy: "select the keys that the pod needs with items, or use an NFS volume"}
@@ -44,12 +50,9 @@ func (f *files) add(path string, content []byte, mode *int32) error {
 	if mode != nil {
 		file.Mode = octal(*mode | f.wide)
 	}
-	// A later source of a projected volume wins, as on a real node.
-	for i := range f.list {
-		if f.list[i].Path == path {
-			f.list[i] = file
-			return nil
-		}
+	if at >= 0 {
+		f.list[at] = file
+		return nil
 	}
 	f.list = append(f.list, file)
 	if len(f.list) > maxPaths {

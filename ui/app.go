@@ -37,14 +37,17 @@ type Logs = view.Logs
 // An Adviser knows more of an object than a snapshot does, for the key w.
 type Adviser = view.Adviser
 
-// An Operator changes the cluster for the console; see view.Operator. An Order is what a
-// person asks it for, a Plan what would happen then, a Progress how far that has come.
-type (
-	Operator = view.Operator
-	Order    = view.Order
-	Plan     = view.Plan
-	Progress = view.Progress
-)
+// An Operator changes the cluster for the console; see view.Operator.
+type Operator = view.Operator
+
+// An Order is what a person asks an Operator for.
+type Order = view.Order
+
+// A Plan is what would happen if an Order were run.
+type Plan = view.Plan
+
+// A Progress is how far an operation has come.
+type Progress = view.Progress
 
 // Options are what the console needs to run.
 type Options struct {

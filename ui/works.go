@@ -145,10 +145,10 @@ func (c *console) tellStep(w *work, id string, s view.Step) {
 	if id != "" {
 		text = "op " + id + ": " + text
 	}
-	if s.Command != "" {
-		text += "  = " + s.Command
-	}
 	c.say(text, false)
+	if s.Command != "" {
+		c.say("= "+s.Command, false)
+	}
 }
 
 // ended says how a work ended. What went wrong stays until it is read.
@@ -168,16 +168,12 @@ func (c *console) ended(w *work, err error) {
 		c.say(text, false)
 		c.Notice(text)
 	default:
-		c.say(name+": done"+equivalents(w.plan.Commands), false)
+		c.say(name+": done", false)
+		for _, command := range w.plan.Commands {
+			c.say("= "+command, false)
+		}
 		c.Notice(name + ": done")
 	}
-}
-
-func equivalents(commands []string) string {
-	if len(commands) == 0 {
-		return ""
-	}
-	return "  = " + strings.Join(commands, "; ")
 }
 
 // busy names what runs in this console; "": nothing.

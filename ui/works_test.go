@@ -210,6 +210,8 @@ func TestKeysOrderWhatTheySay(t *testing.T) {
 		{"m on a pod of a real node goes to ECI", []string{"/", "=search 77tqn", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("search-5c4b9d7f88-77tqn")}}},
 		{"m on a pod of ECI goes home", []string{"/", "=x2k4q", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
 		{"Tab turns the direction", []string{"/", "=x2k4q", "Enter", "m", "Tab"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
+		{"m on a pod that the cloud takes goes to another group", []string{"/", "=ledger-2", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "anew", Targets: []fleet.Ref{{Kind: "Pod", Namespace: "pay", Name: "ledger-2", UID: "uid-pay-ledger-2"}}}},
+		{"Tab brings it home", []string{"/", "=ledger-2", "Enter", "m", "Tab"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{{Kind: "Pod", Namespace: "pay", Name: "ledger-2", UID: "uid-pay-ledger-2"}}}},
 		{"m on marked pods takes all", []string{"/", "=search", "Enter", "Space", "Space", "m"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("search-5c4b9d7f88-77tqn"), pod("search-5c4b9d7f88-wq8rr")}}},
 		{"m on a group means its pod", []string{"3", "/", "=bp1a000002", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
 		{"m on a workload", []string{"5", "/", "=search", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "search", UID: "uid-shop-search"}}}},
@@ -237,13 +239,16 @@ func TestKeysOrderWhatTheySay(t *testing.T) {
 					if text, typed := strings.CutPrefix(k, "="); typed {
 						d.Type(text)
 					} else {
+						if k == "Tab" { // the plan before has come
+							d.Miss("planning…")
+						}
 						d.Press(k)
 					}
 				}
 				if readOnly {
 					d.See("Read-only")
 				} else {
-					d.See("Enter")
+					d.See("Esc leaves it")
 					d.Miss("planning…")
 				}
 				orders, _ := c.asked()

@@ -15,6 +15,7 @@ import (
 	"github.com/gdamore/tcell/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"k8s.io/client-go/rest"
 )
 
 // consoleOptions are the flags of the console alone.
@@ -57,10 +58,22 @@ func runConsole(ctx context.Context, o *options, c consoleOptions) error {
 
 // showConsole runs the collectors and the console on a screen; nil is the terminal.
 func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell.Screen) error {
+	// All clients are behind the gate, so that a key that should not work can't.
+	gate := &setup.Gate{}
+	o.kube.WrapConfigFn = func(config *rest.Config) *rest.Config {
+		config.Wrap(gate.Wrap)
+		return config
+	}
 	kube, err := setup.NewKube(o.kube)
 	if err != nil {
 		return err
 	}
+	production, err := setup.Production(setup.ConfigFile(), kube.Context)
+	if err != nil {
+		return err
+	}
+	c.readOnly = c.readOnly || production
+	gate.Close(c.readOnly)
 	scope := ""
 	if kube.NamespaceGiven {
 		scope = kube.Namespace
@@ -82,8 +95,10 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	if sources.ECI != nil {
 		read.eci = sources.ECI
 	}
+	acts := &operator{kube: kube, production: production}
+	defer acts.wait(o.err)
 	return ui.Run(ctx, ui.Options{
-		Store: store, Objects: read, Logs: podLogs{kube.Client},
+		Store: store, Objects: read, Logs: podLogs{kube.Client}, Operator: acts, SetReadOnly: gate.Close, Production: production,
 		Adviser: burstAdviser{kube.Client}, View: c.view, Title: kube.Context, Namespace: scope, ASCII: c.ascii, NoColor: os.Getenv("NO_COLOR") != "", ReadOnly: c.readOnly, Screen: screen,
 	})
 }

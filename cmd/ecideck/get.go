@@ -56,6 +56,7 @@ func listings() []listing {
 		{name: "scaling", kind: "ScalingList", sources: owned, table: scalingTable},
 		{name: "events", kind: "EventList", sources: append([]string{"events", "groups", "pods", "nodes", "cluster", "operations"}, owning...), table: eventTable},
 		{name: "cost", kind: "CostList", sources: slices.Concat(costed, owning, []string{"bills", "history"}), whole: true, orphans: true, table: costTable},
+		{name: "operations", kind: "OperationList", sources: []string{"operations"}, whole: true, table: operationTable},
 	}
 }
 

@@ -202,7 +202,9 @@ func TestNames(t *testing.T) {
 		{scalingItem{}, `{"namespace":"","workload":{"kind":"","name":""},"desired":null,"ready":0,` + scaling + `}`},
 		{eventItem{}, `{"last":"0001-01-01T00:00:00Z","first":null,"count":0,"objects":0,"source":"","type":null,"reason":null,"message":null,` +
 			`"object":{"kind":null,"namespace":null,"name":null,"uid":null},"subject":{"kind":"","name":""}}`},
-		{costRow{Costs: []sumItem{{}}, Billed: []moneyRow{{}}}, `{"key":"","kind":null,"namespace":null,"name":null,"pods":0,"costs":` + sums + `,"unpriced":0,"billed":[{"currency":"","amount":0}]}`},
+		{costRow{Costs: []sumItem{{}}, Billed: []moneyRow{{}}}, `{"key":"","kind":null,"namespace":null,"name":null,"pods":0,"costs":` + sums + `,"unpriced":0,"accruedAtLaterPrice":0,"billed":[{"currency":"","amount":0}]}`},
+		{operationRow{}, `{"id":"","kind":"","target":"","to":null,"namespace":null,"state":"","resumable":false,"message":null,"moved":0,"failed":0,"total":0,"by":null,"runner":null,` +
+			`"undoes":null,"began":null,"ended":null,"localOnly":false}`},
 		{attentionItem{}, `{"topic":"","severity":"","subject":"","text":"","remedy":null,"target":{"kind":null,"namespace":null,"name":null,"uid":null},"count":0,"since":null,"due":null,"waste":null}`},
 	} {
 		data, err := json.Marshal(c.item)

@@ -324,6 +324,8 @@ func TestTheWalkingSkeleton(t *testing.T) {
 		}
 	})
 
+	t.Run("m moves a pod to ECI and z brings it home", func(t *testing.T) { keysMoveAPodThereAndBack(t, &cluster{t, c.lab}) })
+
 	t.Run("the API server away for 20 s leaves the console standing, stale, and back by itself", func(t *testing.T) {
 		c := &cluster{t, c.lab}
 		console := openConsole(t)

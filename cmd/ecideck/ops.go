@@ -81,7 +81,7 @@ func (m *mover) listOps(ctx context.Context, kube *setup.Kube, _ []string) error
 			if alive, err := migrate.Alive(ctx, kube.Client, o); err == nil && !alive && !o.State.Ended() {
 				state += " (nobody is at work: resume or abort it)"
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\n", o.ID, state, o.Plan.To, printable(few(o.Plan.Targets)), o.Count()[migrate.Done], o.Plan.Moves(), printable(o.By), age(o.Began, now))
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\n", o.ID, state, o.Plan.To, printable(about(o, all)), o.Count()[migrate.Done], o.Plan.Moves(), printable(o.By), age(o.Began, now))
 		}
 		if err := out.Flush(); err != nil {
 			return err
@@ -91,6 +91,14 @@ func (m *mover) listOps(ctx context.Context, kube *setup.Kube, _ []string) error
 		return setup.Exit(setup.ExitPartial, failed)
 	}
 	return nil
+}
+
+// about is what an operation is about, short enough for a row.
+func about(o *migrate.Operation, all []*migrate.Operation) string {
+	if o.Undoes != "" {
+		return "undo " + o.Subject(all)
+	}
+	return few(o.Plan.Targets)
 }
 
 // find is the operation with an id, or that begins with it.

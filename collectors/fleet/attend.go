@@ -105,7 +105,7 @@ func (b *builder) attendGroups() []Attention {
 			subject = p.Pod.Namespace + "/" + p.Pod.Name
 			target = Ref{Kind: kindPod, Namespace: p.Pod.Namespace, Name: p.Pod.Name, UID: p.Pod.UID}
 		}
-		text, remedy := "ECI will restart it: "+g.Notice, "migrate it before (ecideck migrate)"
+		text, remedy := "ECI will restart it: "+g.Notice, "m migrates it before, or ecideck migrate"
 		if strings.HasPrefix(g.Notice, "SpotToBeReleased") {
 			text = "its spot group will be released"
 		}

@@ -91,13 +91,13 @@ func (b *builder) attendOperations() []Attention {
 		case o.HasEnded() && o.State == OperationFailed && b.now.Sub(firstTime(o.Ended, o.Began)) < failedFor:
 			a.Severity, a.Since = Degraded, firstTime(o.Ended, o.Began)
 			a.Text = fmt.Sprintf("it ended with pods that need a look: %s", cmp.Or(o.Message, progress))
-			a.Remedy = fmt.Sprintf("ecideck ops show %s says which", o.ID)
+			a.Remedy = fmt.Sprintf("Enter says which, or ecideck ops show %s", o.ID)
 		case o.HasEnded():
 			continue
 		case o.Resumable:
 			a.Severity = Broken
 			a.Text = fmt.Sprintf("it was cut off, %s, and nobody is at work on it", progress)
-			a.Remedy = fmt.Sprintf("ecideck ops resume %s goes on, abort %[1]s goes back", o.ID)
+			a.Remedy = fmt.Sprintf("r goes on, x goes back; or ecideck ops resume|abort %s", o.ID)
 			if o.Local {
 				a.Remedy += ", on the machine of " + cmp.Or(o.Runner, o.By)
 			}
@@ -107,7 +107,7 @@ func (b *builder) attendOperations() []Attention {
 			if o.Message != "" {
 				a.Text += "; " + o.Message
 			}
-			a.Remedy = fmt.Sprintf("%s runs it; ecideck ops abort %s takes back what can be", cmp.Or(o.By, "somebody"), o.ID)
+			a.Remedy = fmt.Sprintf("%s runs it; x takes back what can be, or ecideck ops abort %s", cmp.Or(o.By, "somebody"), o.ID)
 		}
 		out = append(out, a)
 	}
@@ -164,7 +164,7 @@ func (b *builder) attendBurst(w *Workload) (out []Attention, all bool) {
 	}
 	a := Attention{Topic: TopicBurst, Severity: Fine, Subject: subject, Target: self, Count: w.BurstPods, Since: w.BurstSince,
 		Text:   fmt.Sprintf("%s on ECI by bursting for longer than a day", plural(w.BurstPods, "pod")),
-		Remedy: "ecideck migrate --to ecs brings them home, where real nodes have room"}
+		Remedy: "m, or ecideck migrate --to ecs, brings them home, where real nodes have room"}
 	if main := b.s.Currency(); cost.Rate(main).MicrosPerHour > 0 {
 		a.Text += ", for " + cost.String()
 		node := cost.Rate(main).MicrosPerHour - cost.OverECS(main).MicrosPerHour

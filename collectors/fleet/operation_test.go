@@ -29,7 +29,7 @@ func TestOperationsThatNeedAPerson(t *testing.T) {
 		remedy   string
 	}{
 		{"one that runs is said", func(*Operation) {}, Fine, "running: 3 of 12 pods moved", "ann runs it"},
-		{"one that nobody is at work on", func(o *Operation) { o.Resumable = true }, Broken, "cut off, 3 of 12 pods moved, and nobody is at work", "ecideck ops resume 1123-1"},
+		{"one that nobody is at work on", func(o *Operation) { o.Resumable = true }, Broken, "cut off, 3 of 12 pods moved, and nobody is at work", "r goes on, x goes back; or ecideck ops resume|abort 1123-1"},
 		{"one whose journal is on one machine", func(o *Operation) { o.Resumable, o.Local, o.Runner = true, true, "ann@bastion" }, Broken, "cut off", "on the machine of ann@bastion"},
 		{"one that failed today", func(o *Operation) {
 			o.State, o.Ended, o.Message = "failed", noon.Add(-time.Minute), "11 moved, 1 need a look"

@@ -355,7 +355,7 @@ var predicate = regexp.MustCompile(`(\d+) ([^,.]+)`)
 // cpu, 3 node(s) were unschedulable. preemption: …", by predicate. Taints are last: those of
 // virtual nodes are meant for pods that may not go there.
 func unschedulable(message string, since time.Time) block {
-	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (ecideck migrate)"}
+	b := block{layer: LayerSchedule, word: "no node fits", since: since, reason: "no node fits: " + message, remedy: "add nodes, or let it run on ECI (m, or ecideck migrate)"}
 	head, list, ok := strings.Cut(message, " nodes are available: ")
 	if !ok {
 		return b
@@ -395,13 +395,13 @@ func unschedulable(message string, since time.Time) block {
 	b.reason = fmt.Sprintf("no node fits (%s nodes: %s)", nodes, strings.Join(parts, ", "))
 	most := all[0].why
 	for _, p := range []struct{ found, word, remedy string }{
-		{"insufficient", most, "add nodes, let it run on ECI (ecideck migrate), or ask for less"},
+		{"insufficient", most, "add nodes, let it run on ECI (m, or ecideck migrate), or ask for less"},
 		{"taint", "taint", "it tolerates none of the nodes: a toleration of virtual-kubelet.io/provider lets it run on ECI"},
 		{"affinity", "affinity", "no node has what its node selector or affinity asks for"},
 		{"topology spread", "spread", "its topology spread allows no node"},
 		{"volume", "volume", "its volume can't be used in the nodes' zones"},
-		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (ecideck migrate)"},
-		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (ecideck migrate)"},
+		{"unschedulable", "cordoned", "uncordon a node, or let it run on ECI (m, or ecideck migrate)"},
+		{"too many pods", most, "the nodes have as many pods as they may: add nodes, or let it run on ECI (m, or ecideck migrate)"},
 	} {
 		if strings.Contains(most, p.found) {
 			b.word, b.remedy = p.word, p.remedy

@@ -302,6 +302,30 @@ type Operation struct {
 	Plan   Plan      `json:"plan"`
 }
 
+// Subject is what the operation is about, in words: its targets, or where it takes another of
+// all back, that one.
+func (o *Operation) Subject(all []*Operation) string {
+	if o.Undoes != "" {
+		for _, other := range all {
+			if other.ID == o.Undoes && other.Began.Before(o.Began) {
+				return other.Kind() + " " + other.Subject(all)
+			}
+		}
+	}
+	return strings.Join(o.Plan.Targets, ", ")
+}
+
+// Kind is migrate, drain or undo.
+func (o *Operation) Kind() string {
+	switch {
+	case o.Undoes != "":
+		return "undo"
+	case o.Plan.Drain != nil:
+		return "drain"
+	}
+	return "migrate"
+}
+
 // name gives the admission policies of an operation their names.
 func (o *Operation) name() {
 	for i := range o.Plan.Items {

@@ -28,6 +28,12 @@ func containerRows(prefix string, init bool) []row {
 	yes := when(func(b bool) bool { return b })
 	words := when(func(list []string) bool { return len(list) > maxCommand })
 	sc := p + "securityContext."
+	privileged := runs(sc+"privileged", "SecurityContextPrivileged")
+	if init {
+		privileged = privileged.except("true of an init container", func(a at) (string, string, bool) {
+			return "", "", a.init && a.value == true
+		}, Refuses, "ECI has no parameter for a privileged init container", own)
+	}
 	rows := []row{
 		runs(p+"name", "Name"),
 		runs(p+"image", "Image").except("over 255 characters", when(func(s string) bool { return len(s) > maxImage }), Refuses,
@@ -78,9 +84,7 @@ func containerRows(prefix string, init bool) []row {
 		runs(sc+"capabilities.add", "SecurityContext.Capability.Add").except("not among "+strings.Join(capabilities(), ", "), forbiddenCapability, Refuses,
 			"ECI does not grant the capability %s", own),
 		warns(sc+"capabilities.drop", "SecurityContextIgnored", isolated),
-		runs(sc+"privileged", "SecurityContextPrivileged").except("true of an init container", func(a at) (string, string, bool) {
-			return "", "", a.init && a.value == true
-		}, Refuses, "ECI has no parameter for a privileged init container", own).except("true", yes, Warns, "PrivilegedInBeta",
+		privileged.except("true", yes, Warns, "PrivilegedInBeta",
 			"privileged containers are a beta of ECI: an account that is not in it gets a refusal, or a container without the privileges"),
 		runs(sc+"runAsUser", "SecurityContext.RunAsUser"), runs(sc+"readOnlyRootFilesystem", "SecurityContext.ReadOnlyRootFilesystem"),
 		runs(sc+"allowPrivilegeEscalation", "true, as without it").except("false", when(func(b bool) bool { return !b }), Warns, "SecurityContextIgnored", isolated),

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/node/util/sysctl"
 )
 
 func podRows() []row {
@@ -107,7 +108,7 @@ func Hostname(pod *corev1.Pod, domain string) string {
 // settable tells that a pod may set a kernel parameter on ECI.
 // https://help.aliyun.com/zh/eci/user-guide/configure-a-security-context-for-a-pod-or-container
 func settable(name string) bool {
-	name = strings.ReplaceAll(name, "/", ".")
+	name = sysctl.NormalizeName(name)
 	if name == "net.ipv4.tcp_syncookies" {
 		return false
 	}
@@ -123,7 +124,7 @@ func settable(name string) bool {
 // set besides goes into HostSecurityContext.Sysctl.
 // https://help.aliyun.com/zh/eci/user-guide/configure-a-security-context-for-an-elastic-container-instance-or-a-container
 func IsSafeSysctl(name string) bool {
-	switch strings.ReplaceAll(name, "/", ".") {
+	switch sysctl.NormalizeName(name) {
 	case "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start":
 		return true
 	}

@@ -40,11 +40,12 @@ const (
 )
 
 // Where pods go. ToECS is to real nodes, whoever's they are; ToAny is where the scheduler
-// likes.
+// likes; ToAnew is to another group of ECI, before the cloud takes the one that they have.
 const (
-	ToECI = "eci"
-	ToECS = "ecs"
-	ToAny = "away"
+	ToECI  = "eci"
+	ToECS  = "ecs"
+	ToAny  = "away"
+	ToAnew = "anew"
 )
 
 // An Order is what a person asks for, before it is planned.

@@ -47,7 +47,7 @@ func counted(name string, s keymap.Selection) string {
 func (l *list[T]) migrate() keymap.Action {
 	return keymap.Action{
 		Keys: []string{"m"}, Name: counted("migrate", l.Selection()), Bar: true, Danger: true,
-		Help: "Migrate the marked rows, or the one under the cursor: from real nodes to ECI, from ECI home; of a namespace the pods without a node. Shows the plan, in which Tab turns the direction.",
+		Help: "Migrate the marked rows, or the one under the cursor: from real nodes to ECI, from ECI home (before the cloud takes its group: to another one); of a namespace the pods without a node. Shows the plan, in which Tab turns the direction.",
 		Disabled: func(s keymap.Selection) string {
 			if l.env.Operator == nil {
 				return errNoOperator.Error()

@@ -181,7 +181,7 @@ func (o *Overview) resume() keymap.Action {
 		}
 		return "", "no operation is selected"
 	})[0]
-	a.Bar = o.list.Selection().Cursor.Kind == fleet.KindOperation
+	a.Bar = o.Selection().Cursor.Kind == fleet.KindOperation
 	return a
 }
 

@@ -34,6 +34,7 @@ type PlanPanel struct {
 	left   []string        // of asked, what can't be part of it, with the reason
 	body   *scroll
 	opened bool
+	taken  bool // the cloud announced that it takes the groups of all of it
 	all    bool // every check, and the commands
 	read   func()
 	stop   func() // interrupts what runs; nil: nothing does
@@ -71,7 +72,7 @@ func (p *PlanPanel) Title() string {
 	if n := len(p.asked); n == 1 {
 		what = label(p.asked[0])
 	} else if n > 1 {
-		what = fmt.Sprintf("%d %ss", n, format.Kind(p.asked[0].Kind))
+		what = fmt.Sprintf("%d %ss", n, strings.ToLower(p.asked[0].Kind))
 	}
 	return "Plan: " + string(p.order.Verb) + " " + what
 }
@@ -98,10 +99,13 @@ func (p *PlanPanel) Show(s *fleet.Snapshot) {
 	p.opened = true
 	if p.order.Operation == "" {
 		p.order.Targets, p.left = resolve(s, p.asked)
-		switch {
-		case p.order.Verb == Migrate:
+		switch p.order.Verb {
+		case Migrate:
 			p.order.To = direction(s, p.order.Targets)
-		case p.order.Verb == Drain:
+			if p.taken = announced(s, p.order.Targets); p.taken {
+				p.order.To = ToAnew
+			}
+		case Drain:
 			p.order.To = ToAny
 		}
 	}
@@ -162,16 +166,18 @@ func (p *PlanPanel) replan() {
 }
 
 // now is what is known of the plan.
-func (p *PlanPanel) now() (plan *Plan, err error, made time.Time) {
+func (p *PlanPanel) now() (plan *Plan, made time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.plan, p.err, p.made
+	return p.plan, p.made, p.err
 }
 
 // other is the direction that Tab turns to; "": there is none.
 func (p *PlanPanel) other() string {
 	switch {
-	case p.order.Verb == Migrate && p.order.To == ToECI:
+	case p.order.Verb == Migrate && p.taken && p.order.To == ToECS:
+		return ToAnew
+	case p.order.Verb == Migrate && p.order.To != ToECS:
 		return ToECS
 	case p.order.Verb == Migrate:
 		return ToECI
@@ -187,7 +193,7 @@ func (p *PlanPanel) other() string {
 
 // notReady is why the plan can't be run now; "": it can.
 func (p *PlanPanel) notReady() string {
-	plan, err, _ := p.now()
+	plan, _, err := p.now()
 	switch {
 	case p.stop != nil:
 		return "it runs already"
@@ -234,7 +240,7 @@ func (p *PlanPanel) Actions() []keymap.Action {
 
 // confirm runs the plan, after the name has been typed where it has one.
 func (p *PlanPanel) confirm() {
-	plan, _, made := p.now()
+	plan, made, _ := p.now()
 	if age := p.env.Now().Sub(made); age > planLasts {
 		p.env.Shell.Notice("the plan was " + format.Age(made, p.env.Now()) + " old: it is made again; look at it, then Enter")
 		p.replan()
@@ -280,7 +286,7 @@ func (p *PlanPanel) run(plan *Plan) {
 
 // lines are what is known of the plan, and what to press.
 func (p *PlanPanel) lines(width int) (body, foot []line) {
-	plan, err, made := p.now()
+	plan, made, err := p.now()
 	say := func(role theme.Role, indent int, format string, args ...any) {
 		body = append(body, line{role, indent, fmt.Sprintf(format, args...)})
 	}
@@ -312,9 +318,7 @@ func (p *PlanPanel) lines(width int) (body, foot []line) {
 	for _, note := range plan.Notes {
 		say(theme.Plain, 0, "%s", note)
 	}
-	for _, l := range findings(p.env.Theme, "", plan.Checks, p.all) {
-		body = append(body, l)
-	}
+	body = append(body, findings(p.env.Theme, "", plan.Checks, p.all)...)
 	body = append(body, moves(p.env.Theme, plan.Moves, width, p.all)...)
 	for _, b := range plan.Budgets {
 		say(theme.Plain, 0, "budget %s", b)
@@ -353,6 +357,8 @@ func (p *PlanPanel) foot(plan *Plan) (foot []line) {
 		turn = " · Tab to real nodes instead"
 	case ToAny:
 		turn = " · Tab to anywhere instead"
+	case ToAnew:
+		turn = " · Tab to another group of ECI instead"
 	}
 	press := line{theme.Strong, 0, "Enter runs it" + turn + " · Esc leaves it"}
 	switch {
@@ -400,9 +406,12 @@ func (c *PlanCost) sentence(to string) string {
 		}
 		parts = append(parts, text)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && to == ToAny:
+		parts = append(parts, "none on real nodes, which are paid; whether any goes to ECI the scheduler decides")
+	case len(parts) == 0:
 		parts = append(parts, "nothing known")
-	} else {
+	default:
 		parts[len(parts)-1] += " (list price)"
 	}
 	if c.Unpriced > 0 {
@@ -551,7 +560,10 @@ func moves(t *theme.Theme, all []Move, width int, every bool) (out []line) {
 	slices.SortStableFunc(found, func(a, b *finding) int { return cmp.Compare(rank(a.check.Level), rank(b.check.Level)) })
 	for _, f := range found {
 		of := few(f.of)
-		if len(f.of) == len(all) && len(all) > 1 {
+		switch {
+		case len(all) == 1:
+			of = "" // it stands right above
+		case len(f.of) == len(all):
 			of = "all"
 		}
 		out = append(out, findings(t, of, []Check{f.check}, every)...)
@@ -614,6 +626,18 @@ func resolve(s *fleet.Snapshot, objects []keymap.Object) (targets []fleet.Ref, l
 		targets = append(targets, fleet.Ref(podObject(s.Placements[at])))
 	}
 	return targets, left
+}
+
+// announced reports whether the cloud said of the groups of all targets that it takes them.
+func announced(s *fleet.Snapshot, targets []fleet.Ref) bool {
+	for _, t := range targets {
+		if t.Kind != KindPod || !slices.ContainsFunc(s.Placements, func(p *fleet.Placement) bool {
+			return p.Pod != nil && p.Pod.Namespace == t.Namespace && p.Pod.Name == t.Name && p.Place == fleet.PlaceECI && noticed(p)
+		}) {
+			return false
+		}
+	}
+	return len(targets) > 0
 }
 
 // direction is where what is selected goes if nobody says: home if all of it is on ECI, to

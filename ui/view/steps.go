@@ -116,12 +116,13 @@ func (v *Steps) reader() context.Context {
 
 // now is the newest that is known.
 func (v *Steps) now() (p *Progress, here bool, err error) {
-	if p, here := v.env.current(v.id); p != nil {
+	p, here = v.env.current(v.id)
+	if p != nil {
 		return p, here, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.read, false, v.err
+	return v.read, here, v.err
 }
 
 // current is how far an operation has come that this console runs or ran; nil: none.
@@ -173,8 +174,8 @@ func (v *Steps) lines(int) (body, foot []line) {
 		return []line{{role, 0, text}}, []line{{theme.Strong, 0, "Esc"}}
 	}
 	now := v.env.Now()
-	say := func(role theme.Role, indent int, format string, args ...any) {
-		body = append(body, line{role, indent, fmt.Sprintf(format, args...)})
+	say := func(role theme.Role, format string, args ...any) {
+		body = append(body, line{role, 0, fmt.Sprintf(format, args...)})
 	}
 	moving, failed, stays := 0, 0, 0
 	for i := range p.Items {
@@ -195,7 +196,7 @@ func (v *Steps) lines(int) (body, foot []line) {
 	if stays > 0 {
 		head += fmt.Sprintf(", %d stay", stays)
 	}
-	say(theme.Accent, 0, "%s", head)
+	say(theme.Accent, "%s", head)
 	who := fmt.Sprintf("%s began it %s ago", cmp.Or(p.By, "somebody"), format.Age(p.Began, now))
 	switch {
 	case !p.Ended.IsZero():
@@ -210,21 +211,21 @@ func (v *Steps) lines(int) (body, foot []line) {
 	if p.Undoes != "" {
 		who += "; it takes back " + p.Undoes
 	}
-	say(theme.Plain, 0, "%s", who)
+	say(theme.Plain, "%s", who)
 	if p.Reason != "" {
-		say(theme.Plain, 0, "%s", p.Reason)
+		say(theme.Plain, "%s", p.Reason)
 	}
 	if p.Waits != "" && !p.Over {
-		say(theme.Plain, 0, "now: %s", p.Waits)
+		say(theme.Plain, "now: %s", p.Waits)
 	}
 	if err != nil {
-		say(theme.Degraded, 0, "! it can't be read anew: %s", err.Error())
+		say(theme.Degraded, "! it can't be read anew: %s", err.Error())
 	}
 	if p.Problem != "" {
-		say(theme.Degraded, 0, "! %s", p.Problem)
+		say(theme.Degraded, "! %s", p.Problem)
 	}
 	if p.Local {
-		say(theme.Degraded, 0, "! its journal is on one machine only: ConfigMaps could not be written, so that nobody can go on with it elsewhere")
+		say(theme.Degraded, "! its journal is on one machine only: ConfigMaps could not be written, so that nobody can go on with it elsewhere")
 	}
 	for _, s := range p.Steps {
 		v.step(&body, s, 2)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ecideck/ecideck/provider/eci/spec"
 )
@@ -187,7 +188,7 @@ func readContainer(c *call, prefix string) (container, *refusal) {
 		if v.Key == "" || len(v.Key) > 128 {
 			return x, badRequest("InvalidParameter", "The parameter "+p+"Key must have 1 to 128 characters.")
 		}
-		if len(v.Value) > 256 {
+		if utf8.RuneCountInString(v.Value) > 256 {
 			return x, badRequest("InvalidParameter.LengthExceeded", "The parameter "+p+"Value has more than 256 characters.")
 		}
 		if v.FieldPath != "" && v.FieldPath != "status.podIP" {

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+
+	"github.com/ecideck/ecideck/cmd/internal/setup"
+	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/ui"
+	"github.com/ecideck/ecideck/ui/view"
+)
+
+// TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly plans single writes against an
+// API server that writes down what reaches it, and runs them, first behind a closed gate.
+func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T) {
+	objects := map[string]string{
+		"/api/v1/nodes/ecs-1":                                `{"kind":"Node","apiVersion":"v1","metadata":{"name":"ecs-1","uid":"uid-1","resourceVersion":"7"}}`,
+		"/api/v1/nodes/ecs-2":                                `{"kind":"Node","apiVersion":"v1","metadata":{"name":"ecs-2","uid":"uid-2","resourceVersion":"8"},"spec":{"unschedulable":true}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/web":      `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"web","namespace":"shop","uid":"uid-web","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":1}}},"status":{"replicas":4}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/stopped":  `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"stopped","namespace":"shop","uid":"uid-stopped"},"spec":{"paused":true}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/ledger":  `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"ledger","namespace":"shop","uid":"uid-ledger","resourceVersion":"3"},"spec":{"updateStrategy":{"type":"OnDelete"}},"status":{"replicas":2}}`,
+		"/apis/apps/v1/namespaces/shop/daemonsets/collector": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"collector","namespace":"shop","uid":"uid-ds","resourceVersion":"3"}}`,
+	}
+	var mu sync.Mutex
+	var writes []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method != http.MethodGet {
+			body, _ := io.ReadAll(r.Body) // what is missing is seen below
+			mu.Lock()
+			writes = append(writes, r.Method+" "+r.URL.Path+" "+string(body))
+			mu.Unlock()
+		}
+		if objects[r.URL.Path] == "" {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"there is no such thing"}`)
+			return
+		}
+		fmt.Fprint(w, objects[r.URL.Path])
+	}))
+	t.Cleanup(server.Close)
+	gate := &setup.Gate{}
+	flags := flagsFor(t, server.URL)
+	flags.WrapConfigFn = func(c *rest.Config) *rest.Config { c.Wrap(gate.Wrap); return c }
+	kube, err := setup.NewKube(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &operator{kube: kube}
+	in := func(kind, name string) fleet.Ref { return fleet.Ref{Kind: kind, Namespace: "shop", Name: name} }
+	node := func(name string) fleet.Ref { return fleet.Ref{Kind: "Node", Name: name} }
+	for _, c := range []struct {
+		name    string
+		verb    view.Verb
+		targets []fleet.Ref
+		blocked string // part of why it can't be run
+		warns   string
+		error   string
+		want    []string // parts of the only writes
+		command string
+	}{
+		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "kubectl cordon ecs-1"},
+		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "kubectl cordon ecs-1"},
+		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, ""},
+		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "kubectl uncordon ecs-2"},
+		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, ""},
+		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "kubectl rollout restart -n shop deployment/web"},
+		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, ""},
+		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "kubectl rollout restart -n shop statefulset/ledger"},
+		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "kubectl rollout restart -n shop daemonset/collector"},
+		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gate.Close(true)
+			p, err := o.Plan(t.Context(), ui.Order{Verb: c.verb, Targets: c.targets})
+			if c.error != "" {
+				if err == nil || !strings.Contains(err.Error(), c.error) {
+					t.Errorf("the error is %v, want %q", err, c.error)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(p.Blocked, c.blocked) || (p.Blocked == "") != (c.blocked == "") {
+				t.Errorf("blocked: %q, want %q", p.Blocked, c.blocked)
+			}
+			if c.warns != "" && (len(p.Moves[0].Checks) != 1 || !strings.Contains(p.Moves[0].Checks[0].Reason, c.warns)) {
+				t.Errorf("checks: %v, want %q", p.Moves[0].Checks, c.warns)
+			}
+			if strings.Join(p.Commands, "") != c.command {
+				t.Errorf("commands: %v, want %s", p.Commands, c.command)
+			}
+			if p.Blocked != "" {
+				return
+			}
+			run := func() error { return o.Run(t.Context(), p, func(*ui.Progress) {}) }
+			mu.Lock()
+			writes = nil
+			mu.Unlock()
+			if err := run(); err == nil || !strings.Contains(err.Error(), "read-only") {
+				t.Errorf("behind a closed gate: %v", err)
+			}
+			mu.Lock()
+			if len(writes) > 0 {
+				t.Errorf("behind a closed gate: %v", writes)
+			}
+			mu.Unlock()
+			gate.Close(false)
+			if err := run(); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if len(writes) != 1 || slices.ContainsFunc(c.want, func(part string) bool { return !strings.Contains(writes[0], part) }) {
+				t.Errorf("wrote %v, want %v", writes, c.want)
+			}
+		})
+	}
+}
+
+// flagsFor are the flags of a kubeconfig with one server.
+func flagsFor(t *testing.T, url string) *genericclioptions.ConfigFlags {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	config := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":%q}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`, url)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := genericclioptions.NewConfigFlags(true)
+	flags.KubeConfig = &file
+	return flags
+}
+
+// TestInProductionTheContextIsTyped holds it for what else needs Enter only.
+func TestInProductionTheContextIsTyped(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"kind":"Node","apiVersion":"v1","metadata":{"name":"ecs-1","uid":"uid-1","resourceVersion":"7"}}`)
+	}))
+	t.Cleanup(server.Close)
+	flags := flagsFor(t, server.URL)
+	kube, err := setup.NewKube(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kube.Context = "prod-hz"
+	p, err := (&operator{kube: kube, production: true}).Plan(t.Context(), ui.Order{Verb: view.Cordon, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}})
+	if err != nil || p.Confirm != "prod-hz" || !strings.Contains(p.Danger, "production") {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestLasts(t *testing.T) {
+	for seconds, want := range map[int]string{4: "4s", 60: "1m", 64: "1m4s", 600: "10m"} {
+		if got := lasts(seconds); got != want {
+			t.Errorf("%d s is %s, want %s", seconds, got, want)
+		}
+	}
+}
+
+// keysMoveAPodThereAndBack presses m, Enter, then z, Enter, and looks at the cluster.
+func keysMoveAPodThereAndBack(t *testing.T, c *cluster) {
+	file := filepath.Join(t.TempDir(), "web.yaml")
+	manifest := strings.NewReplacer("NAMESPACE", "shop", "REPLICAS", "2", "BUDGET", "0", "IMAGE", "lab/serve").Replace(webWithBudget)
+	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.mustKubectl("apply", "-f", file)
+	defer c.mustKubectl("delete", "--wait=false", "-f", file)
+	c.mustKubectl("rollout", "status", "-n", "shop", "deployment/web")
+	onECI := func() (n int) {
+		for _, pod := range c.pods("shop", "web") {
+			if node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName"); strings.HasPrefix(node, "virtual-kubelet") && pod.GetDeletionTimestamp() == nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := onECI(); n != 0 {
+		t.Fatalf("%d pods run on ECI before anything was pressed", n)
+	}
+	console := openConsole(t)
+	console.Type("/web place:ecs")
+	console.Press("Enter")
+	console.Until(20*time.Second, "shows the two pods alone", func(s string) bool { return rowsOf(s, "web-") == 2 && rowsOf(s, "checkout-") == 0 })
+	console.Type("m")
+	console.See(20*time.Second, "surge pod is Ready before it is evicted")
+	console.See(20*time.Second, "Enter runs it")
+	console.Press("Enter")
+	console.See(60*slack*time.Second, "is done: 1 moved")
+	if n := onECI(); n != 1 {
+		t.Errorf("%d pods run on ECI, want 1", n)
+	}
+	console.Type("z")
+	console.See(20*time.Second, "Undo migrate pod/web-")
+	console.See(20*time.Second, "Enter runs it")
+	console.Press("Enter")
+	console.Until(60*slack*time.Second, "shows the undo done", func(s string) bool {
+		return strings.Contains(s, "is done: 1 moved") && strings.Contains(s, "it takes back")
+	})
+	if n := onECI(); n != 0 {
+		t.Errorf("%d pods run on ECI, want none", n)
+	}
+	console.Type("!")
+	console.See(10*time.Second, "= kubectl create --raw /api/v1/namespaces/shop/pods/web-")
+}
