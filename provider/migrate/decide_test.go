@@ -103,6 +103,29 @@ func TestDecideSwap(t *testing.T) {
 		{"the replacement was Ready first", func(_ *Item, v *swapView) { faster(v) }, retarget, "", "moved in its place"},
 		{"the replacement was Ready first, and it is aborted", func(_ *Item, v *swapView) { faster(v); v.aborting = true }, remove, "", "Ready first"},
 		{"the replacement was Ready first, again and again", func(x *Item, v *swapView) { faster(v); x.Again = 3 }, remove, "", "Ready first"},
+		{"the replacement was Ready first, off the node that is drained", func(x *Item, v *swapView) {
+			faster(v)
+			x.Node, x.From, v.anywhere = "", "ecs-0", true
+		}, remove, "", "Ready first"},
+		{"then the surge pod is gone", func(x *Item, v *swapView) {
+			faster(v)
+			x.Node, x.From, v.anywhere, x.State, v.surge = "", "ecs-0", true, Removing, nil
+		}, end, Done, "web-6c-r on ecs-1"},
+		{"deleted upon the adoption, because the replacement was Ready off the node that is drained", func(x *Item, v *swapView) {
+			faster(v)
+			x.Node, x.From, v.anywhere, x.State, v.surge = "", "ecs-0", true, Adopting, nil
+		}, end, Done, "web-6c-r on ecs-1"},
+		{"the replacement was Ready first, on the node that is drained", func(x *Item, v *swapView) {
+			faster(v)
+			x.Node, x.From, v.anywhere = "", "ecs-1", true
+		}, retarget, "", "moved in its place"},
+		{"the replacement was Ready first, and where it should be", func(x *Item, v *swapView) {
+			faster(v)
+			x.Node, x.State, v.surge = "ecs-1", Adopting, nil
+		}, end, Done, "web-6c-r on ecs-1"},
+		{"removed before anything was evicted", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge = Removing, "nothing was disrupted", nil
+		}, end, Aborted, "nothing was disrupted"},
 		{"gone before the surge pod was Ready", func(_ *Item, v *swapView) { gone(v); unready(v.surge) }, remove, "", "by itself"},
 		{"a bystander would go instead of the replacement", func(x *Item, v *swapView) {
 			gone(v)

@@ -79,6 +79,7 @@ func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
 func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, error) {
 	e.mu.Lock()
 	v := swapView{aborting: e.aborting, refused: m.refused, spent: time.Since(m.since)}
+	v.anywhere = e.op.Plan.To == Anywhere
 	id := e.op.ID
 	e.mu.Unlock()
 	// Between an eviction and the adoption it is in a hurry.
@@ -104,7 +105,7 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	if v.surge != nil && x.Made.IsZero() {
 		x.Made = v.surge.CreationTimestamp.Time // the answer to its creation was lost
 	}
-	if v.surge == nil && x.State == Adopting {
+	if v.surge == nil && (x.State == Adopting || x.State == Removing) {
 		v.controlled, err = e.controlled(ctx, v.owner)
 		return v, err
 	}

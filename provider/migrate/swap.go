@@ -153,6 +153,7 @@ type action struct {
 // A swapView is what a decision about a swap rests on: what the API server said just now.
 type swapView struct {
 	aborting   bool
+	anywhere   bool               // any node will do but the one that the pod leaves
 	old        *corev1.Pod        // nil: it is gone, or another pod has its name
 	surge      *corev1.Pod        // nil: there is none
 	owner      *appsv1.ReplicaSet // nil: it is gone
@@ -246,7 +247,10 @@ func decideSwap(x *Item, v swapView) action {
 }
 
 func (v swapView) withoutSurge(x *Item) action {
+	successor := v.successor(x)
 	switch {
+	case successor != nil && !alive(v.old) && (x.State == Removing || x.State == Adopting):
+		return action{verb: end, state: Done, reason: "replaced by " + successor.Name + " on " + successor.Spec.NodeName + ", which its ReplicaSet has made itself"}
 	case x.State == Removing:
 		return action{verb: end, state: Aborted, reason: x.Reason}
 	case x.State == Adopting && !v.aborting && x.Again < mostAgain && v.replacement(x) != nil:
@@ -327,9 +331,15 @@ func (v swapView) hasty() bool {
 
 // replacement is a pod that the ReplicaSet has made because of us, and that isn't where it
 // should be; or nil.
-func (v swapView) replacement(x *Item) *corev1.Pod {
+func (v swapView) replacement(x *Item) *corev1.Pod { return v.made(x, false) }
+
+// successor is such a pod that is where it should be: nothing has to be moved any more.
+func (v swapView) successor(x *Item) *corev1.Pod { return v.made(x, true) }
+
+func (v swapView) made(x *Item, there bool) *corev1.Pod {
 	for _, p := range v.controlled {
-		if ready(p) && p.Labels[placement.LabelOperation] == "" && p.CreationTimestamp.After(x.Made) && (x.Node == "" || p.Spec.NodeName != x.Node) {
+		arrived := x.Node != "" && p.Spec.NodeName == x.Node || v.anywhere && p.Spec.NodeName != x.From
+		if ready(p) && p.Labels[placement.LabelOperation] == "" && p.CreationTimestamp.After(x.Made) && arrived == there {
 			return p
 		}
 	}
