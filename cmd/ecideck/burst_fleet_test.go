@@ -79,9 +79,11 @@ const fleetPods = 3 + 6 + 12 + 2 + 4 + 6 + 3 + 4 + 3 + 2 + 3 + 4 + 1 + 3 + 2 + 4
 
 // placements are, for each workload, how many of its pods each zone has, those of the virtual
 // node apart, once all are placed. Which of two equal nodes a pod takes is the scheduler's dice.
-func (x *tenant) placements() map[string]string {
+// during happens while they are being placed.
+func (x *tenant) placements(during func()) map[string]string {
 	x.t.Helper()
 	x.apply(bystanders())
+	during()
 	x.eventually(30*slack*time.Second, fmt.Sprintf("%d pods run", fleetPods), func() (bool, string) {
 		n, waits := 0, ""
 		for _, pod := range x.list("") {
@@ -119,10 +121,13 @@ func (x *tenant) placements() map[string]string {
 	return out
 }
 
-// harmsNobody places the bystanders without the virtual node and with it. Of the workloads that
-// leave the choice to the scheduler only where they are not is compared.
+// harmsNobody places the bystanders without the virtual node and with it, whose leader is killed
+// meanwhile. Of the workloads that leave the choice to the scheduler only where they are not is
+// compared.
 func harmsNobody(x *tenant) {
-	with := x.placements()
+	led := func() {}
+	with := x.placements(func() { led = x.killLeader() })
+	led()
 	x.clear()
 	for _, part := range []string{kubetest.Standby, kubetest.Node} {
 		if err := x.lab.Kill(part); err != nil {
@@ -130,7 +135,7 @@ func harmsNobody(x *tenant) {
 		}
 	}
 	x.do("delete", "node", x.node)
-	without := x.placements()
+	without := x.placements(func() {})
 	x.clear()
 	for _, part := range []string{kubetest.Node, kubetest.Standby} {
 		if err := x.lab.StartPart(part); err != nil {
