@@ -14,6 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 func inWorld(t *testing.T, replicas int32, test func(*testing.T, *world)) {
@@ -162,6 +164,57 @@ func TestTheFirstPodSoaksBeforeTheSecondGoes(t *testing.T) {
 			t.Errorf("the second began %s after the first ended", gap)
 		}
 	})
+}
+
+// Somebody drains the node that the surge pod is on.
+func TestASurgePodThatIsEvictedLeavesEverythingAsBefore(t *testing.T) {
+	for name, when := range map[string]func(*corev1.Pod) bool{
+		"while it starts":  func(p *corev1.Pod) bool { return !ready(p) },
+		"when it is Ready": ready,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				before := w.names()
+				o := w.plan(ToECI, before[0])
+				o.Plan.Items[0].Settle = 5 // it is Ready and not handed over for a while
+				w.watch()
+				evicted := make(chan string)
+				go func() {
+					for {
+						w.mu.Lock()
+						for _, p := range w.list() {
+							if p.Labels[placement.LabelOperation] != "" && alive(p) && p.Spec.NodeName != "" && when(p) {
+								w.kill("somebody", p)
+								w.mu.Unlock()
+								evicted <- p.Name
+								return
+							}
+						}
+						w.mu.Unlock()
+						time.Sleep(10 * time.Millisecond) // the bubble's clock
+					}
+				}()
+				got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+				if err != nil || got.State != Aborted {
+					t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				surge := <-evicted
+				time.Sleep(5 * time.Second)
+				w.kept(before)
+				if now := w.names(); !slices.Equal(now, before) {
+					t.Errorf("%v, before %v", now, before)
+				}
+				if r := got.Plan.Items[0].Reason; !strings.Contains(r, surge) || !strings.Contains(r, "nothing was disrupted") {
+					t.Errorf("reason %q", r)
+				}
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if len(w.deleted) != 1 {
+					t.Errorf("deleted were %v", w.deleted)
+				}
+			})
+		})
+	}
 }
 
 func TestASurgePodThatNeverRunsLeavesEverythingAsBefore(t *testing.T) {
