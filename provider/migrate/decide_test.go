@@ -123,6 +123,15 @@ func TestDecideSwap(t *testing.T) {
 			faster(v)
 			x.Node, x.State, v.surge = "ecs-1", Adopting, nil
 		}, end, Done, "web-6c-r on ecs-1"},
+		{"the successor was made within the surge pod's second", func(x *Item, v *swapView) {
+			faster(v)
+			v.controlled[len(v.controlled)-1].CreationTimestamp = metav1.NewTime(noon)
+			x.Node, x.From, v.anywhere, x.State, v.surge = "", "ecs-0", true, Removing, nil
+		}, end, Done, "all 3 pods are Ready"},
+		{"its ReplicaSet lacks a pod", func(x *Item, v *swapView) {
+			gone(v)
+			x.Node, x.From, v.anywhere, x.State, x.Reason, v.surge = "", "ecs-0", true, Removing, "by itself", nil
+		}, end, Aborted, "by itself"},
 		{"removed before anything was evicted", func(x *Item, v *swapView) {
 			x.State, x.Reason, v.surge = Removing, "nothing was disrupted", nil
 		}, end, Aborted, "nothing was disrupted"},

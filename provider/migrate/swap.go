@@ -251,6 +251,9 @@ func (v swapView) withoutSurge(x *Item) action {
 	switch {
 	case successor != nil && !alive(v.old) && (x.State == Removing || x.State == Adopting):
 		return action{verb: end, state: Done, reason: "replaced by " + successor.Name + " on " + successor.Spec.NodeName + ", which its ReplicaSet has made itself"}
+	case v.anywhere && !alive(v.old) && (x.State == Removing || x.State == Adopting) && v.whole():
+		// Which pod it is can't be told where it was made within the surge pod's own second.
+		return action{verb: end, state: Done, reason: fmt.Sprintf("its ReplicaSet has made its successor itself: all %d pods are Ready", replicas(v.owner))}
 	case x.State == Removing:
 		return action{verb: end, state: Aborted, reason: x.Reason}
 	case x.State == Adopting && !v.aborting && x.Again < mostAgain && v.replacement(x) != nil:
@@ -282,13 +285,7 @@ func (v swapView) critical(x *Item) action {
 	if !ready(v.surge) {
 		return action{verb: remove, reason: "the old pod is gone and the surge pod is not Ready: its ReplicaSet replaces it by itself"}
 	}
-	serving := 0
-	for _, p := range v.controlled {
-		if ready(p) {
-			serving++
-		}
-	}
-	if int32(serving) >= replicas(v.owner) {
+	if v.whole() {
 		// The surge pod serves all the same: the replacement is what is to be moved now.
 		if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
 			return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
@@ -306,6 +303,17 @@ func (v swapView) critical(x *Item) action {
 		}
 	}
 	return action{verb: adopt}
+}
+
+// whole tells that the ReplicaSet has all its pods without the surge pod, and they are Ready.
+func (v swapView) whole() bool {
+	serving := 0
+	for _, p := range v.controlled {
+		if ready(p) {
+			serving++
+		}
+	}
+	return v.owner != nil && int32(serving) >= replicas(v.owner)
 }
 
 // hasty tells that a swap is a race that a bystander could lose: one is not Ready, and pods
