@@ -99,7 +99,22 @@ subjects: [{kind: ServiceAccount, name: default, namespace: NAMESPACE}]
 	t.Logf("%s told:\n%s", who, told)
 	sent, refused := r.evictions()
 	left := onIt()
+	if who != "kubectl" && left > 0 {
+		t.Errorf("%d pods are left on the node", left)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return fmt.Sprintf("%-9s %10d  %9d  %15d  %3.0fs  %7t  %4d  %d, %d\n", who, before, sent, refused, took.Seconds(), left == 0, left, l.least["web"], l.least["search"])
+}
+
+// evictions are how many were sent, and how many of them refused.
+func (r *recorder) evictions() (sent, refused int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.changes {
+		if strings.HasSuffix(c, "/eviction") {
+			sent++
+		}
+	}
+	return sent, r.refused
 }

@@ -277,18 +277,6 @@ type recorder struct {
 // isEviction marks a request's context: an eviction that is no dry run.
 type isEviction struct{}
 
-// evictions are how many were sent, and how many of them refused.
-func (r *recorder) evictions() (sent, refused int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.changes {
-		if strings.HasSuffix(c, "/eviction") {
-			sent++
-		}
-	}
-	return sent, r.refused
-}
-
 func (x *movingTenant) recorder() *recorder {
 	x.t.Helper()
 	config := x.lab.Config()
