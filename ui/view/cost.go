@@ -309,6 +309,8 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 			return r.MicrosPerHour, write(r)
 		}
 	}
+	// Two currencies have no sum that one could have a share of.
+	shared := func() bool { return len(c.s.Cost.Currencies()) < 2 }
 	columns := []table.Column[*fleet.CostRow]{
 		{
 			Title: strings.ToUpper(string(by)), Aliases: []string{"name"}, Sort: 'N', Words: true, Middle: true, Importance: 0, Min: 14, Max: 40,
@@ -324,14 +326,15 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 			Title: "SHARE", Sort: 'S', Largest: true, Right: true, Importance: 3, Min: 5,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
 				main := c.s.Currency()
-				if _, ok := tallyNumber(r.Cost, main, 0); !ok {
+				if _, ok := tallyNumber(r.Cost, main, 0); !ok || !shared() {
 					return format.Unknown
 				}
 				return format.Percent(r.Cost.Rate(main).MicrosPerHour, c.s.Cost.Rate(main).MicrosPerHour)
 			},
 			Number: func(r *fleet.CostRow, _ time.Time) (float64, bool) {
 				main := c.s.Currency()
-				return percent(r.Cost.Rate(main).MicrosPerHour, c.s.Cost.Rate(main).MicrosPerHour)
+				share, ok := percent(r.Cost.Rate(main).MicrosPerHour, c.s.Cost.Rate(main).MicrosPerHour)
+				return share, ok && shared()
 			},
 		},
 		figure("MONTH", 'K', 2, known, func(t fleet.Tally, cur money.Currency, _ time.Time) (int64, string) {
