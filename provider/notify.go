@@ -480,11 +480,8 @@ func (p *Provider) tell(ctx context.Context, uid types.UID) error {
 			version = pod.ResourceVersion // nothing is written over a value that somebody sets meanwhile
 		}
 	}
-	if apiequality.Semantic.DeepEqual(pod.Status, status) {
-		if len(missing) == 0 {
-			return nil
-		}
-		status = pod.Status
+	if len(missing) == 0 && apiequality.Semantic.DeepEqual(pod.Status, status) {
+		return nil
 	}
 	told, err := patchStatus(ctx, p.Client.CoreV1().Pods(pod.Namespace), pod, status, missing, version)
 	switch {
