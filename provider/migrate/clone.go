@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ecideck/ecideck/provider/placement"
@@ -203,35 +202,11 @@ func (e *Engine) createClone(ctx context.Context, i int, old *corev1.Pod, o *Ope
 		return err
 	}
 	pod := cloneOf(old, &x, o.Plan.To, o.ID, virtual)
-	ref := Ref{"Pod", pod.Namespace, pod.Name, ""}
 	// The pod can't be had back from anywhere else.
 	kept := old.DeepCopy()
 	kept.ManagedFields, kept.Status = nil, corev1.PodStatus{}
 	e.change(i, func(x *Item) { x.Manifest = mustJSON(kept) })
-	if err := e.before(ctx, i, Surging, "", "create", ref); err != nil {
-		return err
-	}
-	call, cancel := context.WithTimeout(ctx, perCall)
-	made, err := e.Client.CoreV1().Pods(pod.Namespace).Create(call, pod, metav1.CreateOptions{FieldManager: Manager})
-	cancel()
-	switch {
-	case err == nil:
-		return e.after(ctx, i, nil, func(x *Item) {
-			x.Surge, x.Made = Ref{"Pod", made.Namespace, made.Name, made.UID}, made.CreationTimestamp.Time
-		})
-	case apierrors.IsAlreadyExists(err):
-		found, err := e.pod(ctx, ref)
-		if err != nil || found == nil {
-			return err
-		}
-		if found.Labels[placement.LabelOperation] == o.ID {
-			return e.after(ctx, i, nil, func(x *Item) {
-				x.Surge, x.Made = Ref{"Pod", found.Namespace, found.Name, found.UID}, found.CreationTimestamp.Time
-			})
-		}
-		return errors.Join(e.after(ctx, i, errors.New("another pod has that name"), nil), e.end(ctx, i, Aborted, "there is a pod "+found.Name+" already; nothing was disrupted"))
-	case transient(err):
-		return errors.Join(err, e.after(ctx, i, err, nil))
-	}
-	return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, "its copy was refused, nothing was disrupted: "+err.Error()))
+	return e.makePod(ctx, i, pod, "its copy", func() error {
+		return errors.Join(e.after(ctx, i, errNameTaken, nil), e.end(ctx, i, Aborted, "there is a pod "+pod.Name+" already; nothing was disrupted"))
+	})
 }

@@ -225,6 +225,16 @@ func (e *Engine) createSurge(ctx context.Context, i int, x *Item, v swapView) er
 		return err
 	}
 	pod := SurgePod(v.owner, x, o.Plan.To, o.ID, virtual)
+	return e.makePod(ctx, i, pod, "the surge pod", func() error {
+		return e.after(ctx, i, errNameTaken, func(x *Item) { x.Try++ })
+	})
+}
+
+var errNameTaken = errors.New("another pod has that name")
+
+// makePod creates the pod that takes an item's place, or finds it where the answer to an earlier
+// try was lost. taken is done where the name is another pod's; what names the pod in words.
+func (e *Engine) makePod(ctx context.Context, i int, pod *corev1.Pod, what string, taken func() error) error {
 	ref := Ref{"Pod", pod.Namespace, pod.Name, ""}
 	if err := e.before(ctx, i, Surging, "", "create", ref); err != nil {
 		return err
@@ -232,26 +242,25 @@ func (e *Engine) createSurge(ctx context.Context, i int, x *Item, v swapView) er
 	call, cancel := context.WithTimeout(ctx, perCall)
 	made, err := e.Client.CoreV1().Pods(pod.Namespace).Create(call, pod, metav1.CreateOptions{FieldManager: Manager})
 	cancel()
+	if apierrors.IsAlreadyExists(err) {
+		found, failed := e.pod(ctx, ref)
+		if failed != nil || found == nil {
+			return failed
+		}
+		if found.Labels[placement.LabelOperation] != pod.Labels[placement.LabelOperation] {
+			return taken()
+		}
+		made, err = found, nil
+	}
 	switch {
 	case err == nil:
 		return e.after(ctx, i, nil, func(x *Item) {
 			x.Surge, x.Made = Ref{"Pod", made.Namespace, made.Name, made.UID}, made.CreationTimestamp.Time
 		})
-	case apierrors.IsAlreadyExists(err):
-		found, err := e.pod(ctx, ref)
-		if err != nil || found == nil {
-			return err
-		}
-		if found.Labels[placement.LabelOperation] == o.ID {
-			return e.after(ctx, i, nil, func(x *Item) {
-				x.Surge, x.Made = Ref{"Pod", found.Namespace, found.Name, found.UID}, found.CreationTimestamp.Time
-			})
-		}
-		return e.after(ctx, i, errors.New("another pod has that name"), func(x *Item) { x.Try++ })
 	case transient(err):
 		return errors.Join(err, e.after(ctx, i, err, nil))
 	}
-	return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, "the surge pod was refused, nothing was disrupted: "+err.Error()))
+	return errors.Join(e.after(ctx, i, err, nil), e.end(ctx, i, Aborted, what+" was refused, nothing was disrupted: "+err.Error()))
 }
 
 // removePod deletes a pod of this operation.
