@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -24,13 +26,17 @@ const (
 	perCall = 30 * time.Second
 	// patience is how long the API server may be away before the operation stops where it is.
 	patience = 15 * time.Minute
-	// farewell is how long an API server may be away before it is given up to write down how an
-	// operation has ended; whoever loads it then sees that nobody is at work on it.
+	// farewell is how long an API server may be away before it is given up to begin an operation,
+	// or to write down how one has ended; whoever loads it then sees that nobody is at work on it.
 	farewell = 2 * time.Minute
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
 )
+
+// ErrEnded says that the process that was at work on an operation has brought it to its end
+// before another one could go on with it.
+var ErrEnded = errors.New("has ended meanwhile")
 
 // errInterrupted says that the process was asked to end.
 var errInterrupted = errors.New("interrupted")
@@ -99,7 +105,8 @@ func (e *Engine) Enroll(ctx context.Context, o *Operation) (*Operation, error) {
 }
 
 // Resume goes on with an operation that was loaded. With abort what is not beyond the point
-// of no return goes back.
+// of no return goes back. Where its process lives, that one is waited for, and ErrEnded tells
+// that it has done it all.
 func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operation, error) {
 	o = o.clone()
 	if o.State.Ended() {
@@ -113,10 +120,11 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 		return e.copy(), err
 	}
 	// Its process may have written since it was loaded.
-	if fresh, err := reload(ctx, e.Client, e.Audit, o); err != nil {
+	var fresh *Operation
+	if err := tenacious(ctx, farewell, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
 		return e.copy(), errors.Join(err, release(locks))
 	} else if fresh.State.Ended() {
-		return fresh, errors.Join(fmt.Errorf("operation %s has ended meanwhile: %s", o.ID, fresh.State), release(locks))
+		return fresh, errors.Join(fmt.Errorf("operation %s %w: %s", o.ID, ErrEnded, fresh.State), release(locks))
 	} else {
 		o = fresh
 	}
@@ -127,7 +135,10 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	e.op = o
 	e.mu.Unlock()
-	if e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder); err != nil {
+	if err = tenacious(ctx, farewell, e.notice, func(ctx context.Context) (err error) {
+		e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder)
+		return err
+	}); err != nil {
 		return e.copy(), errors.Join(err, release(locks))
 	}
 	return e.run(ctx, locks)
@@ -153,7 +164,7 @@ func (e *Engine) Abort() {
 // lock takes the leases of all targets, or none.
 func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 	var locks []*lock
-	finished := func(id string) bool {
+	fateOf := func(ctx context.Context, id string) (fate, error) {
 		var err error
 		// Who may read one namespace only still finds most.
 		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
@@ -161,15 +172,18 @@ func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 			all, err = Load(ctx, e.Client, e.Audit, namespace)
 			for _, o := range all {
 				if o.ID == id {
-					return o.State.Ended()
+					return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
 				}
 			}
 		}
-		return err == nil // its journal is gone: nobody can go on with it
+		if apierrors.IsForbidden(err) { // where its journal is can't be seen
+			return unended, nil
+		}
+		return unknown, err
 	}
 	for _, target := range e.op.Plan.Locks {
 		l := &lock{client: e.Client, target: target, holder: e.Holder, op: e.op.ID}
-		if err := l.take(ctx, finished, e.notice); err != nil {
+		if err := l.take(ctx, fateOf, e.notice); err != nil {
 			return nil, errors.Join(err, release(locks))
 		}
 		locks = append(locks, l)
@@ -243,6 +257,35 @@ func again(ctx context.Context, call func(context.Context) error) error {
 			return err
 		}
 	}
+}
+
+// tenacious makes a call until the API server answers, or has not for so long, or the context
+// ends; then it gives the last error. The call has to bear being made again where it was
+// carried out and its answer was lost.
+func tenacious(ctx context.Context, long time.Duration, notice func(string), call func(context.Context) error) error {
+	trouble := time.Time{}
+	for {
+		err := call(ctx)
+		if err == nil || !Away(err) || ctx.Err() != nil {
+			return err
+		}
+		if trouble.IsZero() {
+			trouble = time.Now()
+			notice("the API server does not answer; trying for up to " + long.String())
+		}
+		if time.Since(trouble) > long || sleep(ctx, glance) != nil {
+			return err
+		}
+	}
+}
+
+// Away tells that an error is an API server's that was not reached, or could not answer.
+func Away(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Code >= 500 || apierrors.IsTooManyRequests(err)
+	}
+	return errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // keep renews the leases and listens for an abort from elsewhere.

@@ -312,7 +312,7 @@ func TestEveryStrategySurvivesAnAPIServerThatIsRestarted(t *testing.T) {
 	for _, y := range ways() {
 		t.Run(y.name, func(t *testing.T) {
 			t.Parallel()
-			for at := 4; at <= 12; at++ { // before that it has not begun, and says so
+			for at := 1; at <= 12; at++ {
 				synctest.Test(t, func(t *testing.T) {
 					w, o, least := y.begin(t)
 					defer func() { w.stop() }()
