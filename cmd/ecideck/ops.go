@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -182,18 +181,19 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 		}
 	}
 	if alive && abort {
-		return m.askAbort(ctx, client, kube, o)
+		return m.askAbort(ctx, client, o)
 	}
 	if !m.wait {
 		return m.leave(o, map[bool]string{true: "abort", false: "resume"}[abort])
 	}
-	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+	return m.engine(ctx, client, abort, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 		return e.Resume(ctx, o, abort)
 	})
 }
 
-// askAbort leaves the abort to the process that is at work, and waits for it.
-func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube *setup.Kube, o *migrate.Operation) error {
+// askAbort leaves the abort to the process that is at work, and waits for it, or for its lease
+// to run out: then it is done here.
+func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, o *migrate.Operation) error {
 	if o.Local {
 		return fmt.Errorf("operation %s is written down on its machine only, where %s is at work: interrupt it there", o.ID, o.Runner)
 	}
@@ -205,30 +205,10 @@ func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube 
 		return nil
 	}
 	fmt.Fprintf(m.err, "asked %s to abort it; waiting\n", printable(o.Runner))
-	again := time.NewTicker(2 * time.Second)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return errors.New("interrupted; the abort was asked for")
-		case <-again.C:
-		}
-		now, err := find(ctx, kube, o.ID)
-		if err != nil {
-			return err
-		}
-		if now.State.Ended() {
-			if err := m.ended(now, nil); now.State != migrate.Aborted {
-				return err
-			}
-			return nil // that is what was asked for
-		}
-		if alive, err := migrate.Alive(ctx, client, now); err == nil && !alive {
-			return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
-				return e.Resume(ctx, now, true)
-			})
-		}
-	}
+	// Whoever has the leases ends it, or is seen to be gone.
+	return m.engine(ctx, client, true, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+		return e.Resume(ctx, o, true)
+	})
 }
 
 func (m *mover) abortOp(ctx context.Context, kube *setup.Kube, args []string) error {
