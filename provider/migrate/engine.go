@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +32,8 @@ const (
 	// farewell is how long an API server may be away before it is given up to begin an operation,
 	// or to write down how one has ended; whoever loads it then sees that nobody is at work on it.
 	farewell = 2 * time.Minute
+	// warmUp is how long a refusal is not believed from an API server that may have just started.
+	warmUp = 20 * time.Second
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
@@ -121,7 +126,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	// Its process may have written since it was loaded.
 	var fresh *Operation
-	if err := tenacious(ctx, farewell, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
+	if err := Persist(ctx, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
 		return e.copy(), errors.Join(err, release(locks))
 	} else if fresh.State.Ended() {
 		return fresh, errors.Join(fmt.Errorf("operation %s %w: %s", o.ID, ErrEnded, fresh.State), release(locks))
@@ -135,7 +140,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	e.op = o
 	e.mu.Unlock()
-	if err = tenacious(ctx, farewell, e.notice, func(ctx context.Context) (err error) {
+	if err = Persist(ctx, e.notice, func(ctx context.Context) (err error) {
 		e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder)
 		return err
 	}); err != nil {
@@ -259,19 +264,30 @@ func again(ctx context.Context, call func(context.Context) error) error {
 	}
 }
 
-// tenacious makes a call until the API server answers, or has not for so long, or the context
-// ends; then it gives the last error. The call has to bear being made again where it was
-// carried out and its answer was lost.
+// Persist makes a call until the API server answers, or has not for two minutes, or the context
+// ends; then it gives the last error, which is Away. The call has to bear being made again where
+// it was carried out and its answer was lost. notice is told once that it waits.
+func Persist(ctx context.Context, notice func(string), call func(context.Context) error) error {
+	return tenacious(ctx, farewell, notice, call)
+}
+
+// tenacious is Persist with its own patience.
 func tenacious(ctx context.Context, long time.Duration, notice func(string), call func(context.Context) error) error {
-	trouble := time.Time{}
+	var trouble, seen time.Time // when it was away first and last
 	for {
 		err := call(ctx)
-		if err == nil || !Away(err) || ctx.Err() != nil {
+		again := Away(err) || starting(err) && !trouble.IsZero()
+		if err == nil || !again || ctx.Err() != nil {
 			return err
 		}
 		if trouble.IsZero() {
 			trouble = time.Now()
 			notice("the API server does not answer; trying for up to " + long.String())
+		}
+		if Away(err) {
+			seen = time.Now()
+		} else if time.Since(seen) > warmUp {
+			return err
 		}
 		if time.Since(trouble) > long || sleep(ctx, glance) != nil {
 			return err
@@ -283,9 +299,25 @@ func tenacious(ctx context.Context, long time.Duration, notice func(string), cal
 func Away(err error) bool {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
-		return status.Status().Code >= 500 || apierrors.IsTooManyRequests(err)
+		return status.Status().Code >= http.StatusInternalServerError || apierrors.IsTooManyRequests(err)
+	}
+	return unreached(err)
+}
+
+// unreached tells that no API server has seen a call, or none has answered it: its connection
+// broke, or what is before it says so.
+func unreached(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return slices.Contains([]int32{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, status.Status().Code)
 	}
 	return errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// starting tells that an error may be an API server's that has just started: before it has read
+// who may do what, everybody but the system's masters is refused. Admission refuses in other words.
+func starting(err error) bool {
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), `forbidden: User "`)
 }
 
 // keep renews the leases and listens for an abort from elsewhere.
@@ -471,7 +503,7 @@ func (e *Engine) item(ctx context.Context, i int) error {
 	}
 	m := &memory{state: e.get(i).State, since: time.Now()}
 	work := ctx
-	trouble := time.Time{} // since when the API server does not answer
+	var trouble, refused time.Time // since when the API server does not answer, or refuses everything
 	pause := glance
 	for {
 		if ctx.Err() != nil && work == ctx {
@@ -491,12 +523,17 @@ func (e *Engine) item(ctx context.Context, i int) error {
 		} else {
 			err = step(work, i, m)
 		}
+		if !starting(err) {
+			refused = time.Time{}
+		} else if refused.IsZero() {
+			refused = time.Now()
+		}
 		switch {
 		case err == nil && e.get(i).State.Ended():
 			return nil
 		case errors.Is(err, errInterrupted) || work.Err() != nil && work != ctx:
 			return context.Cause(ctx)
-		case err != nil && !transient(err):
+		case err != nil && !transient(err), !refused.IsZero() && time.Since(refused) > warmUp:
 			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, subject(e.get(i)), err)
 		case err != nil:
 			if trouble.IsZero() {
@@ -542,7 +579,7 @@ func transient(err error) bool {
 		return !errors.As(err, new(*fs.PathError)) // the local journal's disk
 	}
 	switch code := status.Status().Code; {
-	case apierrors.IsConflict(err), apierrors.IsTooManyRequests(err):
+	case apierrors.IsConflict(err), apierrors.IsTooManyRequests(err), starting(err):
 		return true
 	case code >= 400 && code < 500:
 		return false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -347,6 +349,56 @@ func TestADrainSurvivesAnAPIServerThatIsRestarted(t *testing.T) {
 			t.Logf("away at call %d", at)
 			return
 		}
+	}
+}
+
+// A plan that lacks what the API server could not be asked for would leave some where they are,
+// and move others all the same.
+func TestNothingIsPlannedWithoutTheAPIServer(t *testing.T) {
+	for what, call := range map[string][2]string{"a rehearsal": {"create", "pods"}, "rights": {"create", "selfsubjectaccessreviews"}, "budgets": {"list", "poddisruptionbudgets"}} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				api := w.api.Another()
+				w.rules(api)
+				api.PrependReactor(call[0], call[1], func(k8stesting.Action) (bool, runtime.Object, error) {
+					return true, nil, &url.Error{Op: "Post", URL: "https://api.lab", Err: io.EOF}
+				})
+				o, err := Propose(t.Context(), api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Pod", Namespace: "shop", Name: w.names()[0]}}}, time.Now())
+				if err == nil || !Away(err) {
+					t.Errorf("%v, planned: %+v", err, o)
+				}
+			})
+		})
+	}
+}
+
+// An API server that has just started refuses everybody until it has read who may do what.
+func TestAnAPIServerThatStartsIsNotBelieved(t *testing.T) {
+	for _, lasts := range []time.Duration{10 * time.Second, time.Hour} {
+		t.Run(lasts.String(), func(t *testing.T) {
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				before := w.names()
+				o := w.plan(ToECI, before[0])
+				w.watch()
+				api := w.api.Another()
+				w.rules(api)
+				begin := time.Now().Add(2 * time.Second)
+				api.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+					if since := time.Since(begin); since < 0 || since > lasts {
+						return false, nil, nil
+					}
+					return true, nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "", errors.New(`User "alice" cannot get resource "pods"`))
+				})
+				got, err := (&Engine{Client: api, Holder: "a"}).Run(t.Context(), o)
+				if lasts < warmUp && (err != nil || got.State != Done) {
+					t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				if lasts > warmUp && (err == nil || got.State != Interrupted || !strings.Contains(err.Error(), "cannot get")) {
+					t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				w.kept(before, before[0])
+			})
+		})
 	}
 }
 

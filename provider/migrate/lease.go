@@ -82,7 +82,7 @@ const (
 // long as it lasts: whether it has expired is judged by our own clock alone. An API server that
 // is away is waited for, too.
 func (l *lock) take(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
-	return tenacious(ctx, farewell, waiting, func(ctx context.Context) error { return l.try(ctx, fateOf, waiting) })
+	return Persist(ctx, waiting, func(ctx context.Context) error { return l.try(ctx, fateOf, waiting) })
 }
 
 func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
@@ -145,7 +145,7 @@ func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id stri
 		if other != l.op {
 			doing = "be about to begin operation " + other + " on"
 		}
-		waiting(fmt.Sprintf("%s may %s %s: waiting up to %s to be sure", holder, doing, l.target, leaseDuration))
+		waiting(fmt.Sprintf("%s may %s %s: waiting until it ends, or has not been heard of for %s", holder, doing, l.target, leaseDuration))
 		if err := sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}

@@ -629,7 +629,9 @@ func (w *world) plan(to Destination, names ...string) *Operation {
 		w.t.Fatal(err)
 	}
 	p := Make(f, r)
-	Rehearse(w.t.Context(), w.api, f, p)
+	if err := Rehearse(w.t.Context(), w.api, f, p); err != nil {
+		w.t.Fatal(err)
+	}
 	return &Operation{ID: NewID(time.Now()), Plan: *p, By: "alice", Began: time.Now()}
 }
 
