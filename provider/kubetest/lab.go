@@ -155,7 +155,7 @@ func (l *Lab) startParts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the lab was not ready within 2 minutes"))
 	defer cancel()
 	p := l.layout
-	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
+	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(l.Scenario), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
 		p.node(l.Scenario, l.nodeAccess()),
 	} {
 		l.parts[part.name] = part
@@ -247,6 +247,21 @@ func (l *Lab) apiServerReady(ctx context.Context) error {
 	return err
 }
 
+// rightsReady asks what the controllers ask first. An API server that says it is ready may not
+// have read yet who may do what, and they end where they are refused.
+func (l *Lab) rightsReady(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", l.layout.kubeconfig(Controllers))
+	if err != nil {
+		return fmt.Errorf("reading the controllers' kubeconfig: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client of the controllers: %w", err)
+	}
+	_, err = client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
+	return err
+}
+
 func (l *Lab) cloudReady(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.Access.Scheme+"://"+l.Access.Endpoint+"/", nil)
 	if err != nil {
@@ -285,6 +300,9 @@ func (l *Lab) StartPart(name string) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("it did not answer within a minute"))
 	defer cancel()
 	if err := l.wait(ctx, "the API server", l.apiServerReady); err != nil {
+		return err
+	}
+	if err := l.wait(ctx, "the controllers' rights", l.rightsReady); err != nil {
 		return err
 	}
 	for _, name := range []string{Controllers, Scheduler, Kwok} {
