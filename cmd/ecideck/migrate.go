@@ -140,8 +140,11 @@ func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) e
 		return err
 	}
 	r.Site = site
-	op, err := migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
-	if err != nil {
+	var op *migrate.Operation
+	if err := m.persist(ctx, func(ctx context.Context) (err error) {
+		op, err = migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
+		return err
+	}); err != nil {
 		return err
 	}
 	return m.confirmed(ctx, kube, op)
