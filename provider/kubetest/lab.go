@@ -290,28 +290,33 @@ func (l *Lab) Kill(name string) error {
 // lose their leader leases in an outage and are started anew. Here they have none, and after
 // an outage of 20 s client-go's back-off would keep them blind for up to a minute more.
 func (l *Lab) StartPart(name string) error {
-	part, err := l.part(name)
+	started, err := l.part(name)
 	if err != nil {
 		return err
 	}
-	if err := part.start(l.spawn); err != nil || name != APIServer {
+	if err := started.start(l.spawn); err != nil || name != APIServer {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("it did not answer within a minute"))
 	defer cancel()
+	var clients []*part
+	for _, name := range []string{Controllers, Scheduler, Kwok} {
+		// One that ended by itself was refused by an API server that had just started.
+		client := l.parts[name]
+		if state, _, _ := client.status(); state == Stopped {
+			continue // somebody wants it away
+		}
+		client.stop(0)
+		clients = append(clients, client)
+	}
 	if err := l.wait(ctx, "the API server", l.apiServerReady); err != nil {
 		return err
 	}
 	if err := l.wait(ctx, "the controllers' rights", l.rightsReady); err != nil {
 		return err
 	}
-	for _, name := range []string{Controllers, Scheduler, Kwok} {
-		client := l.parts[name]
-		if state, _, _ := client.status(); state != Running {
-			continue // somebody wants it away
-		}
-		client.stop(0)
-		if name == Kwok {
+	for _, client := range clients {
+		if client.name == Kwok {
 			if err := l.freeNodes(ctx); err != nil {
 				return err
 			}

@@ -273,23 +273,25 @@ func Persist(ctx context.Context, notice func(string), call func(context.Context
 
 // tenacious is Persist with its own patience.
 func tenacious(ctx context.Context, long time.Duration, notice func(string), call func(context.Context) error) error {
-	var trouble, seen time.Time // when it was away first and last
+	var away, refused time.Time // since when it is
 	for {
 		err := call(ctx)
-		again := Away(err) || starting(err) && !trouble.IsZero()
-		if err == nil || !again || ctx.Err() != nil {
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case Away(err):
+			if refused = (time.Time{}); away.IsZero() {
+				away = time.Now()
+				notice("the API server does not answer; trying for up to " + long.String())
+			}
+		case starting(err):
+			if refused.IsZero() {
+				refused = time.Now()
+			}
+		default:
 			return err
 		}
-		if trouble.IsZero() {
-			trouble = time.Now()
-			notice("the API server does not answer; trying for up to " + long.String())
-		}
-		if Away(err) {
-			seen = time.Now()
-		} else if time.Since(seen) > warmUp {
-			return err
-		}
-		if time.Since(trouble) > long || sleep(ctx, glance) != nil {
+		if !away.IsZero() && time.Since(away) > long || !refused.IsZero() && time.Since(refused) > warmUp || sleep(ctx, glance) != nil {
 			return err
 		}
 	}
