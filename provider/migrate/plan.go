@@ -62,6 +62,7 @@ type Facts struct {
 	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
 	Denied      []string          // verbs that we lack
 	Unread      []string          // what could not be read, in words
+	away        error             // the API server was not reached for one of them
 }
 
 // A Space is what a namespace has around its pods.

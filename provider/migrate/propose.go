@@ -26,7 +26,9 @@ func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Int
 	}
 	p := Make(f, r)
 	if p.Blocked() == "" {
-		Rehearse(ctx, client, f, p)
+		if err := Rehearse(ctx, client, f, p); err != nil {
+			return nil, err
+		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Plan: *p}, nil
 }
@@ -38,7 +40,9 @@ func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic
 		return nil, err
 	}
 	if p.Blocked() == "" {
-		Rehearse(ctx, client, f, p)
+		if err := Rehearse(ctx, client, f, p); err != nil {
+			return nil, err
+		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Undoes: o.ID, Plan: *p}, nil
 }
