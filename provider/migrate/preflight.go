@@ -36,6 +36,7 @@ func whole(p *Plan, f *Facts, r Request) {
 		}
 		add("rights", Block, "you may not "+verb, "ask for the right, or use another context")
 	}
+	p.Checks = append(p.Checks, clockChecks(f.Skew)...)
 	if r.To == ToECI {
 		if _, why := targetNode(f, r); why != "" {
 			add("virtual-node", Block, why, "")

@@ -25,6 +25,8 @@ func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Int
 		return nil, err
 	}
 	p := Make(f, r)
+	p.Ways = Ways(f, r)
+	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
 		Rehearse(ctx, client, f, p)
 	}
@@ -37,6 +39,7 @@ func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic
 	if err != nil {
 		return nil, err
 	}
+	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
 		Rehearse(ctx, client, f, p)
 	}
