@@ -39,6 +39,7 @@ func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic
 	if err != nil {
 		return nil, err
 	}
+	p.Targets = o.Plan.Targets // what it is about for a person, not the pods that took their places
 	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
 		Rehearse(ctx, client, f, p)
