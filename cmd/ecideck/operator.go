@@ -235,7 +235,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		case abort && (x.State == migrate.Adopting || x.State == migrate.Evicting):
 			m.How, m.Why = "is brought to its end", "it may be beyond the point of no return"
 		case abort:
-			m.How, m.Why = "goes back", "it stays where it is, and what was made for it is taken away"
+			m.How, m.Why, m.From, m.To = "goes back", "it stays where it is, and what was made for it is taken away", "", ""
 		}
 		p.Moves = append(p.Moves, m)
 	}

@@ -291,9 +291,27 @@ func (p *Plan) Blocked() string {
 		}
 	}
 	if p.Moves() == 0 && p.Drain == nil && p.Open == nil {
-		return "nothing is to be moved"
+		return "nothing is to be moved" + p.staying()
 	}
 	return ""
+}
+
+// staying is why nothing moves, to be said behind that nothing does.
+func (p *Plan) staying() string {
+	var reasons []string
+	for i := range p.Items {
+		if why := p.Items[i].Why; why != "" && !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
+	}
+	switch n := len(reasons); n {
+	case 0:
+		return ": there are no pods of it"
+	case 1:
+		return ": " + reasons[0]
+	default:
+		return fmt.Sprintf(": %s (and %d more reasons)", reasons[0], n-1)
+	}
 }
 
 // An Operation is a plan that runs or has run.

@@ -280,7 +280,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		case "Job":
 			x.Checks = append(x.Checks, Check{"job", Warn, "its work since it started is lost, and counts against backoffLimit unless the Job ignores DisruptionTarget", ""})
 		}
-		x.Checks = append(x.Checks, budgetChecks(f, pod)...)
+		x.Checks = append(append(x.Checks, budgetChecks(f, pod)...), never(f, pod)...)
 		return x.judged(stay)
 	}
 	switch {

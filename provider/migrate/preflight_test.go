@@ -173,6 +173,7 @@ func TestPreflight(t *testing.T) {
 		{"budget", Warn, "can't be computed", func(f *Facts) {
 			space(f).Budgets[0].Status.Conditions = []metav1.Condition{{Type: policyv1.DisruptionAllowedCondition, Reason: policyv1.SyncFailedReason}}
 		}, ToECI},
+		{"budget", Block, "never allows an eviction", func(f *Facts) { stateful(f); space(f).Budgets[0].Status.ExpectedPods = 3 }, ToECI},
 		{"budget", Info, "asks no budget", whole, ToECI},
 		{"autoscaler", Warn, "HorizontalPodAutoscaler h scaled it 1m0s ago", func(f *Facts) {
 			space(f).HPAs = []*autoscalingv2.HorizontalPodAutoscaler{{ObjectMeta: metav1.ObjectMeta{Name: "h"}, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "web"}},
@@ -233,6 +234,9 @@ func TestPreflight(t *testing.T) {
 		{"host-port", Warn, "host port 80", func(f *Facts) { home(f); main(f).Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}} }, ToECS},
 		{"selector", Block, "every label", func(f *Facts) { service(f).Selector = map[string]string{"app": "web", "pod-template-hash": "6c"} }, ToECI},
 		{"rights", Block, "create pods/eviction", func(f *Facts) { f.Denied = []string{"create pods/eviction in namespace shop"} }, ToECI},
+		{"rights", Block, "create, delete and patch pods in namespace shop", func(f *Facts) {
+			f.Denied = []string{"create pods in namespace shop", "delete pods in namespace shop", "patch pods in namespace shop"}
+		}, ToECI},
 		{"rights", Warn, "this machine only", func(f *Facts) { f.Denied = []string{"create configmaps in namespace shop" + optional} }, ToECI},
 		{"clock", Warn, "20s behind the API server's", func(f *Facts) { f.Skew = 20 * time.Second }, ToECI},
 		{"clock", Block, "10m0s ahead of the API server's", func(f *Facts) { f.Skew = -10 * time.Minute }, ToECI},

@@ -105,7 +105,12 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		}
 		return pods, nil
 	}
-	read := func(err error) error { return fmt.Errorf("reading %s: %w", t, err) }
+	read := func(err error) error {
+		if apierrors.IsNotFound(err) {
+			return fmt.Errorf("there is no %s: it is gone, or has another name or namespace (-n): %w", t, err)
+		}
+		return fmt.Errorf("reading %s: %w", t, err)
+	}
 	by := func(uid types.UID) func(*corev1.Pod) bool {
 		return func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && c.UID == uid }
 	}

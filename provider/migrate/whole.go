@@ -265,7 +265,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 	if x.Strategy == Ordinals || x.Policy != "" && r.To == ToECI {
 		open2(&next.Spec, target)
 	}
-	x.Checks = append(x.Checks, podChecks(f, r, pod, next, target)...)
+	x.Checks = append(append(x.Checks, never(f, pod)...), podChecks(f, r, pod, next, target)...)
 	x.becomes(f, r, next, 1)
 	return x.judged(x.staying)
 }
