@@ -64,9 +64,13 @@ func Operations(client kubernetes.Interface, audit migrate.AuditDir, scope Scope
 
 func operationRecord(ctx context.Context, client kubernetes.Interface, o *migrate.Operation, all []*migrate.Operation) *fleet.Operation {
 	states := o.Count()
+	reason := o.Reason
+	if o.State == migrate.Running || o.State == migrate.Aborting {
+		reason = "" // it is of the time before somebody went on
+	}
 	r := &fleet.Operation{
 		ID: o.ID, Kind: o.Kind(), Target: o.Subject(all), To: string(o.Plan.To), Namespace: o.Plan.Home,
-		State: string(o.State), Message: o.Reason, Done: states[migrate.Done], Failed: states[migrate.Failed], Total: o.Plan.Moves(),
+		State: string(o.State), Message: reason, Done: states[migrate.Done], Failed: states[migrate.Failed], Total: o.Plan.Moves(),
 		By: o.By, Runner: o.Runner, Undoes: o.Undoes, Began: o.Began, Ended: o.Ended, Local: o.Local,
 	}
 	later := func(steps []migrate.Step) {

@@ -52,7 +52,13 @@ func (c *console) actions() []keymap.Action {
 			c.Open(view.NewMessages(c.env, c.troubles(), c.messages))
 		}},
 		{Keys: []string{"Ctrl-L"}, Name: "redraw", Help: "Paint the whole screen again.", Run: func(keymap.Selection) { c.screen.Sync() }},
-		{Keys: []string{"Ctrl-Z"}, Name: "suspend", Help: "Stop the console; the shell's fg continues it.", Run: func(keymap.Selection) { c.app.Suspend(c.suspend) }},
+		{Keys: []string{"Ctrl-Z"}, Name: "suspend", Help: "Stop the console; the shell's fg continues it. Not while it runs an operation, which would halt halfway.",
+			Disabled: func(keymap.Selection) string {
+				if what := c.busy(); what != "" {
+					return "this console runs " + what + ", which would halt halfway; q stops it in order"
+				}
+				return ""
+			}, Run: func(keymap.Selection) { c.app.Suspend(c.suspend) }},
 	}
 	actions = append(actions, c.operationActions()[1:]...)
 	for _, m := range c.mains {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,12 @@ import (
 	"github.com/ecideck/ecideck/ui/format"
 	"github.com/ecideck/ecideck/ui/keymap"
 	"github.com/ecideck/ecideck/ui/view"
+)
+
+// Why a work was stopped before its end: it is kept in the journal, for whoever goes on with it.
+var (
+	errCancelled = errors.New("somebody cancelled it in the console")
+	errLeft      = errors.New("the console that ran it was quit, or lost its terminal")
 )
 
 // A work is a plan that this console runs, or ran.
@@ -64,7 +71,9 @@ func (c *console) ReadOnly() string {
 
 // Begin implements view.Works.
 func (c *console) Begin(p *view.Plan, done func(error)) func() {
-	ctx, cancel := context.WithCancel(c.ctx)
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(c.ctx))
+	context.AfterFunc(c.ctx, func() { stop(errLeft) })
+	cancel := func() { stop(errCancelled) }
 	w := &work{plan: p, cancel: cancel, running: true, said: map[string]bool{}}
 	key := p.ID
 	if key == "" {

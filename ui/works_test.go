@@ -98,16 +98,32 @@ func (c *crew) Plan(ctx context.Context, o Order) (*Plan, error) {
 func samplePlan(p *Plan) {
 	budget := view.Check{Name: "budget", Level: view.Warns, Reason: "budget search allows 0 disruptions now: the surge pod comes first, then 1"}
 	p.ID, p.Title, p.Manner = "1123-031200-ab12", "migrate 3 pods of shop to "+strings.ToUpper(p.To), "make before break"
+	cny := func(micros int64) money.Rate { return money.PerHour(micros, money.CNY) }
+	how := "swap"
+	if p.How != "" {
+		how = p.How
+	}
 	p.Moves = []view.Move{
-		{Name: "shop/search-5c4b9d7f88-77tqn", From: "ecs-07", To: "eci-cn-hangzhou", How: "swap", Why: "a surge pod is Ready before it is evicted", Checks: []view.Check{budget,
+		{Name: "shop/search-5c4b9d7f88-77tqn", From: "ecs-07", To: "eci-cn-hangzhou", How: how, Why: "a surge pod is Ready before it is evicted", Size: "4c 8Gi billed (asked 3.5c 7Gi)",
+			Before: cny(0), After: cny(706_000), Share: cny(612_000), Checks: []view.Check{budget,
 			{Name: "spread", Level: view.Warns, Reason: "it must be spread over hosts, and ECI counts as one more", Remedy: "make the constraint ScheduleAnyway"}}},
-		{Name: "shop/search-5c4b9d7f88-wq8rr", To: "eci-cn-hangzhou", How: "place", Why: "it has no node: it is let onto ECI as it is, and nothing is disrupted",
+		{Name: "shop/search-5c4b9d7f88-wq8rr", To: "eci-cn-hangzhou", How: "place", Why: "it has no node: it is let onto ECI as it is, and nothing is disrupted", Size: "4c 8Gi billed (asked 3.5c 7Gi)", Before: cny(0), After: cny(706_000),
 			Checks: []view.Check{budget, {Name: "size", Level: view.Tells, Reason: "asked 3.5c 7Gi, billed 4c 8Gi"}}},
 		{Name: "shop/checkout-7d9f8b6c5-x2k4q", From: "eci-cn-hangzhou", Stays: true, Why: "it runs on ECI already"},
 	}
 	p.Checks = []view.Check{{Name: "stock", Level: view.Warns, Reason: "ECI lacked stock 6m ago", Remedy: "it is tried; nothing is disrupted if it lacks again"}}
 	p.Budgets = []string{"shop/search: 1 healthy, 1 needed, 0 disruptions allowed"}
-	p.Cost = &view.PlanCost{Before: []money.Rate{money.PerHour(441_072, money.CNY)}, After: []money.Rate{money.PerHour(1_147_072, money.CNY)}}
+	p.Cost = &view.PlanCost{Before: []money.Rate{cny(441_072)}, After: []money.Rate{cny(1_853_072)}, Share: []money.Rate{cny(612_000)}}
+	for _, name := range []string{"owner", "services", "size", "taints", "volumes", "quota", "rights"} {
+		p.Looked = append(p.Looked, view.Looked{Name: name, Level: view.Tells})
+	}
+	for _, name := range []string{"budget", "spread", "stock"} {
+		p.Looked = append(p.Looked, view.Looked{Name: name, Level: view.Warns})
+	}
+	p.Ways = []view.Way{{How: "restart", Text: "restart"}}
+	if p.How != "" {
+		p.Ways = []view.Way{{How: "", Text: "swap"}}
+	}
 	p.Time, p.Undo = "about 50s, the first of a workload is watched for 60s", "z, any time; x stops it where it is, nothing is lost"
 	p.Commands = []string{"kubectl -n shop get pods"}
 }
@@ -211,6 +227,8 @@ func TestKeysOrderWhatTheySay(t *testing.T) {
 		{"m on a pod of ECI goes home", []string{"/", "=x2k4q", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
 		{"Tab turns the direction", []string{"/", "=x2k4q", "Enter", "m", "Tab"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
 		{"m on a pod that the cloud takes goes to another group", []string{"/", "=ledger-2", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "anew", Targets: []fleet.Ref{{Kind: "Pod", Namespace: "pay", Name: "ledger-2", UID: "uid-pay-ledger-2"}}}},
+		{"h takes another strategy", []string{"/", "=search 77tqn", "Enter", "m", "h"}, "", Order{Verb: view.Migrate, To: "eci", How: "restart", Targets: []fleet.Ref{pod("search-5c4b9d7f88-77tqn")}}},
+		{"h again takes the first one", []string{"/", "=search 77tqn", "Enter", "m", "h", "h"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("search-5c4b9d7f88-77tqn")}}},
 		{"Tab brings it home", []string{"/", "=ledger-2", "Enter", "m", "Tab"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{{Kind: "Pod", Namespace: "pay", Name: "ledger-2", UID: "uid-pay-ledger-2"}}}},
 		{"m on marked pods takes all", []string{"/", "=search", "Enter", "Space", "Space", "m"}, "", Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("search-5c4b9d7f88-77tqn"), pod("search-5c4b9d7f88-wq8rr")}}},
 		{"m on a group means its pod", []string{"3", "/", "=bp1a000002", "Enter", "m"}, "", Order{Verb: view.Migrate, To: "ecs", Targets: []fleet.Ref{pod("checkout-7d9f8b6c5-x2k4q")}}},
@@ -239,7 +257,7 @@ func TestKeysOrderWhatTheySay(t *testing.T) {
 					if text, typed := strings.CutPrefix(k, "="); typed {
 						d.Type(text)
 					} else {
-						if k == "Tab" { // the plan before has come
+						if k == "Tab" || k == "h" { // the plan before has come
 							d.Miss("planning…")
 						}
 						d.Press(k)

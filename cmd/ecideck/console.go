@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
@@ -95,7 +97,12 @@ func showConsole(ctx context.Context, o *options, c consoleOptions, screen tcell
 	if sources.ECI != nil {
 		read.eci = sources.ECI
 	}
-	acts := &operator{kube: kube, production: production}
+	// A terminal that goes away may say so more than once, also while what runs is stopped in
+	// order below: the second time must not cut that off.
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(again)
+	acts := &operator{kube: kube, production: production, latest: store.Latest}
 	defer acts.wait(o.err)
 	return ui.Run(ctx, ui.Options{
 		Store: store, Objects: read, Logs: podLogs{kube.Client}, Operator: acts, SetReadOnly: gate.Close, Production: production,

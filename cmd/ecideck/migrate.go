@@ -26,6 +26,7 @@ import (
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/eci/spec"
 	"github.com/ecideck/ecideck/provider/migrate"
+	"github.com/ecideck/ecideck/provider/money"
 )
 
 // A mover is what migrate, drain and ops share.
@@ -139,7 +140,7 @@ func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) e
 	if err != nil {
 		return err
 	}
-	r.Site = site
+	r.Site, r.Share = site, m.nodeShares(ctx, kube)
 	var op *migrate.Operation
 	if err := m.persist(ctx, func(ctx context.Context) (err error) {
 		op, err = migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
@@ -180,6 +181,7 @@ func (m *mover) confirmed(ctx context.Context, kube *setup.Kube, op *migrate.Ope
 	p := &op.Plan
 	if m.output == "table" {
 		writePlan(m.out, p)
+		writePreflight(m.out, op)
 	}
 	if why := p.Blocked(); why != "" && !m.dryRun {
 		if m.output != "table" {
@@ -228,8 +230,12 @@ func (m *mover) ask(word string) error {
 
 // engine runs an operation, or aborts it, and shows how it goes. A cut session interrupts it in order.
 func (m *mover) engine(ctx context.Context, client kubernetes.Interface, abort bool, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	asked, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
+	// The reason is kept in the journal, for whoever goes on with it.
+	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	defer context.AfterFunc(asked, func() { end(errors.New("the process that ran it was asked to end, or lost its terminal")) })()
 	shown := map[string]migrate.State{}
 	begun, said := false, ""
 	e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
@@ -337,12 +343,14 @@ type operationItem struct {
 	Ended  *time.Time     `json:"ended"`
 	Local  bool           `json:"localOnly"`
 	Steps  []migrate.Step `json:"steps"`
+	// Preflight is what it was looked at for.
+	Preflight []migrate.Row `json:"preflight"`
 	migrate.Plan
 }
 
 func operationObject(kind string, o *migrate.Operation) operationItem {
 	x := operationItem{Kind: kind, ID: o.ID, State: o.State, Reason: o.Reason, By: o.By, Undoes: o.Undoes, Began: knownTime(o.Began), Ended: knownTime(o.Ended), Local: o.Local,
-		Steps: o.Steps, Plan: o.Plan}
+		Steps: o.Steps, Preflight: o.Checked(), Plan: o.Plan}
 	if kind == "Plan" {
 		x.State, x.Reason = migrate.Planned, o.Plan.Blocked()
 	}
@@ -358,7 +366,7 @@ func operationObject(kind string, o *migrate.Operation) operationItem {
 // writePlan shows a plan to a person.
 func writePlan(w io.Writer, p *migrate.Plan) {
 	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(out, "ID\tPOD\tFROM\tHOW\tTO\tCOST BEFORE\tAFTER\tWHY")
+	fmt.Fprintln(out, "ID\tPOD\tFROM\tHOW\tTO\tBILLED\tCOST BEFORE\tAFTER\tWHY")
 	checks := map[migrate.Check][]string{}
 	var order []migrate.Check
 	for i := range p.Items {
@@ -371,7 +379,8 @@ func writePlan(w io.Writer, p *migrate.Plan) {
 		if x.Subject().Kind != "Pod" {
 			what += fmt.Sprintf(" (%s, %d pods)", strings.ToLower(x.Subject().Kind), x.Count())
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, what, cmp.Or(x.From, "<none>"), x.Strategy, to, x.Before, x.After, printable(x.Why))
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, what, cmp.Or(x.From, "<none>"), x.Strategy, to, billed(x),
+			before(x), after(x, p.To), printable(x.Why))
 		for _, c := range x.Checks {
 			if checks[c] == nil {
 				order = append(order, c)
@@ -396,23 +405,122 @@ func writePlan(w io.Writer, p *migrate.Plan) {
 	for _, b := range p.Budgets {
 		fmt.Fprintf(w, "budget %s/%s: %d healthy, %d needed, %d disruptions allowed\n", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
 	}
-	costs := func(rates []string) string { return cmp.Or(strings.Join(rates, " and "), "nothing known") }
-	var before, after []string
-	for _, r := range p.Before {
-		before = append(before, r.String())
+	writeCost(w, p)
+}
+
+// billed is the size that ECI bills for, and what was asked for where that is another one.
+func billed(x *migrate.Item) string {
+	if x.Size == nil || x.Strategy == migrate.Stay && x.Before.MicrosPerHour == 0 {
+		return "<none>"
 	}
-	for _, r := range p.After {
-		after = append(after, r.String())
+	return strings.Replace(x.Size.String(), " billed", "", 1)
+}
+
+// before is what an item costs now: what ECI bills, or its share of its node, which is marked.
+func before(x *migrate.Item) string {
+	switch {
+	case x.Share.Known() && (x.Before.MicrosPerHour == 0 || !x.Before.Known()):
+		return x.Share.String() + " (node)"
+	case x.Share.Known():
+		return x.Before.String() + " + " + x.Share.String() + " (node)"
+	case x.NoShare != "":
+		return "unknown"
 	}
-	all := 0
+	return x.Before.String()
+}
+
+// after is what ECI bills for an item then.
+func after(x *migrate.Item, to migrate.Destination) string {
+	switch {
+	case x.Strategy == migrate.Stay:
+		return "<stays>"
+	case x.Strategy == migrate.Template:
+		return "<per run>"
+	case to == migrate.Anywhere && !x.After.Known():
+		return "<as placed>"
+	}
+	return x.After.String()
+}
+
+// writeCost says what a plan's costs come to, what they are, and what of them is not known.
+func writeCost(w io.Writer, p *migrate.Plan) {
+	unknown := map[string][]string{}
+	var order []string
+	all, shared := 0, false
 	for i := range p.Items {
-		all += p.Items[i].Count()
+		x := &p.Items[i]
+		all += x.Count()
+		shared = shared || x.Share.Known()
+		if x.NoShare != "" {
+			if unknown[x.NoShare] == nil {
+				order = append(order, x.NoShare)
+			}
+			unknown[x.NoShare] = append(unknown[x.NoShare], x.ID)
+		}
 	}
-	fmt.Fprintf(w, "%d of %d pods move, in about %s; ECI bills %s before and %s after (list price)", p.Moves(), all, time.Duration(p.ETA)*time.Second, costs(before), costs(after))
+	if shared {
+		fmt.Fprintln(w, "cost  (node): what its requests take of its node's price, which is paid for as long as the node is there")
+	}
+	for _, why := range order {
+		fmt.Fprintf(w, "cost  unknown (%s): %s\n", few(unknown[why]), printable(why))
+	}
+	sum := func(rates []money.Rate) string {
+		var parts []string
+		for _, r := range rates {
+			parts = append(parts, r.String())
+		}
+		return cmp.Or(strings.Join(parts, " and "), "nothing known")
+	}
+	fmt.Fprintf(w, "%d of %d pods move", p.Moves(), all)
+	if p.Moves() > 0 {
+		fmt.Fprintf(w, ", in about %s", time.Duration(p.ETA)*time.Second)
+	}
+	switch {
+	case p.To == migrate.Anywhere:
+		fmt.Fprintf(w, "; ECI bills %s before, and after as much more as the scheduler sends there", sum(p.Before))
+	default:
+		fmt.Fprintf(w, "; ECI bills %s before and %s after (list price)", sum(p.Before), sum(p.After))
+	}
 	if p.Unpriced > 0 {
 		fmt.Fprintf(w, ", and %d without a known price", p.Unpriced)
 	}
+	if len(p.Share) > 0 {
+		fmt.Fprintf(w, "; their nodes stay and are paid, of which %s is for what moves", sum(p.Share))
+	}
 	fmt.Fprintln(w)
+}
+
+// writePreflight says what a plan was looked at for.
+func writePreflight(w io.Writer, o *migrate.Operation) {
+	var ways []string
+	for _, way := range o.Plan.Ways {
+		text := "--how " + string(way.How) + " (" + way.String() + ")"
+		if way.How == "" {
+			text = "no --how (" + way.String() + ")"
+		} else if text == "--how "+way.String()+" ("+way.String()+")" {
+			text = "--how " + way.String()
+		}
+		ways = append(ways, text)
+	}
+	if len(ways) > 0 {
+		fmt.Fprintf(w, "other ways: %s\n", strings.Join(ways, ", "))
+	}
+	fmt.Fprintf(w, "preflight: %s\n", tally(o))
+}
+
+// tally counts what was looked at: "27 ok, 2 warn, 1 block".
+func tally(o *migrate.Operation) string {
+	n := map[migrate.Level]int{}
+	for _, row := range o.Checked() {
+		n[row.Level]++
+	}
+	text := fmt.Sprintf("%d ok", n[migrate.OK])
+	for _, level := range []migrate.Level{migrate.Warn, migrate.Block} {
+		if n[level] > 0 {
+			text += fmt.Sprintf(", %d %s", n[level], level)
+		}
+	}
+	return text
 }
 
 // few are the first of many.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 type operator struct {
 	kube       *setup.Kube
 	production bool
+	latest     func() *fleet.Snapshot // for what nodes cost; nil: nobody knows
 
 	running sync.WaitGroup
 
@@ -112,6 +114,9 @@ func (o *operator) request(order ui.Order) (migrate.Request, error) {
 	r := migrate.Request{To: migrate.Destination(order.To), Anew: order.To == view.ToAnew, Soak: migrate.DefaultSoak, Site: site, IgnoreDaemonSets: true}
 	if r.Anew {
 		r.To = migrate.ToECI
+	}
+	if r.How = migrate.Strategy(order.How); o.latest != nil {
+		r.Share = shares(o.latest)
 	}
 	for _, t := range order.Targets {
 		r.Targets = append(r.Targets, migrate.Ref{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name})
@@ -230,7 +235,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		case abort && (x.State == migrate.Adopting || x.State == migrate.Evicting):
 			m.How, m.Why = "is brought to its end", "it may be beyond the point of no return"
 		case abort:
-			m.How, m.Why = "goes back", "it stays where it is, and what was made for it is taken away"
+			m.How, m.Why, m.From, m.To = "goes back", "it stays where it is, and what was made for it is taken away", "", ""
 		}
 		p.Moves = append(p.Moves, m)
 	}
@@ -268,13 +273,30 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	plan := &op.Plan
 	p := &ui.Plan{ID: op.ID, Blocked: plan.Blocked(), Checks: checksOf(plan.Checks),
-		Cost: &view.PlanCost{Before: plan.Before, After: plan.After, Unpriced: plan.Unpriced},
+		Cost: &view.PlanCost{Before: plan.Before, After: plan.After, Unpriced: plan.Unpriced, Share: plan.Share, Unshared: plan.Unshared},
 		Undo: "z, any time; x stops it where it is, and nothing is lost"}
 	p.Danger, p.Confirm = plan.Danger()
-	swaps, breaks := false, false
+	for _, row := range op.Checked() {
+		level := view.Level(row.Level)
+		if row.Level == migrate.OK {
+			level = view.Tells
+		}
+		p.Looked = append(p.Looked, view.Looked{Name: row.Name, Level: level})
+	}
+	for _, w := range plan.Ways {
+		p.Ways = append(p.Ways, view.Way{How: string(w.How), Text: w.String()})
+	}
+	swaps, breaks, soaks := false, false, map[string]int{}
 	for i := range plan.Items {
 		x := &plan.Items[i]
-		m := view.Move{Name: itemName(x), From: x.From, To: x.Node, How: string(x.Strategy), Why: x.Why, Checks: checksOf(x.Checks), Stays: x.Strategy == migrate.Stay}
+		m := view.Move{Name: itemName(x), From: x.From, To: x.Node, How: string(x.Strategy), Why: x.Why, Checks: checksOf(x.Checks), Stays: x.Strategy == migrate.Stay,
+			Before: x.Before, After: x.After, Share: x.Share}
+		if x.NoShare != "" && !m.Stays && !slices.Contains(p.Cost.Why, x.NoShare) {
+			p.Cost.Why = append(p.Cost.Why, x.NoShare)
+		}
+		if !m.Stays {
+			m.Size = x.Size.String()
+		}
 		if m.Stays {
 			m.To = ""
 		} else if m.To == "" && plan.To == migrate.ToECS {
@@ -282,6 +304,9 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 		}
 		if n := x.Count(); n > 1 {
 			m.Name += fmt.Sprintf(" (%d pods)", n)
+		}
+		if x.Strategy == migrate.Swap {
+			soaks[x.Key()]++
 		}
 		switch {
 		case x.Strategy == migrate.Swap, x.Strategy == migrate.Rollout && x.Danger == "":
@@ -299,6 +324,9 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	case breaks:
 		p.Manner = "break before make, within the budgets"
 	}
+	if plan.Moves() == 0 && plan.Drain == nil && plan.Open == nil {
+		p.Cost, p.Undo = nil, "" // nothing happens
+	}
 	for _, b := range plan.Budgets {
 		text := fmt.Sprintf("%s/%s: %d healthy, %d needed, %d disruptions allowed", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
 		if b.Allowed == 0 && swaps {
@@ -315,7 +343,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	}
 	if plan.Moves() > 0 {
 		p.Time = "about " + lasts(plan.ETA)
-		if swaps && plan.Moves() > 1 && plan.Soak > 0 {
+		if plan.Soak > 0 && slices.ContainsFunc(slices.Collect(maps.Values(soaks)), func(n int) bool { return n > 1 }) {
 			p.Time += fmt.Sprintf(", with %s in which the first of a workload is watched", lasts(plan.Soak))
 		}
 	}
@@ -507,6 +535,9 @@ func command(order ui.Order, kube *setup.Kube) string {
 	}
 	if ns := order.Targets[0].Namespace; ns != "" && ns != kube.Namespace {
 		args = slices.Insert(args, 1, "-n", ns)
+	}
+	if order.How != "" {
+		args = append(args, "--how", order.How)
 	}
 	if order.To == view.ToAnew {
 		return "" // what the node does by itself for pods with ecideck.io/rescue: auto

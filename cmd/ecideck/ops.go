@@ -236,7 +236,7 @@ func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) err
 		if err != nil {
 			return err
 		}
-		op, err = migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site}, time.Now())
+		op, err = migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site, Share: m.nodeShares(ctx, kube)}, time.Now())
 		return err
 	}); err != nil {
 		return err

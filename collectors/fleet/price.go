@@ -298,6 +298,15 @@ func (p *pricer) share(pod *Pod, n *Node) *Quote {
 	})
 }
 
+// Share is what a request of so many thousandths of a vCPU and bytes takes of the node's price;
+// unknown where that is, and of a virtual node, which has none.
+func (n *Node) Share(milliCPU, bytes int64) money.Rate {
+	if n.Virtual {
+		return money.Rate{}
+	}
+	return part(n.Cost.Rate(), weight(milliCPU, bytes), weight(n.AllocatableCPU, n.AllocatableMemory))
+}
+
 // cost says what a placement costs, and when the same inputs will cost something else; zero:
 // never. What began in the future, by clocks that disagree, has no known beginning until then.
 func (b *builder) cost(p *Placement) (c Cost, recheck time.Time) {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -114,7 +115,9 @@ func (l *Lab) createNode(ctx context.Context, g scenario.NodeGroup, name string)
 	return nil
 }
 
-// Apply applies YAML documents as `kubectl apply --server-side` does, in their order.
+// Apply applies YAML documents as `kubectl apply --server-side` does, in their order. An owner
+// reference without a UID gets the one of its owner, which stands before it: manifests can't
+// know it, and the API server takes none.
 func (l *Lab) Apply(ctx context.Context, documents []byte) error {
 	client, err := dynamic.NewForConfig(l.config)
 	if err != nil {
@@ -137,9 +140,12 @@ func (l *Lab) Apply(ctx context.Context, documents []byte) error {
 			continue
 		}
 		kind := object.GroupVersionKind()
-		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		mapping, err := mappingOf(ctx, mapper, kind)
 		if err != nil {
 			return fmt.Errorf("finding the resource of %s: %w", kind, err)
+		}
+		if err := fillOwners(ctx, client, mapper, object); err != nil {
+			return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)
 		}
 		resources := dynamic.ResourceInterface(client.Resource(mapping.Resource))
 		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
@@ -161,6 +167,49 @@ func (l *Lab) Apply(ctx context.Context, documents []byte) error {
 			return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)
 		}
 	}
+}
+
+// mappingOf is a kind's resource. That of a definition that was made just now is waited for.
+func mappingOf(ctx context.Context, mapper meta.RESTMapper, kind schema.GroupVersionKind) (mapping *meta.RESTMapping, err error) {
+	ended := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+		if mapping, err = mapper.RESTMapping(kind.GroupKind(), kind.Version); meta.IsNoMatchError(err) {
+			meta.MaybeResetRESTMapper(mapper)
+			return false, nil
+		}
+		return true, nil
+	})
+	if err == nil {
+		err = ended
+	}
+	return mapping, err
+}
+
+// fillOwners gives owner references their UIDs.
+func fillOwners(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper, object *unstructured.Unstructured) error {
+	owners := object.GetOwnerReferences()
+	for i := range owners {
+		o := &owners[i]
+		if o.UID != "" {
+			continue
+		}
+		mapping, err := mappingOf(ctx, mapper, schema.FromAPIVersionAndKind(o.APIVersion, o.Kind))
+		if err != nil {
+			return fmt.Errorf("finding the resource of its owner %s %s: %w", o.Kind, o.Name, err)
+		}
+		resources := dynamic.ResourceInterface(client.Resource(mapping.Resource))
+		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+			resources = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
+		}
+		owner, err := resources.Get(ctx, o.Name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("reading its owner %s %s: %w", o.Kind, o.Name, err)
+		}
+		o.UID = owner.GetUID()
+	}
+	if len(owners) > 0 {
+		object.SetOwnerReferences(owners)
+	}
+	return nil
 }
 
 // nodesReady says which node isn't, the virtual one included.
@@ -236,12 +285,15 @@ func (l *Lab) writeKwokConfig() error {
 	if err != nil {
 		return fmt.Errorf("asking kwok for its stages: %w", err)
 	}
-	// Simulated pods are Ready at once, unless this annotation, which is kwok's own, says when.
-	const ready = "name: pod-ready\nspec:\n"
-	if bytes.Count(stages, []byte(ready)) != 1 {
-		return errors.New("kwok has no stage pod-ready to delay")
+	// Simulated pods are Ready at once, and those of Jobs end at once, unless these annotations,
+	// which are kwok's own, say when.
+	for _, stage := range []string{"pod-ready", "pod-complete"} {
+		head := "name: " + stage + "\nspec:\n"
+		if bytes.Count(stages, []byte(head)) != 1 {
+			return fmt.Errorf("kwok has no stage %s to delay", stage)
+		}
+		stages = bytes.Replace(stages, []byte(head), []byte(head+"  delay:\n    durationMilliseconds: 0\n    durationFrom:\n      expressionFrom: '.metadata.annotations[\""+stage+".stage.kwok.x-k8s.io/delay\"]'\n"), 1)
 	}
-	stages = bytes.Replace(stages, []byte(ready), []byte(ready+"  delay:\n    durationMilliseconds: 0\n    durationFrom:\n      expressionFrom: '.metadata.annotations[\"pod-ready.stage.kwok.x-k8s.io/delay\"]'\n"), 1)
 	if err := os.WriteFile(l.layout.path("kwok.yaml"), append(stages, own...), 0o600); err != nil {
 		return fmt.Errorf("writing kwok's configuration: %w", err)
 	}

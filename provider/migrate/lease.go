@@ -34,10 +34,16 @@ type Held struct {
 }
 
 func (h *Held) Error() string {
+	reason, remedy := h.sentence()
+	return reason + ": " + remedy
+}
+
+// sentence is what is the matter, and what helps.
+func (h *Held) sentence() (reason, remedy string) {
 	if h.Alive {
-		return fmt.Sprintf("operation %s of %s is at work on %s: see `ecideck ops show %[1]s`", h.Operation, h.By, h.Target)
+		return fmt.Sprintf("operation %s of %s is at work on %s", h.Operation, h.By, h.Target), fmt.Sprintf("see `ecideck ops show %s`, and wait until it has ended", h.Operation)
 	}
-	return fmt.Sprintf("operation %s of %s has stopped halfway on %s: first `ecideck ops resume %[1]s` or `ecideck ops abort %[1]s`", h.Operation, h.By, h.Target)
+	return fmt.Sprintf("operation %s of %s has stopped halfway on %s", h.Operation, h.By, h.Target), fmt.Sprintf("first `ecideck ops resume %[1]s` or `ecideck ops abort %[1]s`", h.Operation)
 }
 
 // A lock is the Lease of one target.

@@ -144,8 +144,13 @@ type Item struct {
 	Settle   int        `json:"settleSeconds,omitempty"`
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
+	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI
 	Before   money.Rate `json:"costBefore"` // what ECI bills for it now
-	After    money.Rate `json:"costAfter"`
+	After    money.Rate `json:"costAfter"`  // what ECI bills for it then
+	// Share is what its requests take of its real nodes' prices, which are paid for as long as
+	// the nodes are there: it is no saving. Unknown, NoShare says why.
+	Share   money.Rate `json:"costShare"`
+	NoShare string     `json:"costShareUnknown,omitempty"`
 
 	State    State     `json:"state"`
 	Reason   string    `json:"reason,omitempty"`   // of the end, or of a wait
@@ -220,9 +225,13 @@ type Plan struct {
 	Parallel map[string]int `json:"parallel"`   // by workload: how many at a time
 	Before   []money.Rate   `json:"costBefore"` // one a currency: what ECI bills for these pods now
 	After    []money.Rate   `json:"costAfter"`
-	Unpriced int            `json:"unpriced"` // items with a price that isn't known
+	Unpriced int            `json:"unpriced"`  // items with a price that isn't known
+	Share    []money.Rate   `json:"costShare"` // one a currency: what those that move take of their real nodes' prices
+	Unshared int            `json:"unshared"`  // items with a share that isn't known
 	ETA      int            `json:"etaSeconds"`
 	Soak     int            `json:"soakSeconds"`
+	How      Strategy       `json:"how,omitempty"`  // that was asked for
+	Ways     []Way          `json:"ways,omitempty"` // to ask for instead
 	Drain    *Drained       `json:"drain,omitempty"`
 	Open     *Ref           `json:"uncordon,omitempty"` // a node to uncordon first
 	Locks    []Ref          `json:"locks"`              // whose leases are held
@@ -282,9 +291,27 @@ func (p *Plan) Blocked() string {
 		}
 	}
 	if p.Moves() == 0 && p.Drain == nil && p.Open == nil {
-		return "nothing is to be moved"
+		return "nothing is to be moved" + p.staying()
 	}
 	return ""
+}
+
+// staying is why nothing moves, to be said behind that nothing does.
+func (p *Plan) staying() string {
+	var reasons []string
+	for i := range p.Items {
+		if why := p.Items[i].Why; why != "" && !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
+	}
+	switch n := len(reasons); n {
+	case 0:
+		return ": there are no pods of it"
+	case 1:
+		return ": " + reasons[0]
+	default:
+		return fmt.Sprintf(": %s (and %d more reasons)", reasons[0], n-1)
+	}
 }
 
 // An Operation is a plan that runs or has run.

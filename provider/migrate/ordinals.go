@@ -303,7 +303,7 @@ func gather(items []Item, f *Facts, r Request, node *corev1.Node) []Item {
 		}
 		y := &out[n]
 		y.Members, y.Pods = append(y.Members, x.Pod), y.Pods+1
-		y.Before, y.After = addRates(y.Before, x.Before), addRates(y.After, x.After)
+		y.join(&x)
 		for _, c := range x.Checks {
 			if !slices.Contains(y.Checks, c) {
 				y.Checks = append(y.Checks, c)

@@ -31,8 +31,11 @@ type Request struct {
 	How     Strategy // one of Hows; "": what suits each target
 	Soak    time.Duration
 	Site    spec.Site // in whose currency it is priced
-	Anew    bool      // also what is on ECI already, into another group
-	Hasty   bool      // a surge pod that finds no node is given up at once, before an autoscaler makes one for it
+	// Share is what a request of so many thousandths of a vCPU and bytes takes of the price of
+	// a real node, or why that is not known. nil: nobody knows what nodes cost.
+	Share func(node string, milliCPU, bytes int64) (money.Rate, string)
+	Anew  bool // also what is on ECI already, into another group
+	Hasty bool // a surge pod that finds no node is given up at once, before an autoscaler makes one for it
 	// Of a drain, with kubectl's meaning.
 	Force, IgnoreDaemonSets, DeleteEmptyDirData bool
 }
@@ -40,6 +43,7 @@ type Request struct {
 // Facts are what a plan rests on, as the API server says at one moment.
 type Facts struct {
 	Now         time.Time
+	Site        spec.Site                   // in whose currency it is priced
 	Pods        []*corev1.Pod               // that are asked for
 	Siblings    map[types.UID][]*corev1.Pod // by controller, those that live
 	ReplicaSets map[types.UID]*appsv1.ReplicaSet
@@ -59,7 +63,9 @@ type Facts struct {
 	Drained     *corev1.Node      // the node that is drained, or nil
 	Filtered    map[string]string // of a drain: what kubectl says of namespace/pod that it doesn't evict
 	Skipped     map[string]string // and of those that it leaves without a fuss
+	Skew        time.Duration     // how far the API server's clock is ahead of this machine's
 	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
+	Lacked      string            // in its words
 	Denied      []string          // verbs that we lack
 	Unread      []string          // what could not be read, in words
 	away        error             // the API server was not reached for one of them
@@ -99,7 +105,7 @@ const startup = 60 * time.Second
 // Make turns facts into a plan. It is pure and always gives a plan: what can't be done is a
 // Check of it, or an item that stays.
 func Make(f *Facts, r Request) *Plan {
-	p := &Plan{To: r.To, Parallel: map[string]int{}, Soak: int(r.Soak / time.Second)}
+	p := &Plan{To: r.To, How: r.How, Parallel: map[string]int{}, Soak: int(r.Soak / time.Second)}
 	for _, t := range r.Targets {
 		p.Targets = append(p.Targets, t.String())
 	}
@@ -170,10 +176,10 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 	if owner != nil {
 		x.Owner = Ref{owner.Kind, pod.Namespace, owner.Name, owner.UID}
 	}
-	onECI := slices.ContainsFunc(f.Virtual, func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName })
-	region := regionOf(f)
+	onECI := f.onECI(pod)
+	x.costs(f, r, pod)
 	if onECI {
-		x.Before = price(pod, region, r.Site)
+		x.Size = sizeOf(pod, regionOf(f))
 	}
 	stay := func(format string, args ...any) Item {
 		x.Why = fmt.Sprintf(format, args...)
@@ -217,7 +223,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 	if pod.Spec.NodeName == "" {
 		x.Strategy, x.Why = Place, "it has no node: it is let onto ECI as it is, and nothing is disrupted"
 		x.Checks = podChecks(f, r, pod, pod, target)
-		x.After = price(pod, region, r.Site)
+		x.becomes(f, r, pod, 1)
 		return x.judged(stay)
 	}
 	if kind == "ReplicaSet" && f.ReplicaSets[owner.UID] == nil {
@@ -252,11 +258,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 			x.Cost = CostKept
 		}
 		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge), podChecks(f, r, pod, surge, target))
-		if target != nil {
-			x.After = price(surge, region, r.Site)
-		} else if r.To == ToECS {
-			x.After = money.PerHour(0, x.Before.Currency) // its real node is paid anyway
-		}
+		x.becomes(f, r, surge, 1)
 		if drain && r.To == Anywhere && blocked(x.Checks) != "" {
 			// What can't be surged is still to leave the node, as kubectl drain has it.
 			x.Strategy, x.Why = Evict, "it is evicted before its successor runs: "+blocked(x.Checks)
@@ -280,7 +282,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		case "Job":
 			x.Checks = append(x.Checks, Check{"job", Warn, "its work since it started is lost, and counts against backoffLimit unless the Job ignores DisruptionTarget", ""})
 		}
-		x.Checks = append(x.Checks, budgetChecks(f, pod)...)
+		x.Checks = append(append(x.Checks, budgetChecks(f, pod)...), never(f, pod)...)
 		return x.judged(stay)
 	}
 	switch {
@@ -338,15 +340,6 @@ func regionOf(f *Facts) string {
 		}
 	}
 	return ""
-}
-
-// price is what an hour of a pod on ECI costs by the list: its billed size.
-func price(pod *corev1.Pod, region string, site spec.Site) money.Rate {
-	cost := burst.CostOf(pod, region)
-	if site == spec.InternationalSite {
-		return cost.USD
-	}
-	return cost.CNY
 }
 
 // hidden is the label that a surge pod goes without: no Service may select by it.
@@ -423,33 +416,6 @@ func parallel(f *Facts, x *Item) int {
 	}
 	// No more than a tenth of a workload at once, so that a mistake shows early.
 	return max(1, min(most, (int(replicas(rs))+9)/10))
-}
-
-func (p *Plan) sum() {
-	var before, after []money.Rate
-	add := func(to *[]money.Rate, r money.Rate) {
-		for i := range *to {
-			if (*to)[i].Currency == r.Currency {
-				if sum, err := (*to)[i].Add(r); err == nil {
-					(*to)[i] = sum
-				}
-				return
-			}
-		}
-		*to = append(*to, r)
-	}
-	for i := range p.Items {
-		x := &p.Items[i]
-		if x.Before.Known() {
-			add(&before, x.Before)
-		}
-		if x.After.Known() {
-			add(&after, x.After)
-		} else if x.Strategy != Stay && x.Strategy != Template && p.To == ToECI {
-			p.Unpriced++
-		}
-	}
-	p.Before, p.After = before, after
 }
 
 // eta guesses how long it takes, from how long the workloads' own pods took to be Ready.

@@ -1,11 +1,13 @@
 package migrate
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/ecideck/ecideck/provider/money"
 	"github.com/ecideck/ecideck/provider/placement"
 )
 
@@ -174,7 +177,7 @@ func TestMake(t *testing.T) {
 func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	p := Make(healthy(), Request{To: ToECI, Soak: time.Minute})
 	// 2 vCPU and 4 GiB: 2 × 0.1764 + 4 × 0.022068, three times.
-	if len(p.After) != 1 || p.After[0].MicrosPerHour != 3*441_072 || len(p.Before) != 0 || p.Unpriced != 0 {
+	if len(p.After) != 1 || p.After[0].MicrosPerHour != 3*441_072 || len(p.Before) != 1 || p.Before[0].MicrosPerHour != 0 || p.Unpriced != 0 {
 		t.Errorf("before %v, after %v, %d unpriced", p.Before, p.After, p.Unpriced)
 	}
 	if p.Parallel["Deployment/shop/web"] != 1 || p.ETA != 60+60+2*60 {
@@ -182,6 +185,128 @@ func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	}
 	if len(p.Locks) != 1 || p.Locks[0].Name != "web" || p.Home != "shop" {
 		t.Errorf("locks %v at %s", p.Locks, p.Home)
+	}
+}
+
+// TestAPodOnARealNodeCostsItsShare: that is shown beside what ECI bills, and is in no sum with
+// it, since the node is paid on.
+func TestAPodOnARealNodeCostsItsShare(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		share  func(node string, milliCPU, bytes int64) (money.Rate, string)
+		change func(*Facts)
+		to     Destination
+		want   string
+	}{
+		{"known", func(node string, milliCPU, bytes int64) (money.Rate, string) {
+			if node != "ecs-1" || milliCPU != 2000 || bytes != 4<<30 {
+				return money.Rate{}, "asked for " + node
+			}
+			return money.PerHour(300_000, money.CNY), ""
+		}, nil, ToECI, "before 0.00 CNY/h, its share 0.30 CNY/h , after 0.441072 CNY/h; in all [0.90 CNY/h] and 0 unknown"},
+		{"not known", func(string, int64, int64) (money.Rate, string) { return money.Rate{}, "node ecs-1 has no price" }, nil, ToECI,
+			"before 0.00 CNY/h, its share unknown node ecs-1 has no price, after 0.441072 CNY/h; in all [] and 3 unknown"},
+		{"nobody knows", nil, nil, ToECI, "before 0.00 CNY/h, its share unknown nobody was asked what nodes cost, after 0.441072 CNY/h; in all [] and 3 unknown"},
+		{"on ECI", func(string, int64, int64) (money.Rate, string) { return money.PerHour(1, money.CNY), "" }, func(f *Facts) {
+			for _, p := range f.Pods {
+				p.Spec.NodeName = "vk"
+			}
+		}, ToECS, "before 0.441072 CNY/h, its share unknown , after 0.00 CNY/h; in all [] and 0 unknown"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy()
+			if c.change != nil {
+				c.change(f)
+			}
+			p := Make(f, Request{To: c.to, Share: c.share})
+			x := &p.Items[0]
+			if got := fmt.Sprintf("before %s, its share %s %s, after %s; in all %v and %d unknown", x.Before, x.Share, x.NoShare, x.After, p.Share, p.Unshared); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+			// The whole Deployment: the sum of its pods, or nothing.
+			f.Whole = []Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "d"}}
+			d := f.Deployments["shop/web"]
+			d.Namespace, d.Spec.Template = "shop", f.ReplicaSets["rs"].Spec.Template
+			f.ReplicaSets["rs"].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+			whole := Make(f, Request{To: c.to, Share: c.share, How: Rollout})
+			if y := &whole.Items[0]; len(whole.Items) != 1 || y.Share.MicrosPerHour != 3*x.Share.MicrosPerHour || y.Share.Known() != x.Share.Known() || y.NoShare != x.NoShare || y.Before.MicrosPerHour != 3*x.Before.MicrosPerHour {
+				t.Errorf("of the whole: before %s, share %s %s", y.Before, y.Share, y.NoShare)
+			}
+		})
+	}
+}
+
+func TestASizeIsSaidAsItIsBilled(t *testing.T) {
+	for _, c := range []struct {
+		asks map[corev1.ResourceName]string
+		with map[string]string
+		want string
+	}{
+		{map[corev1.ResourceName]string{"cpu": "2", "memory": "4Gi"}, nil, "2c 4Gi billed"},
+		{map[corev1.ResourceName]string{"cpu": "3", "memory": "7Gi"}, nil, "4c 8Gi billed (asked 3c 7Gi)"},
+		{nil, nil, "2c 4Gi billed (nothing asked)"},
+		{nil, map[string]string{placementUseSpecs: "ecs.c6.large"}, "ecs.c6.large billed"},
+		{nil, map[string]string{placementUseSpecs: "2-4Gi,4-8Gi"}, "its size is not known"},
+		{map[corev1.ResourceName]string{"cpu": "900", "memory": "7Gi"}, nil, ""},
+	} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: c.with}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{}}}}}}
+		for name, q := range c.asks {
+			pod.Spec.Containers[0].Resources.Requests[name] = resource.MustParse(q)
+		}
+		if got := sizeOf(pod, "cn-hangzhou").String(); got != c.want {
+			t.Errorf("%v %v: %q, want %q", c.asks, c.with, got, c.want)
+		}
+	}
+}
+
+// TestWaysAreWhatMovesItOtherwise: only what makes a difference to what is asked for is offered.
+func TestWaysAreWhatMovesItOtherwise(t *testing.T) {
+	one := func(kind string) func(*Facts) {
+		return func(f *Facts) {
+			f.Pods = f.Pods[:1]
+			f.Pods[0].OwnerReferences[0].Kind, f.Pods[0].OwnerReferences[0].Name, f.Pods[0].OwnerReferences[0].UID = kind, "work", "job"
+		}
+	}
+	whole := func(f *Facts) {
+		d := f.Deployments["shop/web"]
+		d.Namespace, d.Spec.Template, d.Spec.Replicas = "shop", f.ReplicaSets["rs"].Spec.Template, ptr(int32(3))
+		d.Status.AvailableReplicas = 3
+		f.ReplicaSets["rs"].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+		f.Whole = []Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "d"}}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Facts)
+		how    Strategy
+		want   string
+	}{
+		{"a pod of a Deployment", nil, "", "restart: restart"},
+		{"restarted", nil, Restart, ": swap"},
+		{"a Deployment", whole, "", "swap: swap, restart: restart"},
+		{"swapped", whole, Swap, ": rollout, restart: restart"},
+		{"nobody's", func(f *Facts) { f.Pods = f.Pods[:1]; f.Pods[0].OwnerReferences = nil }, "", "clone: clone"},
+		{"nobody's, cloned", func(f *Facts) { f.Pods = f.Pods[:1]; f.Pods[0].OwnerReferences = nil }, Clone, ": leaving them as they are"},
+		{"a Job", func(f *Facts) {
+			one("Job")(f)
+			f.Whole = []Ref{{Kind: "Job", Namespace: "shop", Name: "work", UID: "job"}}
+			f.Jobs = map[types.UID]*batchv1.Job{"job": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "work", UID: "job"}, Spec: batchv1.JobSpec{Template: f.ReplicaSets["rs"].Spec.Template}, Status: batchv1.JobStatus{Active: 1}}}
+		}, "", "suspend: suspend"},
+		{"of a DaemonSet", one("DaemonSet"), "", ""},
+		{"a drained node", func(f *Facts) { f.Drained = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1"}} }, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy()
+			if c.change != nil {
+				c.change(f)
+			}
+			var got []string
+			for _, w := range Ways(f, Request{To: ToECI, How: c.how}) {
+				got = append(got, string(w.How)+": "+w.String())
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("%q, want %q", strings.Join(got, ", "), c.want)
+			}
+		})
 	}
 }
 

@@ -29,19 +29,24 @@ func whole(p *Plan, f *Facts, r Request) {
 	for _, what := range f.Unread {
 		add("unread", Warn, "not all could be read, so the plan may lack something: "+what, "")
 	}
-	for _, verb := range f.Denied {
+	for _, verb := range joined(f.Denied) {
 		if strings.HasSuffix(verb, optional) {
 			add("rights", Warn, "you may not "+strings.TrimSuffix(verb, optional)+", so the operation is written down on this machine only and can't be resumed from another", "ask for the right, or stay on this machine until it has ended")
 			continue
 		}
 		add("rights", Block, "you may not "+verb, "ask for the right, or use another context")
 	}
+	p.Checks = append(p.Checks, clockChecks(f.Skew)...)
 	if r.To == ToECI {
 		if _, why := targetNode(f, r); why != "" {
 			add("virtual-node", Block, why, "")
 		}
 		if !f.NoStock.IsZero() && f.Now.Sub(f.NoStock) < time.Hour {
-			add("stock", Warn, fmt.Sprintf("ECI had no stock for a pod %s ago", f.Now.Sub(f.NoStock).Round(time.Second)), "more vSwitches in other zones, or several sizes in "+placementUseSpecs+", find stock more often")
+			why := ""
+			if why, _, _ = strings.Cut(f.Lacked, ", it is tried again"); why != "" {
+				why = ": " + why
+			}
+			add("stock", Warn, fmt.Sprintf("ECI had no stock for a pod %s ago%s", f.Now.Sub(f.NoStock).Round(time.Second), why), "a surge pod that finds none is taken away again, and nothing is disrupted; more vSwitches in other zones, or several sizes in "+placementUseSpecs+", find stock more often")
 		}
 	}
 	if r.To == ToECS {
@@ -60,6 +65,29 @@ const (
 	// optional marks a right in Facts.Denied that there is a way without.
 	optional = " (optional)"
 )
+
+// joined are rights with the verbs for one thing together: "create and patch configmaps in
+// namespace shop".
+func joined(denied []string) (out []string) {
+	verbs := map[string][]string{}
+	var order []string
+	for _, text := range denied {
+		verb, what, _ := strings.Cut(text, " ")
+		if verbs[what] == nil {
+			order = append(order, what)
+		}
+		verbs[what] = append(verbs[what], verb)
+	}
+	for _, what := range order {
+		list := verbs[what]
+		text := list[len(list)-1]
+		if n := len(list); n > 1 {
+			text = strings.Join(list[:n-1], ", ") + " and " + text
+		}
+		out = append(out, text+" "+what)
+	}
+	return out
+}
 
 // closed says why a virtual node takes nothing now, or "".
 func closed(n *corev1.Node) string {
@@ -233,6 +261,19 @@ func budgetChecks(f *Facts, pod *corev1.Pod) []Check {
 	return checks
 }
 
+// never are the budgets of a pod that forbid every eviction while all is well: what can't have a
+// successor beside it would be waited for without end.
+func never(f *Facts, pod *corev1.Pod) []Check {
+	var checks []Check
+	for _, b := range f.space(pod.Namespace).Budgets {
+		if s := b.Status; covers(b, pod.Labels) && s.ExpectedPods > 0 && s.DesiredHealthy >= s.ExpectedPods && s.CurrentHealthy >= s.DesiredHealthy {
+			checks = append(checks, Check{"budget", Block, fmt.Sprintf("budget %s wants %d of %d pods healthy, so it never allows an eviction", b.Name, s.DesiredHealthy, s.ExpectedPods),
+				"let it allow one (maxUnavailable: 1) for the time of the move"})
+		}
+	}
+	return checks
+}
+
 // swapChecks are about a ReplicaSet whose pod is swapped.
 func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod) []Check {
 	var checks []Check
@@ -345,7 +386,7 @@ func rolloutChecks(f *Facts, d *appsv1.Deployment, next *corev1.Pod) []Check {
 	if d.Spec.Paused {
 		add("rollout", Block, "Deployment "+d.Name+" is paused", "kubectl rollout resume deployment/"+d.Name)
 	} else if why := rolledOut(d); why != "" {
-		add("rollout", Block, "a rollout of Deployment "+d.Name+" is under way, or its pods are not well: "+why, "kubectl rollout status deployment/"+d.Name+"; --how swap moves those that are well")
+		add("rollout", Block, "a rollout of Deployment "+d.Name+" is under way, or its pods are not well: "+why, "wait until it is over: kubectl rollout status deployment/"+d.Name+"; where it is over and some pods are not well, --how swap moves the others")
 	}
 	checks = append(checks, gitOps("Deployment "+d.Name, d.Annotations, d.Labels, true)...)
 	if !recreate {

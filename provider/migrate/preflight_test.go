@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -172,6 +173,7 @@ func TestPreflight(t *testing.T) {
 		{"budget", Warn, "can't be computed", func(f *Facts) {
 			space(f).Budgets[0].Status.Conditions = []metav1.Condition{{Type: policyv1.DisruptionAllowedCondition, Reason: policyv1.SyncFailedReason}}
 		}, ToECI},
+		{"budget", Block, "never allows an eviction", func(f *Facts) { stateful(f); space(f).Budgets[0].Status.ExpectedPods = 3 }, ToECI},
 		{"budget", Info, "asks no budget", whole, ToECI},
 		{"autoscaler", Warn, "HorizontalPodAutoscaler h scaled it 1m0s ago", func(f *Facts) {
 			space(f).HPAs = []*autoscalingv2.HorizontalPodAutoscaler{{ObjectMeta: metav1.ObjectMeta{Name: "h"}, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "web"}},
@@ -232,7 +234,12 @@ func TestPreflight(t *testing.T) {
 		{"host-port", Warn, "host port 80", func(f *Facts) { home(f); main(f).Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}} }, ToECS},
 		{"selector", Block, "every label", func(f *Facts) { service(f).Selector = map[string]string{"app": "web", "pod-template-hash": "6c"} }, ToECI},
 		{"rights", Block, "create pods/eviction", func(f *Facts) { f.Denied = []string{"create pods/eviction in namespace shop"} }, ToECI},
+		{"rights", Block, "create, delete and patch pods in namespace shop", func(f *Facts) {
+			f.Denied = []string{"create pods in namespace shop", "delete pods in namespace shop", "patch pods in namespace shop"}
+		}, ToECI},
 		{"rights", Warn, "this machine only", func(f *Facts) { f.Denied = []string{"create configmaps in namespace shop" + optional} }, ToECI},
+		{"clock", Warn, "20s behind the API server's", func(f *Facts) { f.Skew = 20 * time.Second }, ToECI},
+		{"clock", Block, "10m0s ahead of the API server's", func(f *Facts) { f.Skew = -10 * time.Minute }, ToECI},
 		{"unread", Warn, "the budgets", func(f *Facts) { f.Unread = []string{"the budgets of namespace shop: forbidden"} }, ToECI},
 		{"job", Warn, "work since it started", func(f *Facts) {
 			f.Drained = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1", UID: "n"}}
@@ -240,9 +247,10 @@ func TestPreflight(t *testing.T) {
 		}, Anywhere},
 		{"cordon", Info, "is cordoned first", func(f *Facts) { f.Drained = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1", UID: "n"}} }, ToECI},
 	}
-	seen := map[string]bool{
-		// Their cases are the engine's: the API server has to speak.
-		"rehearsal": true, "injected": true, "eviction": true, "changed": true,
+	seen := map[string]bool{}
+	for _, c := range answered() {
+		seen[c.check] = true
+		t.Run(c.check+" "+c.says, c.test)
 	}
 	for _, c := range rows {
 		seen[c.check] = true
@@ -304,8 +312,15 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("no case for the row %s of PREFLIGHT.md", name)
 		}
 	}
+	var known []string
+	for _, r := range preflight() {
+		known = append(known, r.name)
+	}
+	if slices.Sort(known); !slices.Equal(known, slices.Sorted(maps.Keys(documented))) {
+		t.Errorf("plans count the rows %v, PREFLIGHT.md has %v", known, slices.Sorted(maps.Keys(documented)))
+	}
 	// And what the code says is a row.
-	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go"} {
+	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go", "clock.go", "held.go"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

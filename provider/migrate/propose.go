@@ -2,8 +2,10 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 )
@@ -22,9 +24,11 @@ import (
 func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, by string, r Request, now time.Time) (*Operation, error) {
 	f, err := Read(ctx, client, extra, r, now)
 	if err != nil {
-		return nil, err
+		return nil, remedied(err)
 	}
 	p := Make(f, r)
+	p.Ways = Ways(f, r)
+	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
 		if err := Rehearse(ctx, client, f, p); err != nil {
 			return nil, err
@@ -37,12 +41,22 @@ func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Int
 func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, by string, o *Operation, r Request, now time.Time) (*Operation, error) {
 	f, p, err := Undo(ctx, client, extra, o, r, now)
 	if err != nil {
-		return nil, err
+		return nil, remedied(err)
 	}
+	p.Targets = o.Plan.Targets // what it is about for a person, not the pods that took their places
+	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
 		if err := Rehearse(ctx, client, f, p); err != nil {
 			return nil, err
 		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Undoes: o.ID, Plan: *p}, nil
+}
+
+// remedied says what helps where something that a plan rests on may not be read.
+func remedied(err error) error {
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("%w; ask for the right, or use another context", err)
+	}
+	return err
 }

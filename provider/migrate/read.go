@@ -33,7 +33,7 @@ import (
 // extra reads what others have installed: CronHPAs, ScaledObjects, ResourcePolicies and the
 // like; nil reads none of it.
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
-	f := &Facts{Now: now, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
+	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
 		Volumes: map[types.UID]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
 	var err error
@@ -63,15 +63,20 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 		}
 	}
 	f.readNodes(ctx, client, r)
+	f.Skew = skew(ctx, client)
 	if info, err := client.Discovery().ServerVersion(); !f.unread("the API server's version", err) {
 		f.Minor, _ = strconv.Atoi(strings.TrimRight(info.Minor, "+")) // of what is no number nothing is known
 	}
 	if r.To == ToECI {
-		events, err := client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "reason=NoStock", Limit: 500})
-		if !f.unread("events about missing stock", err) {
+		// The second is the reason of pods that fail at once where others wait, as surge pods do.
+		for _, reason := range []string{"NoStock", "ContainerInstanceScheduleFailed"} {
+			events, err := client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason, Limit: 500})
+			if f.unread("events about missing stock", err) {
+				break
+			}
 			for i := range events.Items {
-				if e := &events.Items[i]; e.Reason == "NoStock" && e.LastTimestamp.After(f.NoStock) {
-					f.NoStock = e.LastTimestamp.Time
+				if e := &events.Items[i]; e.Reason == reason && e.LastTimestamp.After(f.NoStock) {
+					f.NoStock, f.Lacked = e.LastTimestamp.Time, e.Message
 				}
 			}
 		}
@@ -111,7 +116,12 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		}
 		return pods, nil
 	}
-	read := func(err error) error { return fmt.Errorf("reading %s: %w", t, err) }
+	read := func(err error) error {
+		if apierrors.IsNotFound(err) {
+			return fmt.Errorf("there is no %s: it is gone, or has another name or namespace (-n): %w", t, err)
+		}
+		return fmt.Errorf("reading %s: %w", t, err)
+	}
 	by := func(uid types.UID) func(*corev1.Pod) bool {
 		return func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && c.UID == uid }
 	}
@@ -489,6 +499,7 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 	type answer struct {
 		why   string
 		check *Check
+		made  *corev1.Pod // as admission changed it, where ECI bills it otherwise
 	}
 	refused := map[types.UID]answer{}
 	for i := range p.Items {
@@ -508,12 +519,15 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 				case made.Labels[x.Hidden] != "":
 					said.why = "a webhook or policy adds the label " + x.Hidden + " to new pods, so that its ReplicaSet would delete the surge pod at once"
 				default:
-					said.check = injected(pod, made, regionOf(f), p.To)
+					if said.check = injected(pod, made, regionOf(f), p.To); said.check != nil {
+						said.made = made
+					}
 				}
 				refused[x.Owner.UID] = said
 			}
 			if why = said.why; said.check != nil {
 				x.Checks = append(x.Checks, *said.check)
+				x.becomes(f, Request{To: p.To, Site: f.Site}, said.made, 1) // what is paid is what runs
 			}
 		case Rollout:
 			d := f.Deployments[x.Workload.Namespace+"/"+x.Workload.Name]

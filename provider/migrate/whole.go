@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/burst"
-	"github.com/ecideck/ecideck/provider/money"
 )
 
 // Hows are the strategies that a Request may ask for.
@@ -127,11 +126,7 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 	pods := f.podsOf(d)
 	x := Item{Workload: Ref{"Deployment", d.Namespace, d.Name, d.UID}, Strategy: Rollout, Pods: len(pods), Why: "its template is changed, for good, and rolls out: no old pod goes before a new one is available"}
 	x.Owner = x.Workload
-	for _, p := range pods {
-		if f.onECI(p) {
-			x.Before = addRates(x.Before, price(p, regionOf(f), r.Site))
-		}
-	}
+	x.costs(f, r, pods...)
 	target, why := targetNode(f, r)
 	if r.To == ToECI && target == nil {
 		return x.staying("%s", why)
@@ -160,42 +155,15 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 	if d.Spec.Replicas != nil {
 		n = int64(*d.Spec.Replicas)
 	}
-	x.After = f.priceAfter(r, next, n)
+	x.becomes(f, r, next, n)
 	return x.judged(x.staying)
-}
-
-// priceAfter is what an hour of n such pods costs once they are where they go.
-func (f *Facts) priceAfter(r Request, next *corev1.Pod, n int64) money.Rate {
-	rate := price(next, regionOf(f), r.Site)
-	if !rate.Known() {
-		return rate
-	}
-	if r.To != ToECI {
-		return money.PerHour(0, rate.Currency) // its real node is paid anyway
-	}
-	out, err := rate.Times(n * 1000)
-	if err != nil {
-		return money.Rate{}
-	}
-	return out
-}
-
-// addRates is the sum, or unknown where one is, but for what is not there yet.
-func addRates(a, b money.Rate) money.Rate {
-	if !a.Known() {
-		return b
-	}
-	sum, err := a.Add(b)
-	if err != nil {
-		return money.Rate{}
-	}
-	return sum
 }
 
 func jobItem(f *Facts, r Request, j *batchv1.Job) Item {
 	x := Item{Workload: Ref{"Job", j.Namespace, j.Name, j.UID}, Strategy: Suspend, Pods: int(j.Status.Active), Danger: "its pods end, and their work since they started is lost",
 		Why: "it is suspended, its template is changed, and it is resumed: its pods begin anew"}
 	x.Owner = x.Workload
+	x.costs(f, r, slices.DeleteFunc(slices.Clone(f.Pods), func(p *corev1.Pod) bool { return controllerUID(p) != j.UID })...)
 	target, why := targetNode(f, r)
 	switch {
 	case r.To == ToECI && target == nil:
@@ -218,7 +186,7 @@ func jobItem(f *Facts, r Request, j *batchv1.Job) Item {
 	x.Change = jobChange(j, placed)
 	next := templated(j.Namespace, j.Name, &j.Spec.Template, placed)
 	x.Checks = podChecks(f, r, next, next, target)
-	x.After = f.priceAfter(r, next, int64(max(1, j.Status.Active)))
+	x.becomes(f, r, next, int64(max(1, j.Status.Active)))
 	return x.judged(x.staying)
 }
 
@@ -240,7 +208,11 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 	x.Change = &Change{Before: cronJobFields(j), During: placed, After: placed}
 	next := templated(j.Namespace, j.Name, t, placed)
 	x.Checks = append(podChecks(f, r, next, next, target), gitOps("CronJob "+j.Name, j.Annotations, j.Labels, true)...)
-	// It costs nothing between its runs; what a run costs an hour is said in the size's row.
+	// It costs nothing between its runs, so that no sum has what one costs an hour.
+	x.costs(f, r)
+	if r.To == ToECI {
+		x.Size = sizeOf(next, regionOf(f))
+	}
 	return x.judged(x.staying)
 }
 
@@ -293,8 +265,8 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 	if x.Strategy == Ordinals || x.Policy != "" && r.To == ToECI {
 		open2(&next.Spec, target)
 	}
-	x.Checks = append(x.Checks, podChecks(f, r, pod, next, target)...)
-	x.After = f.priceAfter(r, next, 1)
+	x.Checks = append(append(x.Checks, never(f, pod)...), podChecks(f, r, pod, next, target)...)
+	x.becomes(f, r, next, 1)
 	return x.judged(x.staying)
 }
 
@@ -333,6 +305,6 @@ func cloned(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node) I
 		}
 	}
 	x.Checks = slices.Concat(sharedVolumes(f.space(pod.Namespace), next), lostData(pod), podChecks(f, r, pod, next, target))
-	x.After = f.priceAfter(r, next, 1)
+	x.becomes(f, r, next, 1)
 	return x.judged(x.staying)
 }

@@ -60,7 +60,7 @@ func (v Verb) Unfit(ended, alone bool, done int) string {
 	case v != Undo && ended:
 		return "it has ended"
 	case v == Resume && !alone:
-		return "somebody is at work on it"
+		return "somebody is at work on it, or was half a minute ago"
 	}
 	return ""
 }

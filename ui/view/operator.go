@@ -54,17 +54,21 @@ type Order struct {
 	To        string      // of Migrate and Drain
 	Targets   []fleet.Ref // of all but those of operations
 	Operation string      // the id, of Resume, Abort and Undo
+	How       string      // of Migrate: the strategy that is asked for; "": what suits each target
 }
 
 // A Plan is what would happen if an Order were run.
 type Plan struct {
 	Order
-	ID      string // of the operation that it would be, or goes on with; "": it is a single write, not an operation
-	Title   string // "migrate 2 pods of shop to ECI"
-	Manner  string // how, in a few words: "make before break"
-	Moves   []Move // those that stay included
-	Notes   []string
-	Checks  []Check // of the whole
+	ID     string // of the operation that it would be, or goes on with; "": it is a single write, not an operation
+	Title  string // "migrate 2 pods of shop to ECI"
+	Manner string // how, in a few words: "make before break"
+	Moves  []Move // those that stay included
+	Notes  []string
+	Checks []Check // of the whole
+	// Looked is what it was looked at for, each with the worst that was found; nil: for nothing.
+	Looked  []Looked
+	Ways    []Way // to ask for instead
 	Budgets []string
 	Cost    *PlanCost // nil: it has nothing to do with cost
 	Time    string    // how long it takes; "": at once
@@ -85,7 +89,23 @@ type Move struct {
 	To     string
 	How    string // the strategy
 	Why    string
+	Size   string     // of one pod on ECI, as it is billed: "4c 8Gi billed (asked 3.5c 7Gi)"; "": it is on none
+	After  money.Rate // what ECI bills for it then, Before now
+	Before money.Rate
+	Share  money.Rate // what its requests take of its node's price
 	Checks []Check
+}
+
+// A Way is a strategy that may be asked for instead of what a Plan has.
+type Way struct {
+	How  string // of the Order
+	Text string // "swap"
+}
+
+// A Looked is one thing that a plan was looked at for: the name of its checks.
+type Looked struct {
+	Name  string
+	Level Level // Tells: nothing is against it
 }
 
 // A Level says what a Check means.
@@ -108,6 +128,10 @@ type Check struct {
 type PlanCost struct {
 	Before, After []money.Rate
 	Unpriced      int // things of the plan whose price isn't known
+	// Share is what those that move take of the price of their real nodes, which are paid on.
+	Share    []money.Rate
+	Unshared int      // those of which it isn't known
+	Why      []string // why
 }
 
 // A Progress is how far an operation has come.

@@ -274,6 +274,22 @@ func (v *Steps) items(p *Progress, now time.Time) (out []line) {
 		}
 		return 3
 	}
+	way := func(x *Item) string { return cmp.Or(x.From, "no node") + " → " + x.To }
+	same := ""
+	for i := range p.Items {
+		switch x := &p.Items[i]; {
+		case x.Stays || x.To == "":
+		case same == "":
+			same = way(x)
+		case same != way(x):
+			same = "not the same"
+		}
+	}
+	if same != "" && same != "not the same" && len(p.Items) > 1 {
+		out = append(out, line{theme.Plain, 0, same})
+	} else {
+		same = ""
+	}
 	for want := range 5 {
 		for i := range p.Items {
 			x := &p.Items[i]
@@ -302,9 +318,10 @@ func (v *Steps) items(p *Progress, now time.Time) (out []line) {
 			}
 			if x.Reason != "" {
 				l.text += "  " + x.Reason
-			} else if x.To != "" && !x.Stays {
-				l.text += "  " + cmp.Or(x.From, "no node") + " → " + x.To
+			} else if x.To != "" && !x.Stays && same == "" {
+				l.text += "  " + way(x)
 			}
+			l.text = strings.TrimRight(l.text, " ")
 			out = append(out, l)
 			if v.every || want <= 1 {
 				for _, s := range x.Steps {
