@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -178,9 +177,9 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
 		informers = append(informers, v.PodInformer())
 		defer n.ready.Store(false)
-		n.port.handler.Store(&handler)
-		defer n.port.handler.Store(nil)
-		defer context.AfterFunc(ctx, func() { n.port.handler.Store(nil) })()
+		n.port.serves(handler)
+		defer n.port.serves(nil)
+		defer context.AfterFunc(ctx, func() { n.port.serves(nil) })()
 		go func() {
 			select {
 			case <-v.Ready():
@@ -243,17 +242,6 @@ func (s stocks) OutOfStock(pod *corev1.Pod) string {
 		}
 	}
 	return strings.Join(all, "; ")
-}
-
-// standby is the kubelet port of a process that may not lead.
-type standby struct{ handler atomic.Pointer[http.Handler] }
-
-func (s *standby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if handler := s.handler.Load(); handler != nil {
-		(*handler).ServeHTTP(w, r)
-		return
-	}
-	http.Error(w, "this process stands by; the node's address will be its leader's", http.StatusServiceUnavailable)
 }
 
 // certificates are the kubelet port's: from files, signed by the cluster, or self-signed.

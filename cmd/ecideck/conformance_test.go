@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
@@ -31,7 +30,7 @@ const (
 func TestVirtualKubeletsOwnSuite(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
 		// What needs the network of the machine, a module proxy perhaps, is done out here.
-		if _, err := kubetest.Programs(t.Context(), raceEnabled); err != nil {
+		if _, err := programs(); err != nil {
 			t.Fatal(err)
 		}
 		again(t)

@@ -11,14 +11,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/ecideck/ecideck/provider/kubetest"
 )
 
 // nodeOnce runs ecideck-node once, as somebody with the lab's kubeconfig.
 func (x *tenant) nodeOnce(args ...string) (out, errs string, code int) {
 	x.t.Helper()
-	bin, err := kubetest.Programs(x.t.Context(), raceEnabled)
+	bin, err := programs()
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
-	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
@@ -218,7 +217,7 @@ func (x *tenant) pair(node string, flags ...string) (serves, standsBy *nodeProce
 // another starts a process, and waits until its node is Ready.
 func (x *tenant) another(node string, flags ...string) *nodeProcess {
 	x.t.Helper()
-	bin, err := kubetest.Programs(x.t.Context(), raceEnabled)
+	bin, err := programs()
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,12 @@ type cluster struct {
 	t   testing.TB
 	lab *kubetest.Lab
 }
+
+// programs builds the programs, with the race detector if these tests have it, once for all
+// tests: even where nothing is left to build, Go needs a second to find that out.
+var programs = sync.OnceValues(func() (bin string, err error) {
+	return kubetest.Programs(context.Background(), raceEnabled)
+})
 
 // startLab builds the programs, with the race detector if this test has it, and starts a
 // shipped scenario without its traffic: these tests scale by hand. The flags are further
@@ -55,7 +62,7 @@ func startLab(t testing.TB, name string, flags ...string) *cluster {
 // start starts a lab, whose processes must all run at the test's end without a data race.
 func start(t testing.TB, s *scenario.Scenario) *cluster {
 	t.Helper()
-	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/ecideck/ecideck/provider/kubetest"
 )
 
 // What takes long of migrations runs with `make soak`.
@@ -22,7 +21,7 @@ func soaking(t *testing.T) (*movingTenant, *cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}

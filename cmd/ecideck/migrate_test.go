@@ -25,7 +25,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
-	"github.com/ecideck/ecideck/provider/kubetest"
 	"github.com/ecideck/ecideck/provider/migrate"
 )
 
@@ -346,7 +345,7 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := kubetest.Programs(t.Context(), raceEnabled)
+	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}

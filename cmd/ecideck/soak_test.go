@@ -32,6 +32,7 @@ var (
 // the cloud fails now and then. Afterwards every live pod has exactly one live group, every
 // group of ours exactly one pod, and nobody else's group was touched.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	seed := *soakSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

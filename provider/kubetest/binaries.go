@@ -28,7 +28,7 @@ func Programs(ctx context.Context, race bool) (bin string, err error) {
 	// plane's, or those of `go test -race`.
 	kind, args := "plain", append([]string{"build"}, buildFlags...)
 	if race {
-		kind, args = "race", []string{"build", "-race", "-trimpath", "-buildvcs=false"}
+		kind, args = "race", []string{"build", "-race", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
 	}
 	// Two clones must not take each other's programs for their own.
 	clone := sha256.Sum256([]byte(root))
