@@ -43,8 +43,8 @@ e2e: controlplane ## run only the tests that start labs
 SOAK ?= 10m
 SEED ?= 0
 .PHONY: soak
-soak: controlplane ## kill the node under churn, then while load spills, each for SOAK (10m), from SEED (0: another each time); 200 swaps; drains side by side
-	$(GO) test $(RACE) -trimpath -tags soak -count=1 -timeout 0 -run '^(TestSoak|TestLoadSpillsToECIAndLeavesItAgain|TestTwoHundredSwaps|TestDrainsSideBySide)$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
+soak: controlplane ## kill the node under churn, then while load spills, each for SOAK (10m), from SEED (0: another each time); 200 swaps; drains side by side; migrations cut off at every step
+	$(GO) test $(RACE) -trimpath -tags soak -count=1 -timeout 0 -run '^(TestSoak|TestLoadSpillsToECIAndLeavesItAgain|TestTwoHundredSwaps|TestDrainsSideBySide|TestKilledAtEveryStep|TestTheAPIServerRestartedAtEveryStep|TestAnAbortInALongOutage|TestWithoutAdmissionPolicies)$$' -v ./cmd/ecideck -soak.for=$(SOAK) -soak.seed=$(SEED)
 
 .PHONY: bench
 bench: controlplane ## run the benchmarks, those of the lab too

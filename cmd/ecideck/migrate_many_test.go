@@ -30,13 +30,15 @@ spec:
 
 // manySwaps moves pods there and back in batches, chosen by a seed, until so many have moved:
 // under a budget that allows nothing, and in every third batch with a sibling that is not
-// Ready under one that allows that much. An HPA changes how many there are meanwhile.
-func manySwaps(x *movingTenant, want int, seed uint64) {
+// Ready under one that allows that much. An HPA changes how many there are meanwhile; most is
+// how many there were at the most.
+func manySwaps(x *movingTenant, want int, seed uint64) (most int) {
 	x.t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
 	x.deploy(6, "0", "lab/serve")
 	x.apply(autoscaled)
-	swapped, batches, most := 0, 0, 6
+	swapped, batches := 0, 0
+	most = 6
 	for swapped < want {
 		sick := ""
 		names := x.names()
@@ -95,10 +97,11 @@ func manySwaps(x *movingTenant, want int, seed uint64) {
 		}
 		batches++
 		if x.t.Failed() {
-			return
+			return most
 		}
 	}
 	x.t.Logf("%d swaps in %d batches, up to %d replicas; HPA: %s", swapped, batches, most, strings.TrimSpace(x.do("get", "hpa", "web", "--no-headers")))
+	return most
 }
 
 // unready says for a pod's kubelet that it isn't Ready.

@@ -155,7 +155,7 @@ func (l *Lab) startParts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the lab was not ready within 2 minutes"))
 	defer cancel()
 	p := l.layout
-	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(l.Scenario), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
+	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(l.Scenario), p.controllers(l.Scenario), p.scheduler(l.Scenario), p.kwok(), p.metricsServer(),
 		p.node(l.Scenario, l.nodeAccess()),
 	} {
 		l.parts[part.name] = part

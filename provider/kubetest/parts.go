@@ -99,6 +99,14 @@ func (l layout) etcd() *part {
 	})
 }
 
+// emulating is what makes a component that of an older Kubernetes.
+func emulating(s *scenario.Scenario) []string {
+	if s.Kubernetes == "" {
+		return nil
+	}
+	return []string{"--emulated-version=" + s.Kubernetes}
+}
+
 func (l layout) apiServer(s *scenario.Scenario) *part {
 	argv := []string{
 		"--etcd-servers=" + loopbackURL(l.etcdPort),
@@ -127,14 +135,11 @@ func (l layout) apiServer(s *scenario.Scenario) *part {
 		"--proxy-client-cert-file=" + l.pki("front-proxy-client.crt"),
 		"--proxy-client-key-file=" + l.pki("front-proxy-client.key"),
 	}
-	if s.Kubernetes != "" {
-		argv = append(argv, "--emulated-version="+s.Kubernetes)
-	}
-	return l.part(APIServer, "kube-apiserver", argv)
+	return l.part(APIServer, "kube-apiserver", append(argv, emulating(s)...))
 }
 
-func (l layout) controllers() *part {
-	return l.part(Controllers, "kube-controller-manager", []string{
+func (l layout) controllers(s *scenario.Scenario) *part {
+	return l.part(Controllers, "kube-controller-manager", append([]string{
 		"--kubeconfig=" + l.kubeconfig(Controllers),
 		"--authentication-kubeconfig=" + l.kubeconfig(Controllers),
 		"--authorization-kubeconfig=" + l.kubeconfig(Controllers),
@@ -150,11 +155,11 @@ func (l layout) controllers() *part {
 		"--horizontal-pod-autoscaler-cpu-initialization-period=10s",
 		"--horizontal-pod-autoscaler-initial-readiness-delay=5s",
 		"--kube-api-qps=200", "--kube-api-burst=400",
-	})
+	}, emulating(s)...))
 }
 
-func (l layout) scheduler() *part {
-	return l.part(Scheduler, "kube-scheduler", []string{
+func (l layout) scheduler(s *scenario.Scenario) *part {
+	return l.part(Scheduler, "kube-scheduler", append([]string{
 		"--kubeconfig=" + l.kubeconfig(Scheduler),
 		"--authentication-kubeconfig=" + l.kubeconfig(Scheduler),
 		"--authorization-kubeconfig=" + l.kubeconfig(Scheduler),
@@ -162,7 +167,7 @@ func (l layout) scheduler() *part {
 		"--cert-dir=" + l.path("scheduler"),
 		"--leader-elect=false",
 		"--kube-api-qps=200", "--kube-api-burst=400",
-	})
+	}, emulating(s)...))
 }
 
 func (l layout) metricsServer() *part {

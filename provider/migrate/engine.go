@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,7 +35,7 @@ const (
 	// or to write down how one has ended; whoever loads it then sees that nobody is at work on it.
 	farewell = 2 * time.Minute
 	// warmUp is how long a refusal is not believed from an API server that may have just started.
-	warmUp = 20 * time.Second
+	warmUp = time.Minute
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
@@ -76,7 +78,7 @@ func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
 	e.mu.Lock()
 	e.op = o
 	e.mu.Unlock()
-	locks, err := e.lock(ctx)
+	locks, err := e.lock(ctx, false)
 	if err != nil {
 		return e.copy(), err
 	}
@@ -95,7 +97,7 @@ func (e *Engine) Enroll(ctx context.Context, o *Operation) (*Operation, error) {
 	e.mu.Lock()
 	e.op = o
 	e.mu.Unlock()
-	locks, err := e.lock(ctx)
+	locks, err := e.lock(ctx, false)
 	if err != nil {
 		return e.copy(), err
 	}
@@ -120,7 +122,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	e.mu.Lock()
 	e.op, e.aborting = o, abort || o.State == Aborting
 	e.mu.Unlock()
-	locks, err := e.lock(ctx)
+	locks, err := e.lock(ctx, true)
 	if err != nil {
 		return e.copy(), err
 	}
@@ -166,9 +168,11 @@ func (e *Engine) Abort() {
 	e.mu.Unlock()
 }
 
-// lock takes the leases of all targets, or none.
-func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
-	var locks []*lock
+// lock takes the leases of all targets, or none: one after the other in one order for all, so
+// that two that want the same don't wait for each other. Those of an operation that is gone on
+// with are taken together, because a process that is gone leaves all of them to run out at once.
+func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
+	begin := time.Now()
 	fateOf := func(ctx context.Context, id string) (fate, error) {
 		var err error
 		// Who may read one namespace only still finds most.
@@ -186,12 +190,41 @@ func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 		}
 		return unknown, err
 	}
-	for _, target := range e.op.Plan.Locks {
-		l := &lock{client: e.Client, target: target, holder: e.Holder, op: e.op.ID}
-		if err := l.take(ctx, fateOf, e.notice); err != nil {
-			return nil, errors.Join(err, release(locks))
+	var telling sync.Mutex
+	notice := func(text string) {
+		telling.Lock()
+		defer telling.Unlock()
+		e.notice(text)
+	}
+	targets := slices.Clone(e.op.Plan.Locks)
+	slices.SortFunc(targets, func(a, b Ref) int {
+		return cmp.Or(cmp.Compare(leaseHome(a), leaseHome(b)), cmp.Compare(leaseName(a), leaseName(b)))
+	})
+	locks := make([]*lock, len(targets))
+	all, held := errgroup.WithContext(ctx)
+	all.SetLimit(1)
+	if together {
+		const most = 20
+		all.SetLimit(most)
+	}
+	for i, target := range targets {
+		locks[i] = &lock{client: e.Client, target: target, holder: e.Holder, op: e.op.ID}
+		all.Go(func() error {
+			if err := held.Err(); err != nil {
+				return err // another one could not be taken
+			}
+			return locks[i].take(held, fateOf, notice)
+		})
+	}
+	err := all.Wait() // the first one
+	// The first may have run out while the last was waited for.
+	for _, l := range locks {
+		if err == nil && time.Since(begin) > leaseRenewal {
+			err = Persist(ctx, notice, l.renew)
 		}
-		locks = append(locks, l)
+	}
+	if err != nil {
+		return nil, errors.Join(err, release(locks))
 	}
 	return locks, nil
 }

@@ -402,6 +402,35 @@ func TestAnAPIServerThatStartsIsNotBelieved(t *testing.T) {
 	}
 }
 
+// All leases of a process that is gone run out at the same time.
+func TestADrainIsAbortedAsSoonAsAPod(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+		if err != nil || len(o.Plan.Locks) < 2 {
+			t.Fatal(err, o)
+		}
+		l := newLife(7)
+		ctx, cancel := contextOf(t)
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			_, _ = (&Engine{Client: w.another(l), Holder: "alice@one/1"}).Run(ctx, o)
+		}()
+		<-l.died
+		cancel()
+		<-gone
+		all, err := Load(t.Context(), w.api, "", "")
+		if err != nil || len(all) != 1 {
+			t.Fatal(err, all)
+		}
+		begin := time.Now()
+		got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), all[0], true)
+		if took := time.Since(begin); err != nil || got.State != Aborted || took > leaseDuration+15*time.Second {
+			t.Errorf("%v, %s: %s after %s", err, got.State, got.Reason, took)
+		}
+	})
+}
+
 // Whoever resumes or aborts while the API server is restarted comes to the end, too.
 func TestAResumedOperationSurvivesAnAPIServerThatIsRestarted(t *testing.T) {
 	t.Parallel()

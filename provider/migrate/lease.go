@@ -102,7 +102,9 @@ func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id stri
 		case apierrors.IsNotFound(err):
 			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName(l.target), Namespace: leaseHome(l.target)}}
 			l.fill(lease, now)
-			if l.lease, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: Manager}); err == nil {
+			made, err := leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: Manager})
+			if err == nil {
+				l.lease = made
 				return nil
 			}
 			if !apierrors.IsAlreadyExists(err) {
@@ -138,8 +140,9 @@ func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id stri
 		// What is over needs nobody; its process may have died before it gave the lease back.
 		if dead || what == over {
 			l.fill(lease, now)
-			l.lease, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: Manager})
+			made, err := leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: Manager})
 			if err == nil {
+				l.lease = made
 				return nil
 			}
 			if !apierrors.IsConflict(err) {

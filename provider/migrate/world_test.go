@@ -676,7 +676,7 @@ func (w *world) outage(api *fakeapi.API, at int, lasts time.Duration) {
 			}
 		}
 		if time.Now().Before(until) {
-			return true, nil, &url.Error{Op: string(a.GetVerb()), URL: "https://api.lab", Err: errors.New("dial tcp: connection refused")}
+			return true, nil, &url.Error{Op: a.GetVerb(), URL: "https://api.lab", Err: errors.New("dial tcp: connection refused")}
 		}
 		return false, nil, nil
 	})

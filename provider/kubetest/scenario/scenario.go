@@ -39,7 +39,7 @@ type Settings struct {
 	// Identity is how the virtual node and its groups call themselves: "" as ours do, "ack"
 	// as the vendor's closed ones, which ours then plays.
 	Identity string `json:"identity"`
-	// Kubernetes is an older version (1.35) as which the API server presents itself, with that
+	// Kubernetes is an older version (1.35) as which the control plane presents itself, with that
 	// one's APIs and features; "": its own.
 	Kubernetes string    `json:"kubernetes"`
 	ECI        ECI       `json:"eci"`
