@@ -324,6 +324,9 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	case breaks:
 		p.Manner = "break before make, within the budgets"
 	}
+	if plan.Moves() == 0 && plan.Drain == nil && plan.Open == nil {
+		p.Cost, p.Undo = nil, "" // nothing happens
+	}
 	for _, b := range plan.Budgets {
 		text := fmt.Sprintf("%s/%s: %d healthy, %d needed, %d disruptions allowed", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
 		if b.Allowed == 0 && swaps {

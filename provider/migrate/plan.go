@@ -65,6 +65,7 @@ type Facts struct {
 	Skipped     map[string]string // and of those that it leaves without a fuss
 	Skew        time.Duration     // how far the API server's clock is ahead of this machine's
 	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
+	Lacked      string            // in its words
 	Denied      []string          // verbs that we lack
 	Unread      []string          // what could not be read, in words
 }

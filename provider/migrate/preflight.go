@@ -42,7 +42,11 @@ func whole(p *Plan, f *Facts, r Request) {
 			add("virtual-node", Block, why, "")
 		}
 		if !f.NoStock.IsZero() && f.Now.Sub(f.NoStock) < time.Hour {
-			add("stock", Warn, fmt.Sprintf("ECI had no stock for a pod %s ago", f.Now.Sub(f.NoStock).Round(time.Second)), "more vSwitches in other zones, or several sizes in "+placementUseSpecs+", find stock more often")
+			why := ""
+			if why, _, _ = strings.Cut(f.Lacked, ", it is tried again"); why != "" {
+				why = ": " + why
+			}
+			add("stock", Warn, fmt.Sprintf("ECI had no stock for a pod %s ago%s", f.Now.Sub(f.NoStock).Round(time.Second), why), "a surge pod that finds none is taken away again, and nothing is disrupted; more vSwitches in other zones, or several sizes in "+placementUseSpecs+", find stock more often")
 		}
 	}
 	if r.To == ToECS {

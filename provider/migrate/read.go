@@ -67,11 +67,15 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 		f.Minor, _ = strconv.Atoi(strings.TrimRight(info.Minor, "+")) // of what is no number nothing is known
 	}
 	if r.To == ToECI {
-		events, err := client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "reason=NoStock", Limit: 500})
-		if !f.unread("events about missing stock", err) {
+		// The second is the reason of pods that fail at once where others wait, as surge pods do.
+		for _, reason := range []string{"NoStock", "ContainerInstanceScheduleFailed"} {
+			events, err := client.CoreV1().Events(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason, Limit: 500})
+			if f.unread("events about missing stock", err) {
+				break
+			}
 			for i := range events.Items {
-				if e := &events.Items[i]; e.Reason == "NoStock" && e.LastTimestamp.After(f.NoStock) {
-					f.NoStock = e.LastTimestamp.Time
+				if e := &events.Items[i]; e.Reason == reason && e.LastTimestamp.After(f.NoStock) {
+					f.NoStock, f.Lacked = e.LastTimestamp.Time, e.Message
 				}
 			}
 		}
