@@ -294,7 +294,9 @@ func TestSweepsSlowDownWithTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, func(b *bench) {
 			for i := range 10_000 {
-				b.cloud.groups = append(b.cloud.groups, group(fmt.Sprint("eci-x", i), fmt.Sprint("x", i)))
+				g := group(fmt.Sprint("eci-x", i), fmt.Sprint("x", i))
+				g.Tags = eci.Identity{ManagedBy: eci.ManagedBy, ClusterID: "another"}.Tags() // lost pods would cost time
+				b.cloud.groups = append(b.cloud.groups, g)
 			}
 		})
 		b.after(4 * time.Minute)

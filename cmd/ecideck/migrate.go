@@ -141,8 +141,11 @@ func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) e
 		return err
 	}
 	r.Site, r.Share = site, m.nodeShares(ctx, kube)
-	op, err := migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
-	if err != nil {
+	var op *migrate.Operation
+	if err := m.persist(ctx, func(ctx context.Context) (err error) {
+		op, err = migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
+		return err
+	}); err != nil {
 		return err
 	}
 	return m.confirmed(ctx, kube, op)
@@ -207,7 +210,7 @@ func (m *mover) confirmed(ctx context.Context, kube *setup.Kube, op *migrate.Ope
 	if !m.wait {
 		return m.detach(ctx, client, op)
 	}
-	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
+	return m.engine(ctx, client, false, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
 }
 
 func (m *mover) ask(word string) error {
@@ -225,8 +228,8 @@ func (m *mover) ask(word string) error {
 	return nil
 }
 
-// engine runs an operation and shows how it goes. A cut session interrupts it in order.
-func (m *mover) engine(ctx context.Context, client kubernetes.Interface, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) error {
+// engine runs an operation, or aborts it, and shows how it goes. A cut session interrupts it in order.
+func (m *mover) engine(ctx context.Context, client kubernetes.Interface, abort bool, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) error {
 	asked, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
 	// The reason is kept in the journal, for whoever goes on with it.
@@ -234,9 +237,14 @@ func (m *mover) engine(ctx context.Context, client kubernetes.Interface, run fun
 	defer end(nil)
 	defer context.AfterFunc(asked, func() { end(errors.New("the process that ran it was asked to end, or lost its terminal")) })()
 	shown := map[string]migrate.State{}
-	begun := false
+	begun, said := false, ""
 	e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
-		Notice: func(text string) { fmt.Fprintln(m.err, printable(text)) },
+		Notice: func(text string) {
+			if text != said { // it is told as long as it is so
+				said = text
+				fmt.Fprintln(m.err, printable(text))
+			}
+		},
 		Report: func(o *migrate.Operation) {
 			if !begun {
 				begun = true
@@ -253,11 +261,14 @@ func (m *mover) engine(ctx context.Context, client kubernetes.Interface, run fun
 		fmt.Fprintln(m.err, "there is no home directory: no local journal is written")
 	}
 	last, err := run(ctx, e)
-	return m.ended(last, err)
+	return m.ended(last, abort, err)
 }
 
-// ended prints how an operation ended, and gives the exit code.
-func (m *mover) ended(o *migrate.Operation, err error) error {
+// ended prints how an operation ended, and gives the exit code. abort: it was to be taken back.
+func (m *mover) ended(o *migrate.Operation, abort bool, err error) error {
+	if errors.Is(err, migrate.ErrEnded) {
+		err = nil // by the process that was at work on it
+	}
 	if m.output != "table" {
 		if failed := m.object("Operation", o); failed != nil {
 			return failed
@@ -270,7 +281,7 @@ func (m *mover) ended(o *migrate.Operation, err error) error {
 		return fmt.Errorf("operation %s stopped halfway: %w; `ecideck ops resume %[1]s` goes on, `ecideck ops abort %[1]s` goes back", o.ID, err)
 	case err != nil:
 		return err
-	case o.State != migrate.Done:
+	case o.State != migrate.Done && (o.State != migrate.Aborted || !abort):
 		return setup.Exit(setup.ExitError, nil)
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-
 )
 
 // What takes long of migrations runs with `make soak`.

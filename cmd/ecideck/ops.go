@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -157,9 +156,19 @@ func (m *mover) resumeOp(ctx context.Context, kube *setup.Kube, args []string) e
 	return m.goOn(ctx, kube, args[0], false)
 }
 
+// persist makes a call again while the API server is away, for two minutes: what was cut off by
+// an outage is gone on with in its middle.
+func (m *mover) persist(ctx context.Context, call func(context.Context) error) error {
+	err := migrate.Persist(ctx, func(text string) { fmt.Fprintln(m.err, printable(text)) }, call)
+	if err != nil && migrate.Away(err) {
+		return fmt.Errorf("nothing was done, because the API server does not answer; what was begun before stays as it is, so say it again when it does: %w", err)
+	}
+	return err
+}
+
 func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort bool) error {
-	o, err := find(ctx, kube, id)
-	if err != nil {
+	var o *migrate.Operation
+	if err := m.persist(ctx, func(ctx context.Context) (err error) { o, err = find(ctx, kube, id); return err }); err != nil {
 		return err
 	}
 	if o.State.Ended() {
@@ -169,8 +178,8 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 	if err != nil {
 		return err
 	}
-	alive, err := migrate.Alive(ctx, client, o)
-	if err != nil {
+	alive := false
+	if err := m.persist(ctx, func(ctx context.Context) (err error) { alive, err = migrate.Alive(ctx, client, o); return err }); err != nil {
 		return err
 	}
 	if alive && !abort && !o.Local {
@@ -182,22 +191,23 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 		}
 	}
 	if alive && abort {
-		return m.askAbort(ctx, client, kube, o)
+		return m.askAbort(ctx, client, o)
 	}
 	if !m.wait {
 		return m.leave(o, map[bool]string{true: "abort", false: "resume"}[abort])
 	}
-	return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+	return m.engine(ctx, client, abort, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 		return e.Resume(ctx, o, abort)
 	})
 }
 
-// askAbort leaves the abort to the process that is at work, and waits for it.
-func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube *setup.Kube, o *migrate.Operation) error {
+// askAbort leaves the abort to the process that is at work, and waits for it, or for its lease
+// to run out: then it is done here.
+func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, o *migrate.Operation) error {
 	if o.Local {
 		return fmt.Errorf("operation %s is written down on its machine only, where %s is at work: interrupt it there", o.ID, o.Runner)
 	}
-	if err := migrate.AskAbort(ctx, client, o, whoami(ctx, client)); err != nil {
+	if err := m.persist(ctx, func(ctx context.Context) error { return migrate.AskAbort(ctx, client, o, whoami(ctx, client)) }); err != nil {
 		return err
 	}
 	if !m.wait {
@@ -205,30 +215,10 @@ func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, kube 
 		return nil
 	}
 	fmt.Fprintf(m.err, "asked %s to abort it; waiting\n", printable(o.Runner))
-	again := time.NewTicker(2 * time.Second)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return errors.New("interrupted; the abort was asked for")
-		case <-again.C:
-		}
-		now, err := find(ctx, kube, o.ID)
-		if err != nil {
-			return err
-		}
-		if now.State.Ended() {
-			if err := m.ended(now, nil); now.State != migrate.Aborted {
-				return err
-			}
-			return nil // that is what was asked for
-		}
-		if alive, err := migrate.Alive(ctx, client, now); err == nil && !alive {
-			return m.engine(ctx, client, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
-				return e.Resume(ctx, now, true)
-			})
-		}
-	}
+	// Whoever has the leases ends it, or is seen to be gone.
+	return m.engine(ctx, client, true, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+		return e.Resume(ctx, o, true)
+	})
 }
 
 func (m *mover) abortOp(ctx context.Context, kube *setup.Kube, args []string) error {
@@ -236,16 +226,19 @@ func (m *mover) abortOp(ctx context.Context, kube *setup.Kube, args []string) er
 }
 
 func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) error {
-	o, err := find(ctx, kube, args[0])
-	if err != nil {
-		return err
-	}
 	site, err := site()
 	if err != nil {
 		return err
 	}
-	op, err := migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site, Share: m.nodeShares(ctx, kube)}, time.Now())
-	if err != nil {
+	var op *migrate.Operation
+	if err := m.persist(ctx, func(ctx context.Context) error {
+		o, err := find(ctx, kube, args[0])
+		if err != nil {
+			return err
+		}
+		op, err = migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site, Share: m.nodeShares(ctx, kube)}, time.Now())
+		return err
+	}); err != nil {
 		return err
 	}
 	return m.confirmed(ctx, kube, op)

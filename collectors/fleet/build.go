@@ -435,10 +435,13 @@ func (b *builder) placeOrphans() {
 		if g.Relation != Orphan {
 			continue
 		}
-		made := orphan(g)
-		made.Cost, _ = b.cost(made)
-		if p := before[g]; p != nil && p.Cost == made.Cost {
-			made = p
+		made := before[g]
+		if made == nil {
+			made = orphan(g)
+		}
+		if cost, _ := b.cost(made); cost != made.Cost {
+			priced := *made // the one before belongs to another Snapshot
+			made, priced.Cost = &priced, cost
 		}
 		orphans = append(orphans, made)
 	}

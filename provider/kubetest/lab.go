@@ -155,7 +155,7 @@ func (l *Lab) startParts(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the lab was not ready within 2 minutes"))
 	defer cancel()
 	p := l.layout
-	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
+	for _, part := range []*part{p.eci(), p.etcd(), p.apiServer(l.Scenario), p.controllers(), p.scheduler(), p.kwok(), p.metricsServer(),
 		p.node(l.Scenario, l.nodeAccess()),
 	} {
 		l.parts[part.name] = part
@@ -247,6 +247,21 @@ func (l *Lab) apiServerReady(ctx context.Context) error {
 	return err
 }
 
+// rightsReady asks what the controllers ask first. An API server that says it is ready may not
+// have read yet who may do what, and they end where they are refused.
+func (l *Lab) rightsReady(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", l.layout.kubeconfig(Controllers))
+	if err != nil {
+		return fmt.Errorf("reading the controllers' kubeconfig: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client of the controllers: %w", err)
+	}
+	_, err = client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
+	return err
+}
+
 func (l *Lab) cloudReady(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.Access.Scheme+"://"+l.Access.Endpoint+"/", nil)
 	if err != nil {
@@ -275,25 +290,33 @@ func (l *Lab) Kill(name string) error {
 // lose their leader leases in an outage and are started anew. Here they have none, and after
 // an outage of 20 s client-go's back-off would keep them blind for up to a minute more.
 func (l *Lab) StartPart(name string) error {
-	part, err := l.part(name)
+	started, err := l.part(name)
 	if err != nil {
 		return err
 	}
-	if err := part.start(l.spawn); err != nil || name != APIServer {
+	if err := started.start(l.spawn); err != nil || name != APIServer {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("it did not answer within a minute"))
 	defer cancel()
-	if err := l.wait(ctx, "the API server", l.apiServerReady); err != nil {
-		return err
-	}
+	var clients []*part
 	for _, name := range []string{Controllers, Scheduler, Kwok} {
+		// One that ended by itself was refused by an API server that had just started.
 		client := l.parts[name]
-		if state, _, _ := client.status(); state != Running {
+		if state, _, _ := client.status(); state == Stopped {
 			continue // somebody wants it away
 		}
 		client.stop(0)
-		if name == Kwok {
+		clients = append(clients, client)
+	}
+	if err := l.wait(ctx, "the API server", l.apiServerReady); err != nil {
+		return err
+	}
+	if err := l.wait(ctx, "the controllers' rights", l.rightsReady); err != nil {
+		return err
+	}
+	for _, client := range clients {
+		if client.name == Kwok {
 			if err := l.freeNodes(ctx); err != nil {
 				return err
 			}

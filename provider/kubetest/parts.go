@@ -99,8 +99,8 @@ func (l layout) etcd() *part {
 	})
 }
 
-func (l layout) apiServer() *part {
-	return l.part(APIServer, "kube-apiserver", []string{
+func (l layout) apiServer(s *scenario.Scenario) *part {
+	argv := []string{
 		"--etcd-servers=" + loopbackURL(l.etcdPort),
 		"--etcd-cafile=" + l.pki("ca.crt"), "--etcd-certfile=" + l.pki("apiserver.crt"), "--etcd-keyfile=" + l.pki("apiserver.key"),
 		"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(l.apiPort),
@@ -126,7 +126,11 @@ func (l layout) apiServer() *part {
 		"--requestheader-username-headers=X-Remote-User",
 		"--proxy-client-cert-file=" + l.pki("front-proxy-client.crt"),
 		"--proxy-client-key-file=" + l.pki("front-proxy-client.key"),
-	})
+	}
+	if s.Kubernetes != "" {
+		argv = append(argv, "--emulated-version="+s.Kubernetes)
+	}
+	return l.part(APIServer, "kube-apiserver", argv)
 }
 
 func (l layout) controllers() *part {

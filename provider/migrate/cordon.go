@@ -64,23 +64,35 @@ func (e *Engine) uncordon(ctx context.Context) error {
 	return e.node(ctx, o.Plan.Drain.Node, false)
 }
 
-// node is a step on the node, written down before and after.
+// node is a step on the node, written down before and after. An API server that is away is
+// waited for as long as with an item.
 func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	verb := map[bool]string{true: "cordon", false: "uncordon"}[on]
 	e.mu.Lock()
 	e.op.Steps = append(e.op.Steps[:len(e.op.Steps):len(e.op.Steps)], Step{At: time.Now(), Verb: verb, Object: node})
 	e.mu.Unlock()
-	if err := e.journal.Operation(ctx, e.copy()); err != nil {
+	try := func(do func(context.Context) error) error {
+		return tenacious(ctx, patience, e.notice, func(ctx context.Context) error {
+			call, cancel := context.WithTimeout(ctx, perCall)
+			defer cancel()
+			return do(call)
+		})
+	}
+	write := func(ctx context.Context) error { return e.journal.Operation(ctx, e.copy()) }
+	if err := try(write); err != nil {
 		return err
 	}
-	_, err := SetUnschedulable(ctx, e.Client, node.Name, node.UID, on)
+	err := try(func(ctx context.Context) error {
+		_, err := SetUnschedulable(ctx, e.Client, node.Name, node.UID, on)
+		return err
+	})
 	e.mu.Lock()
 	last := &e.op.Steps[len(e.op.Steps)-1]
 	if last.Answer = "ok"; err != nil {
 		last.Answer = err.Error()
 	}
 	e.mu.Unlock()
-	if written := e.journal.Operation(ctx, e.copy()); written != nil && err == nil {
+	if written := try(write); written != nil && err == nil {
 		err = written
 	}
 	return err

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,13 +29,19 @@ const (
 	perCall = 30 * time.Second
 	// patience is how long the API server may be away before the operation stops where it is.
 	patience = 15 * time.Minute
-	// farewell is how long an API server may be away before it is given up to write down how an
-	// operation has ended; whoever loads it then sees that nobody is at work on it.
+	// farewell is how long an API server may be away before it is given up to begin an operation,
+	// or to write down how one has ended; whoever loads it then sees that nobody is at work on it.
 	farewell = 2 * time.Minute
+	// warmUp is how long a refusal is not believed from an API server that may have just started.
+	warmUp = 20 * time.Second
 	// grace is how long a process that is asked to end goes on where an old pod has gone and
 	// its successor is not handed over yet.
 	grace = 30 * time.Second
 )
+
+// ErrEnded says that the process that was at work on an operation has brought it to its end
+// before another one could go on with it.
+var ErrEnded = errors.New("has ended meanwhile")
 
 // errInterrupted says that the process was asked to end.
 var errInterrupted = errors.New("interrupted")
@@ -99,7 +110,8 @@ func (e *Engine) Enroll(ctx context.Context, o *Operation) (*Operation, error) {
 }
 
 // Resume goes on with an operation that was loaded. With abort what is not beyond the point
-// of no return goes back.
+// of no return goes back. Where its process lives, that one is waited for, and ErrEnded tells
+// that it has done it all.
 func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operation, error) {
 	o = o.clone()
 	if o.State.Ended() {
@@ -113,10 +125,11 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 		return e.copy(), err
 	}
 	// Its process may have written since it was loaded.
-	if fresh, err := reload(ctx, e.Client, e.Audit, o); err != nil {
+	var fresh *Operation
+	if err := Persist(ctx, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
 		return e.copy(), errors.Join(err, release(locks))
 	} else if fresh.State.Ended() {
-		return fresh, errors.Join(fmt.Errorf("operation %s has ended meanwhile: %s", o.ID, fresh.State), release(locks))
+		return fresh, errors.Join(fmt.Errorf("operation %s %w: %s", o.ID, ErrEnded, fresh.State), release(locks))
 	} else {
 		o = fresh
 	}
@@ -127,7 +140,10 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	e.op = o
 	e.mu.Unlock()
-	if e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder); err != nil {
+	if err = Persist(ctx, e.notice, func(ctx context.Context) (err error) {
+		e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder)
+		return err
+	}); err != nil {
 		return e.copy(), errors.Join(err, release(locks))
 	}
 	return e.run(ctx, locks)
@@ -153,7 +169,7 @@ func (e *Engine) Abort() {
 // lock takes the leases of all targets, or none.
 func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 	var locks []*lock
-	finished := func(id string) bool {
+	fateOf := func(ctx context.Context, id string) (fate, error) {
 		var err error
 		// Who may read one namespace only still finds most.
 		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
@@ -161,15 +177,18 @@ func (e *Engine) lock(ctx context.Context) ([]*lock, error) {
 			all, err = Load(ctx, e.Client, e.Audit, namespace)
 			for _, o := range all {
 				if o.ID == id {
-					return o.State.Ended()
+					return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
 				}
 			}
 		}
-		return err == nil // its journal is gone: nobody can go on with it
+		if apierrors.IsForbidden(err) { // where its journal is can't be seen
+			return unended, nil
+		}
+		return unknown, err
 	}
 	for _, target := range e.op.Plan.Locks {
 		l := &lock{client: e.Client, target: target, holder: e.Holder, op: e.op.ID}
-		if err := l.take(ctx, finished, e.notice); err != nil {
+		if err := l.take(ctx, fateOf, e.notice); err != nil {
 			return nil, errors.Join(err, release(locks))
 		}
 		locks = append(locks, l)
@@ -243,6 +262,64 @@ func again(ctx context.Context, call func(context.Context) error) error {
 			return err
 		}
 	}
+}
+
+// Persist makes a call until the API server answers, or has not for two minutes, or the context
+// ends; then it gives the last error, which is Away. The call has to bear being made again where
+// it was carried out and its answer was lost. notice is told once that it waits.
+func Persist(ctx context.Context, notice func(string), call func(context.Context) error) error {
+	return tenacious(ctx, farewell, notice, call)
+}
+
+// tenacious is Persist with its own patience.
+func tenacious(ctx context.Context, long time.Duration, notice func(string), call func(context.Context) error) error {
+	var away, refused time.Time // since when it is
+	for {
+		err := call(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case Away(err):
+			if refused = (time.Time{}); away.IsZero() {
+				away = time.Now()
+				notice("the API server does not answer; trying for up to " + long.String())
+			}
+		case starting(err):
+			if refused.IsZero() {
+				refused = time.Now()
+			}
+		default:
+			return err
+		}
+		if !away.IsZero() && time.Since(away) > long || !refused.IsZero() && time.Since(refused) > warmUp || sleep(ctx, glance) != nil {
+			return err
+		}
+	}
+}
+
+// Away tells that an error is an API server's that was not reached, or could not answer.
+func Away(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status().Code >= http.StatusInternalServerError || apierrors.IsTooManyRequests(err)
+	}
+	return unreached(err)
+}
+
+// unreached tells that no API server has seen a call, or none has answered it: its connection
+// broke, or what is before it says so.
+func unreached(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return slices.Contains([]int32{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, status.Status().Code)
+	}
+	return errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// starting tells that an error may be an API server's that has just started: before it has read
+// who may do what, everybody but the system's masters is refused. Admission refuses in other words.
+func starting(err error) bool {
+	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), `forbidden: User "`)
 }
 
 // keep renews the leases and listens for an abort from elsewhere.
@@ -428,7 +505,7 @@ func (e *Engine) item(ctx context.Context, i int) error {
 	}
 	m := &memory{state: e.get(i).State, since: time.Now()}
 	work := ctx
-	trouble := time.Time{} // since when the API server does not answer
+	var trouble, refused time.Time // since when the API server does not answer, or refuses everything
 	pause := glance
 	for {
 		if ctx.Err() != nil && work == ctx {
@@ -448,12 +525,17 @@ func (e *Engine) item(ctx context.Context, i int) error {
 		} else {
 			err = step(work, i, m)
 		}
+		if !starting(err) {
+			refused = time.Time{}
+		} else if refused.IsZero() {
+			refused = time.Now()
+		}
 		switch {
 		case err == nil && e.get(i).State.Ended():
 			return nil
 		case errors.Is(err, errInterrupted) || work.Err() != nil && work != ctx:
 			return context.Cause(ctx)
-		case err != nil && !transient(err):
+		case err != nil && !transient(err), !refused.IsZero() && time.Since(refused) > warmUp:
 			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, subject(e.get(i)), err)
 		case err != nil:
 			if trouble.IsZero() {
@@ -499,7 +581,7 @@ func transient(err error) bool {
 		return !errors.As(err, new(*fs.PathError)) // the local journal's disk
 	}
 	switch code := status.Status().Code; {
-	case apierrors.IsConflict(err), apierrors.IsTooManyRequests(err):
+	case apierrors.IsConflict(err), apierrors.IsTooManyRequests(err), starting(err):
 		return true
 	case code >= 400 && code < 500:
 		return false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/ecideck/ecideck/provider/placement"
@@ -268,6 +271,169 @@ func TestTwoOperatorsDoNotActOnOneWorkload(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Between its leases and its journal an operation is known by its leases alone.
+func TestTwoOperatorsWhoBeginAtOnceDoNotActOnOneWorkload(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		first, second := w.plan(ToECI, w.names()...), w.plan(ToECI, w.names()...)
+		second.ID += "b"
+		slow := w.api.Another()
+		w.rules(slow)
+		slow.PrependReactor("create", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) {
+			time.Sleep(5 * time.Second) // the bubble's clock
+			return false, nil, nil
+		})
+		done := make(chan error, 1)
+		go func() {
+			_, err := (&Engine{Client: slow, Holder: "alice@one/1"}).Run(t.Context(), first)
+			done <- err
+		}()
+		time.Sleep(time.Second)
+		_, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
+		if err == nil || !strings.Contains(err.Error(), "alice") || !strings.Contains(err.Error(), first.ID) {
+			t.Errorf("the second got %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("the first got %v", err)
+		}
+	})
+}
+
+// Who died between its leases and its journal keeps nobody from the workload for long.
+func TestALeaseWithoutAnOperationRunsOut(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		first, second := w.plan(ToECI, w.names()...), w.plan(ToECI, w.names()...)
+		second.ID += "b"
+		l := newLife(1)
+		_, _ = (&Engine{Client: w.another(l), Holder: "alice@one/1"}).Run(t.Context(), first) // it dies
+		said, begin := "", time.Now()
+		got, err := (&Engine{Client: w.api, Holder: "bob@two/2", Notice: func(text string) { said = text }}).Run(t.Context(), second)
+		if err != nil || got.State != Done {
+			t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+		}
+		if waited := got.Plan.Items[0].Began.Sub(begin); waited < leaseDuration || waited > leaseDuration+10*time.Second || !strings.Contains(said, "alice") {
+			t.Errorf("it waited for %s, and said %q", waited, said)
+		}
+	})
+}
+
+// The API server is away for twenty seconds from each of the calls of a drain that change
+// something.
+func TestADrainSurvivesAnAPIServerThatIsRestarted(t *testing.T) {
+	t.Parallel()
+	for at := 1; at <= 16; at++ {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 3)
+			defer func() { w.stop() }()
+			before := w.names()
+			o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+			if err != nil || o.Plan.Blocked() != "" || o.Plan.Moves() == 0 {
+				t.Fatal(err, o)
+			}
+			w.watch()
+			api := w.api.Another()
+			w.rules(api)
+			w.outage(api, at, 20*time.Second)
+			got, err := (&Engine{Client: api, Holder: "alice@one/1"}).Run(t.Context(), o)
+			if err != nil || got.State != Done {
+				t.Fatalf("%v, %s: %s\n%+v", err, got.State, got.Reason, got.Steps)
+			}
+			time.Sleep(time.Minute)
+			w.kept(before, before...)
+			if leases, _ := w.api.CoordinationV1().Leases("").List(t.Context(), listAll); len(leases.Items) != 0 {
+				t.Errorf("leases are left: %+v", leases.Items)
+			}
+		})
+		if t.Failed() {
+			t.Logf("away at call %d", at)
+			return
+		}
+	}
+}
+
+// A plan that lacks what the API server could not be asked for would leave some where they are,
+// and move others all the same.
+func TestNothingIsPlannedWithoutTheAPIServer(t *testing.T) {
+	for what, call := range map[string][2]string{"a rehearsal": {"create", "pods"}, "rights": {"create", "selfsubjectaccessreviews"}, "budgets": {"list", "poddisruptionbudgets"}} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				api := w.api.Another()
+				w.rules(api)
+				api.PrependReactor(call[0], call[1], func(k8stesting.Action) (bool, runtime.Object, error) {
+					return true, nil, &url.Error{Op: "Post", URL: "https://api.lab", Err: io.EOF}
+				})
+				o, err := Propose(t.Context(), api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Pod", Namespace: "shop", Name: w.names()[0]}}}, time.Now())
+				if err == nil || !Away(err) {
+					t.Errorf("%v, planned: %+v", err, o)
+				}
+			})
+		})
+	}
+}
+
+// An API server that has just started refuses everybody until it has read who may do what.
+func TestAnAPIServerThatStartsIsNotBelieved(t *testing.T) {
+	for _, lasts := range []time.Duration{10 * time.Second, time.Hour} {
+		t.Run(lasts.String(), func(t *testing.T) {
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				before := w.names()
+				o := w.plan(ToECI, before[0])
+				w.watch()
+				api := w.api.Another()
+				w.rules(api)
+				begin := time.Now().Add(2 * time.Second)
+				api.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+					if since := time.Since(begin); since < 0 || since > lasts {
+						return false, nil, nil
+					}
+					return true, nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "", errors.New(`User "alice" cannot get resource "pods"`))
+				})
+				got, err := (&Engine{Client: api, Holder: "a"}).Run(t.Context(), o)
+				if lasts < warmUp && (err != nil || got.State != Done) {
+					t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				if lasts > warmUp && (err == nil || got.State != Interrupted || !strings.Contains(err.Error(), "cannot get")) {
+					t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				w.kept(before, before[0])
+			})
+		})
+	}
+}
+
+// Whoever resumes or aborts while the API server is restarted comes to the end, too.
+func TestAResumedOperationSurvivesAnAPIServerThatIsRestarted(t *testing.T) {
+	t.Parallel()
+	for at := 1; at <= 12; at++ {
+		for _, abort := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 3)
+				defer func() { w.stop() }()
+				before := w.names()
+				o := w.plan(ToECI, before[0])
+				w.watch()
+				_, _ = (&Engine{Client: w.another(newLife(5)), Holder: "alice@one/1"}).Run(t.Context(), o) // it dies
+				all, err := Load(t.Context(), w.api, "", "")
+				if err != nil || len(all) != 1 {
+					t.Fatal(err, all)
+				}
+				api := w.api.Another()
+				w.rules(api)
+				w.outage(api, at, 20*time.Second)
+				got, err := (&Engine{Client: api, Holder: "bob@two/2"}).Resume(t.Context(), all[0], abort)
+				if err != nil || got.State != map[bool]State{false: Done, true: Aborted}[abort] {
+					t.Errorf("abort %t: %v, %s: %s", abort, err, got.State, got.Reason)
+				}
+				time.Sleep(time.Minute)
+				w.kept(before, before[0])
+			})
+			if t.Failed() {
+				t.Logf("away at call %d", at)
+				return
+			}
+		}
+	}
 }
 
 func TestAnAbortFromAnotherProcessIsHeard(t *testing.T) {

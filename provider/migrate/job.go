@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -177,8 +178,7 @@ func (e *Engine) resume(ctx context.Context, i int, m *memory) error {
 		m.next = glance / 4
 		return e.after(ctx, i, err, nil)
 	case transient(err):
-		m.next = glance
-		return e.after(ctx, i, err, nil)
+		return errors.Join(err, e.after(ctx, i, err, nil))
 	case a.verb == change:
 		// Suspended it must not stay.
 		e.change(i, func(x *Item) { x.State, x.Reason = Reverting, "the change of its template was refused: "+err.Error() })

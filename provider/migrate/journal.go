@@ -98,6 +98,27 @@ func (d AuditDir) open(id string) (*os.File, error) {
 	return f, nil
 }
 
+// make makes a ConfigMap of a new operation, or finds the one of which the answer was lost.
+func (j *Journal) make(ctx context.Context, n int, data map[string]string) (made *corev1.ConfigMap, err error) {
+	wanted := map[string]string{labelJournal: "true", placement.LabelOperation: j.id}
+	err = Persist(ctx, func(string) {}, func(ctx context.Context) (err error) {
+		made, err = j.client.CoreV1().ConfigMaps(j.home).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Name: j.name(n), Namespace: j.home, Labels: wanted}, Data: data}, metav1.CreateOptions{FieldManager: Manager})
+		if !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		exists := err
+		if made, err = j.client.CoreV1().ConfigMaps(j.home).Get(ctx, j.name(n), metav1.GetOptions{}); err != nil {
+			return err
+		}
+		if !maps.Equal(made.Labels, wanted) || !maps.Equal(made.Data, data) {
+			return exists
+		}
+		return nil
+	})
+	return made, err
+}
+
 // Begin writes a new operation down. Where ConfigMaps are forbidden, the local file alone has
 // it, and o.Local says so; without one that is an error.
 func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Journal, error) {
@@ -118,9 +139,7 @@ func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *
 	}
 	datas[0][keyOperation] = header(o)
 	for n, data := range datas {
-		made, err := client.CoreV1().ConfigMaps(j.home).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-			Name: j.name(n), Namespace: j.home, Labels: map[string]string{labelJournal: "true", placement.LabelOperation: o.ID}}, Data: data},
-			metav1.CreateOptions{FieldManager: Manager})
+		made, err := j.make(ctx, n, data)
 		if n == 0 && j.file != nil && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err)) {
 			j.local, o.Local = true, true
 			break

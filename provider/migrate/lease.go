@@ -74,10 +74,24 @@ func leaseHome(target Ref) string {
 	return target.Namespace
 }
 
-// take acquires the lease. One that another process of the same operation holds is waited
-// for, until it is seen not to be renewed for as long as it lasts: whether it has expired is
-// judged by our own clock alone. finished tells that an operation needs nobody any more.
-func (l *lock) take(ctx context.Context, finished func(id string) bool, waiting func(string)) error {
+// A fate is what becomes of an operation.
+type fate int
+
+const (
+	unknown fate = iota // it has no journal, or not yet: it may begin in a moment
+	unended             // it has not ended
+	over                // it needs nobody any more
+)
+
+// take acquires the lease. One that another process of the same operation holds, or one of an
+// operation that is about to begin, is waited for, until it is seen not to be renewed for as
+// long as it lasts: whether it has expired is judged by our own clock alone. An API server that
+// is away is waited for, too.
+func (l *lock) take(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
+	return Persist(ctx, waiting, func(ctx context.Context) error { return l.try(ctx, fateOf, waiting) })
+}
+
+func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
 	leases := l.client.CoordinationV1().Leases(leaseHome(l.target))
 	var seen *coordinationv1.Lease
 	var since time.Time
@@ -110,11 +124,19 @@ func (l *lock) take(ctx context.Context, finished func(id string) bool, waiting 
 			renewed = lease.Spec.RenewTime.Time
 		}
 		dead := holder == "" || holder == l.holder || now.Sub(renewed) > leaseDead || now.Sub(since) >= leaseDuration
-		// What is over needs nobody; its process may have died before it gave the lease back.
-		if other != "" && other != l.op && !finished(other) {
+		what := over
+		if other != "" && other != l.op {
+			if what, err = fateOf(ctx, other); err != nil {
+				return fmt.Errorf("looking for operation %s, which has the lease of %s: %w", other, l.target, err)
+			}
+		} else if other == l.op {
+			what = unknown
+		}
+		if what == unended {
 			return &Held{Target: l.target, Operation: other, By: holder, Alive: now.Sub(renewed) < leaseDuration}
 		}
-		if dead || other != l.op {
+		// What is over needs nobody; its process may have died before it gave the lease back.
+		if dead || what == over {
 			l.fill(lease, now)
 			l.lease, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: Manager})
 			if err == nil {
@@ -125,7 +147,11 @@ func (l *lock) take(ctx context.Context, finished func(id string) bool, waiting 
 			}
 			continue
 		}
-		waiting(fmt.Sprintf("%s may still be at work on %s: waiting up to %s to be sure", holder, l.target, leaseDuration))
+		doing := "still be at work on"
+		if other != l.op {
+			doing = "be about to begin operation " + other + " on"
+		}
+		waiting(fmt.Sprintf("%s may %s %s: waiting until it ends, or has not been heard of for %s", holder, doing, l.target, leaseDuration))
 		if err := sleep(ctx, 2*time.Second); err != nil {
 			return err
 		}

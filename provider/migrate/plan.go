@@ -68,6 +68,7 @@ type Facts struct {
 	Lacked      string            // in its words
 	Denied      []string          // verbs that we lack
 	Unread      []string          // what could not be read, in words
+	away        error             // the API server was not reached for one of them
 }
 
 // A Space is what a namespace has around its pods.

@@ -30,7 +30,9 @@ func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Int
 	p.Ways = Ways(f, r)
 	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
-		Rehearse(ctx, client, f, p)
+		if err := Rehearse(ctx, client, f, p); err != nil {
+			return nil, err
+		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Plan: *p}, nil
 }
@@ -44,7 +46,9 @@ func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic
 	p.Targets = o.Plan.Targets // what it is about for a person, not the pods that took their places
 	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
 	if p.Blocked() == "" {
-		Rehearse(ctx, client, f, p)
+		if err := Rehearse(ctx, client, f, p); err != nil {
+			return nil, err
+		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Undoes: o.ID, Plan: *p}, nil
 }

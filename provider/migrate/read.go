@@ -27,7 +27,8 @@ import (
 )
 
 // Read asks the API server for all that a plan rests on. It changes nothing. A target that
-// does not exist is an error; what else can't be read is in Facts.Unread.
+// does not exist is an error, and so is an API server that is not reached: a plan that lacks
+// half of the cluster would move what it must not. What else can't be read is in Facts.Unread.
 //
 // extra reads what others have installed: CronHPAs, ScaledObjects, ResourcePolicies and the
 // like; nil reads none of it.
@@ -81,10 +82,16 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 		}
 	}
 	f.rights(ctx, client, r)
+	if f.away != nil {
+		return nil, fmt.Errorf("reading what a plan rests on: %w", f.away)
+	}
 	return f, nil
 }
 
 func (f *Facts) unread(what string, err error) bool {
+	if unreached(err) {
+		f.away = fmt.Errorf("%s: %w", what, err)
+	}
 	if err != nil {
 		text := fmt.Sprintf("%s: %v", what, err)
 		if !slices.Contains(f.Unread, text) {
@@ -487,8 +494,8 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // Rehearse tells a plan's API server what would be created, as a dry run: quotas, policies
 // and webhooks have their say before anything happens. What they refuse becomes a check that
-// blocks, and items that depend on it stay.
-func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) {
+// blocks, and items that depend on it stay. That nobody answered is an error, and no refusal.
+func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) error {
 	type answer struct {
 		why   string
 		check *Check
@@ -505,6 +512,8 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 				pod := SurgePod(f.ReplicaSets[x.Owner.UID], x, p.To, "rehearsal", f.Virtual)
 				made, err := client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: Manager})
 				switch {
+				case unreached(err):
+					return fmt.Errorf("rehearsing the creation of a surge pod: %w", err)
 				case err != nil:
 					said.why = "a surge pod would be refused: " + err.Error()
 				case made.Labels[x.Hidden] != "":
@@ -527,6 +536,9 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 			}
 			_, err := client.AppsV1().Deployments(d.Namespace).Patch(ctx, d.Name, types.JSONPatchType, jsonPatch(d.UID, d.ResourceVersion, "/spec/template/spec", deploymentFields(d), x.Change.During),
 				metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: Manager})
+			if unreached(err) {
+				return fmt.Errorf("rehearsing the change of Deployment %s: %w", d.Name, err)
+			}
 			if err != nil && !lost(err) {
 				why = "the change would be refused: " + err.Error()
 			}
@@ -536,13 +548,14 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 			x.Strategy, x.State, x.Why, x.After = Stay, Stays, why, x.Before
 		}
 	}
-	verdicts(ctx, client, f, p)
+	err := verdicts(ctx, client, f, p)
 	p.sum()
+	return err
 }
 
 // verdicts ask what would be said of each eviction now, of a few pods of each workload: a
 // refusal is no obstacle to a swap, whose surge pod counts for the budget.
-func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) {
+func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Plan) error {
 	const most = 2
 	asked := map[string]int{}
 	for i := range p.Items {
@@ -565,8 +578,11 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be refused now, and is allowed once the surge pod is Ready: " + refusal(err), ""})
 		case apierrors.IsTooManyRequests(err):
 			x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now: " + refusal(err), "make the budget allow one, or its pods well"})
+		case unreached(err):
+			return fmt.Errorf("rehearsing the eviction of pod %s: %w", x.Pod.Name, err)
 		}
 	}
+	return nil
 }
 
 // injected says what admission adds to a pod that ECI would bill, or nil.

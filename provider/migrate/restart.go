@@ -62,7 +62,9 @@ type restartView struct {
 // decideRestart says what to do next about a restart in place. It is pure.
 func decideRestart(x *Item, v restartView) action {
 	end := func(state State, format string, args ...any) action {
-		if v.policy { // never left behind, however it ends
+		if v.policy && state == Done { // never left behind, however it ends
+			return action{verb: unsteer}
+		} else if v.policy {
 			return action{verb: unsteer, reason: x.Reason}
 		}
 		return action{verb: end, state: state, reason: fmt.Sprintf(format, args...)}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -92,8 +93,8 @@ func newWorld(t *testing.T, replicas int32) *world {
 	nodeReady := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
 		Allocatable: corev1.ResourceList{"cpu": resource.MustParse("1000"), "memory": resource.MustParse("4000Gi"), "pods": resource.MustParse("1000")}}
 	w.api = fakeapi.New(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, w.rs, d,
-		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: realNode, UID: "n-1"}, Status: nodeReady},
-		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: otherNode, UID: "n-2"}, Status: nodeReady},
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: realNode, UID: "n-1", ResourceVersion: "1"}, Status: nodeReady},
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: otherNode, UID: "n-2", ResourceVersion: "1"}, Status: nodeReady},
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: virtualNode, UID: "n-vk", Labels: map[string]string{placement.NodeTypeLabel: placement.NodeType, corev1.LabelTopologyRegion: "cn-hangzhou"}},
 			Spec: corev1.NodeSpec{Taints: placement.Taints()}, Status: nodeReady},
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}},
@@ -628,7 +629,9 @@ func (w *world) plan(to Destination, names ...string) *Operation {
 		w.t.Fatal(err)
 	}
 	p := Make(f, r)
-	Rehearse(w.t.Context(), w.api, f, p)
+	if err := Rehearse(w.t.Context(), w.api, f, p); err != nil {
+		w.t.Fatal(err)
+	}
 	return &Operation{ID: NewID(time.Now()), Plan: *p, By: "alice", Began: time.Now()}
 }
 
@@ -673,7 +676,7 @@ func (w *world) outage(api *fakeapi.API, at int, lasts time.Duration) {
 			}
 		}
 		if time.Now().Before(until) {
-			return true, nil, errors.New("dial tcp: connection refused")
+			return true, nil, &url.Error{Op: string(a.GetVerb()), URL: "https://api.lab", Err: errors.New("dial tcp: connection refused")}
 		}
 		return false, nil, nil
 	})

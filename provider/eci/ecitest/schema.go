@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed schema/eci-20180808.json
@@ -22,8 +23,11 @@ type Schema struct {
 	actions map[string]map[string]any // action -> parameter tree
 }
 
-// LoadSchema parses the embedded schemas.
-func LoadSchema() (*Schema, error) {
+// LoadSchema parses the embedded schemas, once in a process. Nobody may change what it gives.
+func LoadSchema() (*Schema, error) { return loadSchema() }
+
+// Many tests start many emulators, and each parsed sixty kilobytes of JSON otherwise.
+var loadSchema = sync.OnceValues(func() (*Schema, error) {
 	var vendor map[string]struct {
 		Request map[string]any `json:"request"`
 	}
@@ -52,7 +56,7 @@ func LoadSchema() (*Schema, error) {
 		}
 	}
 	return s, nil
-}
+})
 
 // add puts a parameter into an action's tree; N in a path is any position of a list.
 func (s *Schema) add(action string, path []string, typ any) error {

@@ -38,12 +38,15 @@ type Settings struct {
 	Nodes        []NodeGroup   `json:"nodes"`
 	// Identity is how the virtual node and its groups call themselves: "" as ours do, "ack"
 	// as the vendor's closed ones, which ours then plays.
-	Identity string    `json:"identity"`
-	ECI      ECI       `json:"eci"`
-	Traffic  []Traffic `json:"traffic"`
-	Faults   []Fault   `json:"faults"`
-	Groups   []Group   `json:"groups"`
-	Reaches  []Reach   `json:"reaches"`
+	Identity string `json:"identity"`
+	// Kubernetes is an older version (1.35) as which the API server presents itself, with that
+	// one's APIs and features; "": its own.
+	Kubernetes string    `json:"kubernetes"`
+	ECI        ECI       `json:"eci"`
+	Traffic    []Traffic `json:"traffic"`
+	Faults     []Fault   `json:"faults"`
+	Groups     []Group   `json:"groups"`
+	Reaches    []Reach   `json:"reaches"`
 }
 
 // A Reach is what groups reach, or don't, beyond ECI's default: their VPC (172.16.0.0/12) and the
