@@ -106,7 +106,7 @@ func samplePlan(p *Plan) {
 	p.Moves = []view.Move{
 		{Name: "shop/search-5c4b9d7f88-77tqn", From: "ecs-07", To: "eci-cn-hangzhou", How: how, Why: "a surge pod is Ready before it is evicted", Size: "4c 8Gi billed (asked 3.5c 7Gi)",
 			Before: cny(0), After: cny(706_000), Share: cny(612_000), Checks: []view.Check{budget,
-			{Name: "spread", Level: view.Warns, Reason: "it must be spread over hosts, and ECI counts as one more", Remedy: "make the constraint ScheduleAnyway"}}},
+				{Name: "spread", Level: view.Warns, Reason: "it must be spread over hosts, and ECI counts as one more", Remedy: "make the constraint ScheduleAnyway"}}},
 		{Name: "shop/search-5c4b9d7f88-wq8rr", To: "eci-cn-hangzhou", How: "place", Why: "it has no node: it is let onto ECI as it is, and nothing is disrupted", Size: "4c 8Gi billed (asked 3.5c 7Gi)", Before: cny(0), After: cny(706_000),
 			Checks: []view.Check{budget, {Name: "size", Level: view.Tells, Reason: "asked 3.5c 7Gi, billed 4c 8Gi"}}},
 		{Name: "shop/checkout-7d9f8b6c5-x2k4q", From: "eci-cn-hangzhou", Stays: true, Why: "it runs on ECI already"},

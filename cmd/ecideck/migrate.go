@@ -475,10 +475,9 @@ func writeCost(w io.Writer, p *migrate.Plan) {
 	if p.Moves() > 0 {
 		fmt.Fprintf(w, ", in about %s", time.Duration(p.ETA)*time.Second)
 	}
-	switch {
-	case p.To == migrate.Anywhere:
+	if p.To == migrate.Anywhere {
 		fmt.Fprintf(w, "; ECI bills %s before, and after as much more as the scheduler sends there", sum(p.Before))
-	default:
+	} else {
 		fmt.Fprintf(w, "; ECI bills %s before and %s after (list price)", sum(p.Before), sum(p.After))
 	}
 	if p.Unpriced > 0 {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	k8stesting "k8s.io/client-go/testing"
 )
 
@@ -177,6 +178,32 @@ func (c *answer) test(t *testing.T) {
 		}
 		if !find() {
 			t.Error("it is not found")
+		}
+	})
+}
+
+// TestAnUndoFindsASuccessorThatNobodySaw: a pod of a StatefulSet that was Ready in its new place
+// at the first look has its name and no entry in the journal.
+func TestAnUndoFindsASuccessorThatNobodySaw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		defer w.stop()
+		w.withStatefulSet(2, appsv1.RollingUpdateStatefulSetStrategyType)
+		w.until("db-0 is there", func() bool { return w.get("db-0") != nil })
+		pod := w.pod("db-0")
+		x := Item{Strategy: Restart, State: Done, Pod: Ref{"Pod", "shop", "db-0", "before"}, Owner: Ref{"StatefulSet", "shop", "db", controllerUID(pod)}}
+		for _, c := range []struct {
+			owner string
+			want  int
+		}{{string(x.Owner.UID), 1}, {"another", 0}} {
+			x.Owner.UID = types.UID(c.owner)
+			o, err := ProposeUndo(t.Context(), w.api, nil, "alice", &Operation{ID: "before", State: Done, Plan: Plan{To: ToECI, Home: "shop", Items: []Item{x}}}, Request{}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(o.Plan.Items) != c.want || c.want > 0 && o.Plan.Items[0].Pod.UID != pod.UID {
+				t.Errorf("of %s: %+v", c.owner, o.Plan.Items)
+			}
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
@@ -39,6 +40,12 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			target = x.Surge
 		}
 		pod, err := (&Engine{Client: client}).pod(ctx, target)
+		if err == nil && pod == nil && x.Strategy == Restart && x.Surge.UID == "" {
+			// Its successor was Ready before anybody had seen it, and was not written down.
+			if pod, err = namesake(ctx, client, x); pod != nil {
+				target.UID = pod.UID
+			}
+		}
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -76,6 +83,22 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 		p.Checks = append(p.Checks, Check{"cordon", Info, "node " + d.Node.Name + " is uncordoned, which operation " + o.ID + " has cordoned", ""})
 	}
 	return f, p, nil
+}
+
+// namesake is the pod that the controller of a restarted one has made under the same name, or nil.
+func namesake(ctx context.Context, client kubernetes.Interface, x *Item) (*corev1.Pod, error) {
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	pod, err := client.CoreV1().Pods(x.Pod.Namespace).Get(call, x.Pod.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", x.Pod, err)
+	case x.Owner.UID == "" || controllerUID(pod) != x.Owner.UID:
+		return nil, nil
+	}
+	return pod, nil
 }
 
 // Alive tells that a process is at work on an operation, by its leases.
