@@ -46,7 +46,7 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 			gone = true // no container has to end, and nothing is paid
 		case err == nil:
 			p.mu.Lock()
-			e.accepted = true
+			e.accepted = e.hurried == hurried // by force meanwhile: that is another call, which is queued
 			p.mu.Unlock()
 			p.look()
 		case eci.IsNotFound(err):

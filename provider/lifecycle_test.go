@@ -525,7 +525,15 @@ func TestEverythingThatBuildSendsIsAcceptedOnTheWire(t *testing.T) {
 
 func TestAForcedDeletionDoesNotWaitForTheContainers(t *testing.T) {
 	now := int64(0)
-	for name, first := range map[string]bool{"at once": false, "after a graceful one": true} {
+	for name, c := range map[string]struct {
+		graceful time.Duration // how long before a graceful one came; 0: none did
+		slow     float64       // how many seconds the answer to that one takes
+		within   time.Duration
+	}{
+		"at once":                        {within: 3 * time.Second},
+		"after a graceful one":           {graceful: 10 * time.Second, within: 3 * time.Second},
+		"in the midst of a graceful one": {graceful: time.Second, slow: 5, within: 7 * time.Second},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBed(t, func(b *bed) {
 				// Its containers take a minute to stop when they are asked to.
@@ -533,9 +541,13 @@ func TestAForcedDeletionDoesNotWaitForTheContainers(t *testing.T) {
 					grace := int64(120)
 					p.Spec.TerminationGracePeriodSeconds = &grace
 				})))
-				if first {
+				if c.graceful > 0 {
+					if c.slow > 0 {
+						clear := b.fault(ecitest.Fault{Kind: ecitest.FaultSlow, Action: "DeleteContainerGroup", DelaySeconds: c.slow})
+						defer clear()
+					}
 					b.delete(pod)
-					time.Sleep(10 * time.Second)
+					time.Sleep(c.graceful)
 					if b.get(pod) == nil || len(b.live()) != 1 {
 						t.Fatal("the container stopped at once; this proves nothing")
 					}
@@ -545,7 +557,7 @@ func TestAForcedDeletionDoesNotWaitForTheContainers(t *testing.T) {
 				when := metav1.Now()
 				gone.DeletionTimestamp, gone.DeletionGracePeriodSeconds = &when, &now
 				b.node.removed(gone)
-				if took := b.until("the group gone", time.Minute, func() bool { return len(b.live()) == 0 }); took > 3*time.Second {
+				if took := b.until("the group gone", 2*time.Minute, func() bool { return len(b.live()) == 0 }); took > c.within {
 					t.Errorf("the group took %v", took)
 				}
 			})
