@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -649,3 +650,44 @@ func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
 }
 
 var listAll = metav1.ListOptions{}
+
+// TestAScaleIsNoRollout: an autoscaler changes a Deployment at any time, and its controller needs
+// a moment to see that; only another template makes other pods.
+func TestAScaleIsNoRollout(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*appsv1.Deployment)
+		want   State
+	}{
+		"scaled":           {func(d *appsv1.Deployment) { d.Spec.Replicas = ptr[int32](4) }, Done},
+		"another template": {func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "web:2" }, Aborted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				before := w.names()
+				changed := func() {
+					d, err := w.api.AppsV1().Deployments("shop").Get(t.Context(), "web", metav1.GetOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					d.Generation++ // which its controller has not seen
+					c.change(d)
+					w.update2(appsv1.SchemeGroupVersion.WithResource("deployments"), d, d)
+				}
+				o := w.plan(ToECI, before[0])
+				w.watch()
+				changed()
+				got, err := (&Engine{Client: w.api, Holder: "alice@bastion/1"}).Run(t.Context(), o)
+				if err != nil || got.State != c.want {
+					t.Fatalf("%v, %s, want %s: %+v", err, got.State, c.want, got.Plan.Items)
+				}
+				time.Sleep(5 * time.Second)
+				w.kept(before, before[0])
+				checks := w.plan(ToECI, before[1]).Plan.Items[0].Checks
+				blocks := slices.ContainsFunc(checks, func(k Check) bool { return k.Name == "rollout" && k.Level == Block })
+				if blocks != (c.want == Aborted) {
+					t.Errorf("the next plan has the checks %+v", checks)
+				}
+			})
+		})
+	}
+}

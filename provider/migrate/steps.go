@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -162,15 +163,26 @@ func (e *Engine) changed(ctx context.Context, x *Item, rs *appsv1.ReplicaSet) (s
 // revision is the annotation by which a Deployment and its newest ReplicaSet are known.
 const revision = "deployment.kubernetes.io/revision"
 
-// rolling says that a Deployment is on its way to another ReplicaSet, or "".
+// rolling says that a Deployment is on its way to another ReplicaSet, or "". One that was only
+// scaled is not, though its controller may not have seen that yet.
 func rolling(d *appsv1.Deployment, rs *appsv1.ReplicaSet) string {
 	switch {
-	case d.Status.ObservedGeneration < d.Generation:
+	case d.Status.ObservedGeneration < d.Generation && !sameTemplate(&d.Spec.Template, &rs.Spec.Template):
 		return "Deployment " + d.Name + " was changed a moment ago"
 	case d.Annotations[revision] != rs.Annotations[revision]:
 		return "a rollout of Deployment " + d.Name + " has begun"
 	}
 	return ""
+}
+
+// sameTemplate tells, as the Deployment controller does, that a ReplicaSet is of a template.
+func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
+	plain := func(t *corev1.PodTemplateSpec) *corev1.PodTemplateSpec {
+		t = t.DeepCopy()
+		delete(t.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+		return t
+	}
+	return equality.Semantic.DeepEqual(plain(a), plain(b))
 }
 
 // controlled are the living pods of a ReplicaSet.
