@@ -180,13 +180,10 @@ func (l *lock) renew(ctx context.Context) error {
 	l.lease.Spec.RenewTime = &at
 	lease, err := leases.Update(ctx, l.lease, metav1.UpdateOptions{FieldManager: Manager})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		// An answer that was lost, or somebody else.
-		if lease, err = leases.Get(ctx, l.lease.Name, metav1.GetOptions{}); err == nil {
-			if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.holder {
-				return fmt.Errorf("%s: %w", l.target, errLost)
-			}
-			l.lease = lease
+		if err = l.reread(ctx); err == nil {
 			return nil
+		} else if errors.Is(err, errLost) {
+			return fmt.Errorf("%s: %w", l.target, err)
 		}
 	}
 	if err != nil {
@@ -196,12 +193,44 @@ func (l *lock) renew(ctx context.Context) error {
 	return nil
 }
 
+// reread is for where the API server knows another version of the lease: the answer to a renewal
+// was lost, or the lease is another's, which is errLost.
+func (l *lock) reread(ctx context.Context) error {
+	lease, err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Get(ctx, l.lease.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.holder || lease.Annotations[placement.LabelOperation] != l.op {
+		return errLost
+	}
+	l.lease = lease
+	return nil
+}
+
+// leave makes a call that ends this process's hold of the lease, unless it is gone or another's.
+func (l *lock) leave(ctx context.Context, call func() error) error {
+	err := call()
+	for apierrors.IsConflict(err) {
+		if err = l.reread(ctx); err == nil {
+			err = call()
+		}
+	}
+	if apierrors.IsNotFound(err) || errors.Is(err, errLost) {
+		return nil
+	}
+	return err
+}
+
 // rest leaves the lease with its holder's name on it and nobody at work: whoever resumes the
 // operation need not wait, and no other operation takes it.
 func (l *lock) rest(ctx context.Context) error {
-	at := metav1.NewMicroTime(time.Now().Add(-leaseDead - leaseDuration))
-	l.lease.Spec.RenewTime = &at
-	if _, err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Update(ctx, l.lease, metav1.UpdateOptions{FieldManager: Manager}); err != nil && !apierrors.IsConflict(err) {
+	err := l.leave(ctx, func() error {
+		at := metav1.NewMicroTime(time.Now().Add(-leaseDead - leaseDuration))
+		l.lease.Spec.RenewTime = &at
+		_, err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Update(ctx, l.lease, metav1.UpdateOptions{FieldManager: Manager})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("leaving the lease of %s: %w", l.target, err)
 	}
 	return nil
@@ -212,10 +241,12 @@ func (l *lock) release(ctx context.Context) error {
 	if l.lease == nil {
 		return nil
 	}
-	version, uid := l.lease.ResourceVersion, l.lease.UID
-	err := l.client.CoordinationV1().Leases(leaseHome(l.target)).Delete(ctx, l.lease.Name,
-		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	err := l.leave(ctx, func() error {
+		version, uid := l.lease.ResourceVersion, l.lease.UID
+		return l.client.CoordinationV1().Leases(leaseHome(l.target)).Delete(ctx, l.lease.Name,
+			metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &version}})
+	})
+	if err != nil {
 		return fmt.Errorf("giving the lease of %s back: %w", l.target, err)
 	}
 	return nil

@@ -63,3 +63,58 @@ func TestARefusalOfAnAPIServerThatIsReadyIsBelieved(t *testing.T) {
 		})
 	}
 }
+
+// TestALeaseIsGivenBackThoughARenewalsAnswerWasLost: its version is another one than the process
+// knows of.
+func TestALeaseIsGivenBackThoughARenewalsAnswerWasLost(t *testing.T) {
+	known := func(context.Context, string) (fate, error) { return over, nil }
+	for name, c := range map[string]struct {
+		leave func(*lock, context.Context) error
+		taken bool // by another process meanwhile
+		want  string
+	}{
+		"given back":            {(*lock).release, false, "gone"},
+		"left to be resumed":    {(*lock).rest, false, "at rest"},
+		"given back by a loser": {(*lock).release, true, "another's"},
+		"left by a loser":       {(*lock).rest, true, "another's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				target := Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}
+				l := &lock{client: w.api, target: target, holder: "alice@bastion/1", op: "one"}
+				if err := l.take(t.Context(), known, func(string) {}); err != nil {
+					t.Fatal(err)
+				}
+				w.outage(w.api, 1, time.Second)
+				if err := l.renew(t.Context()); err == nil {
+					t.Fatal("the answer was not lost")
+				}
+				time.Sleep(2 * time.Second)
+				if c.taken {
+					other := &lock{client: w.api, target: target, holder: "bob@bastion/2", op: "two"}
+					if err := other.take(t.Context(), known, func(string) {}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := c.leave(l, t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				lease, err := w.api.CoordinationV1().Leases("shop").Get(t.Context(), leaseName(target), metav1.GetOptions{})
+				got := "held"
+				switch {
+				case apierrors.IsNotFound(err):
+					got = "gone"
+				case err != nil:
+					t.Fatal(err)
+				case *lease.Spec.HolderIdentity != l.holder:
+					got = "another's"
+				case time.Since(lease.Spec.RenewTime.Time) > leaseDead:
+					got = "at rest"
+				}
+				if got != c.want {
+					t.Errorf("it is %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
