@@ -51,22 +51,23 @@ func TestABurstAtEmptyZonesAsksSeldomAndRunsWhenThereIsStock(t *testing.T) {
 	for _, c := range []struct {
 		fault  ecitest.Fault
 		reason string
+		many   int
 	}{
-		{ecitest.Fault{Kind: ecitest.FaultNoStock}, ReasonNoStock},
-		{ecitest.Fault{Kind: ecitest.FaultNotOnSale}, ReasonNoStock},
-		{ecitest.Fault{Kind: ecitest.FaultNoIPs}, reasonNoAddress},
-		{ecitest.Fault{Kind: ecitest.FaultCode, Action: "CreateContainerGroup", Code: "QuotaExceeded.PrivateIpAddress"}, reasonNoAddress},
-		{ecitest.Fault{Kind: ecitest.FaultQuota}, reasonQuota},
-		{ecitest.Fault{Kind: ecitest.FaultArrears}, reasonArrears},
+		{ecitest.Fault{Kind: ecitest.FaultNoStock}, ReasonNoStock, 30},
+		{ecitest.Fault{Kind: ecitest.FaultNotOnSale}, ReasonNoStock, 12},
+		{ecitest.Fault{Kind: ecitest.FaultNoIPs}, reasonNoAddress, 12},
+		{ecitest.Fault{Kind: ecitest.FaultCode, Action: "CreateContainerGroup", Code: "QuotaExceeded.PrivateIpAddress"}, reasonNoAddress, 12},
+		{ecitest.Fault{Kind: ecitest.FaultQuota}, reasonQuota, 12},
+		{ecitest.Fault{Kind: ecitest.FaultArrears}, reasonArrears, 12},
 	} {
 		t.Run(c.fault.Kind+c.fault.Code, func(t *testing.T) {
 			inTwoZones(t, func(b *bed) {
 				clear := b.fault(c.fault)
-				pods := b.burst(30)
+				pods := b.burst(c.many)
 				time.Sleep(6 * time.Minute)
 				// Four workers ask at once, then one pod at a time: after 10, 20, 40, 80 and 160 seconds.
 				if n := b.cloud.Calls("CreateContainerGroup"); n > 10 {
-					t.Errorf("%d creates in six minutes for 30 pods", n)
+					t.Errorf("%d creates in six minutes for %d pods", n, c.many)
 				}
 				for _, pod := range pods {
 					got := b.get(pod).Status
@@ -79,8 +80,8 @@ func TestABurstAtEmptyZonesAsksSeldomAndRunsWhenThereIsStock(t *testing.T) {
 				}
 				clear()
 				b.until("all ready", 5*time.Minute, func() bool { return b.ready(pods) == len(pods) })
-				if n := len(b.live()); n != 30 {
-					t.Errorf("%d groups for 30 pods", n)
+				if n := len(b.live()); n != c.many {
+					t.Errorf("%d groups for %d pods", n, c.many)
 				}
 			})
 		})

@@ -142,7 +142,7 @@ func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) e
 	}
 	r.Site, r.Share = site, m.nodeShares(ctx, kube)
 	var op *migrate.Operation
-	if err := m.persist(ctx, func(ctx context.Context) (err error) {
+	if err := m.persist(ctx, kube.Client, func(ctx context.Context) (err error) {
 		op, err = migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
 		return err
 	}); err != nil {

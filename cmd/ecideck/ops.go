@@ -158,8 +158,8 @@ func (m *mover) resumeOp(ctx context.Context, kube *setup.Kube, args []string) e
 
 // persist makes a call again while the API server is away, for two minutes: what was cut off by
 // an outage is gone on with in its middle.
-func (m *mover) persist(ctx context.Context, call func(context.Context) error) error {
-	err := migrate.Persist(ctx, func(text string) { fmt.Fprintln(m.err, printable(text)) }, call)
+func (m *mover) persist(ctx context.Context, client kubernetes.Interface, call func(context.Context) error) error {
+	err := migrate.Persist(ctx, client, func(text string) { fmt.Fprintln(m.err, printable(text)) }, call)
 	if err != nil && migrate.Away(err) {
 		return fmt.Errorf("nothing was done, because the API server does not answer; what was begun before stays as it is, so say it again when it does: %w", err)
 	}
@@ -168,7 +168,7 @@ func (m *mover) persist(ctx context.Context, call func(context.Context) error) e
 
 func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort bool) error {
 	var o *migrate.Operation
-	if err := m.persist(ctx, func(ctx context.Context) (err error) { o, err = find(ctx, kube, id); return err }); err != nil {
+	if err := m.persist(ctx, kube.Client, func(ctx context.Context) (err error) { o, err = find(ctx, kube, id); return err }); err != nil {
 		return err
 	}
 	if o.State.Ended() {
@@ -179,7 +179,7 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 		return err
 	}
 	alive := false
-	if err := m.persist(ctx, func(ctx context.Context) (err error) { alive, err = migrate.Alive(ctx, client, o); return err }); err != nil {
+	if err := m.persist(ctx, kube.Client, func(ctx context.Context) (err error) { alive, err = migrate.Alive(ctx, client, o); return err }); err != nil {
 		return err
 	}
 	if alive && !abort && !o.Local {
@@ -207,7 +207,7 @@ func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, o *mi
 	if o.Local {
 		return fmt.Errorf("operation %s is written down on its machine only, where %s is at work: interrupt it there", o.ID, o.Runner)
 	}
-	if err := m.persist(ctx, func(ctx context.Context) error { return migrate.AskAbort(ctx, client, o, whoami(ctx, client)) }); err != nil {
+	if err := m.persist(ctx, client, func(ctx context.Context) error { return migrate.AskAbort(ctx, client, o, whoami(ctx, client)) }); err != nil {
 		return err
 	}
 	if !m.wait {
@@ -231,7 +231,7 @@ func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) err
 		return err
 	}
 	var op *migrate.Operation
-	if err := m.persist(ctx, func(ctx context.Context) error {
+	if err := m.persist(ctx, kube.Client, func(ctx context.Context) error {
 		o, err := find(ctx, kube, args[0])
 		if err != nil {
 			return err

@@ -11,8 +11,8 @@ import (
 )
 
 // Programs builds ecideck, ecideck-node and ecideck-lab from the clone that the working
-// directory is in, and returns their folder. With race they watch for data races, which
-// needs a C compiler. The folder is in the user's cache, so that only what changed is built
+// directory is in, and returns their folder. With race what is ours to ship, ecideck and
+// ecideck-node, watches for data races, which needs a C compiler. The folder is in the user's cache, so that only what changed is built
 // and linked again; several processes may ask at once.
 func Programs(ctx context.Context, race bool) (bin string, err error) {
 	source, err := findSource()
@@ -26,9 +26,10 @@ func Programs(ctx context.Context, race bool) (bin string, err error) {
 	}
 	// Flags that somebody else builds with, so that Go's cache serves both: the control
 	// plane's, or those of `go test -race`.
-	kind, args := "plain", append([]string{"build"}, buildFlags...)
+	kind, plain, raced := "plain", []string{"./cmd/ecideck", "./cmd/ecideck-node", "./cmd/ecideck-lab"}, []string(nil)
 	if race {
-		kind, args = "race", []string{"build", "-race", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+		// The emulator is watched for races where it is tested, in one process with its clients.
+		kind, plain, raced = "race", plain[2:], plain[:2]
 	}
 	// Two clones must not take each other's programs for their own.
 	clone := sha256.Sum256([]byte(root))
@@ -41,12 +42,22 @@ func Programs(ctx context.Context, race bool) (bin string, err error) {
 		return "", err
 	}
 	defer unlock()
-	cmd := goCommand(ctx, root, append(args, "-o", bin+string(filepath.Separator), "./cmd/ecideck", "./cmd/ecideck-node", "./cmd/ecideck-lab")...)
-	if race {
-		cmd.Env = append(cmd.Env, "CGO_ENABLED=1")
+	build := func(flags, packages []string, env ...string) error {
+		args := append([]string{"build"}, flags...)
+		cmd := goCommand(ctx, root, append(append(args, "-o", bin+string(filepath.Separator)), packages...)...)
+		cmd.Env = append(cmd.Env, env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", strings.Join(packages, ", "), err, out)
+		}
+		return nil
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the programs: %w\n%s", err, out)
+	if err := build(buildFlags, plain); err != nil {
+		return "", err
+	}
+	if raced != nil {
+		if err := build([]string{"-race", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}, raced, "CGO_ENABLED=1"); err != nil {
+			return "", err
+		}
 	}
 	return bin, nil
 }

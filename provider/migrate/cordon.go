@@ -72,7 +72,7 @@ func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	e.op.Steps = append(e.op.Steps[:len(e.op.Steps):len(e.op.Steps)], Step{At: time.Now(), Verb: verb, Object: node})
 	e.mu.Unlock()
 	try := func(do func(context.Context) error) error {
-		return tenacious(ctx, patience, e.notice, func(ctx context.Context) error {
+		return tenacious(ctx, e.Client, patience, e.notice, func(ctx context.Context) error {
 			call, cancel := context.WithTimeout(ctx, perCall)
 			defer cancel()
 			return do(call)

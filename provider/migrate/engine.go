@@ -131,7 +131,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	// Its process may have written since it was loaded.
 	var fresh *Operation
-	if err := Persist(ctx, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
+	if err := Persist(ctx, e.Client, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
 		return e.copy(), errors.Join(err, leave(locks))
 	} else if fresh.State.Ended() {
 		return fresh, errors.Join(fmt.Errorf("operation %s %w: %s", o.ID, ErrEnded, fresh.State), release(locks))
@@ -145,7 +145,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	}
 	e.op = o
 	e.mu.Unlock()
-	if err = Persist(ctx, e.notice, func(ctx context.Context) (err error) {
+	if err = Persist(ctx, e.Client, e.notice, func(ctx context.Context) (err error) {
 		e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder)
 		return err
 	}); err != nil {
@@ -227,7 +227,7 @@ func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
 	// The first may have run out while the last was waited for.
 	for _, l := range locks {
 		if err == nil && time.Since(begin) > leaseRenewal {
-			err = Persist(ctx, notice, l.renew)
+			err = Persist(ctx, l.client, notice, l.renew)
 		}
 	}
 	switch {
@@ -323,34 +323,66 @@ func again(ctx context.Context, call func(context.Context) error) error {
 // Persist makes a call until the API server answers, or has not for two minutes, or the context
 // ends; then it gives the last error, which is Away. The call has to bear being made again where
 // it was carried out and its answer was lost. notice is told once that it waits.
-func Persist(ctx context.Context, notice func(string), call func(context.Context) error) error {
-	return tenacious(ctx, farewell, notice, call)
+func Persist(ctx context.Context, client kubernetes.Interface, notice func(string), call func(context.Context) error) error {
+	return tenacious(ctx, client, farewell, notice, call)
 }
 
 // tenacious is Persist with its own patience.
-func tenacious(ctx context.Context, long time.Duration, notice func(string), call func(context.Context) error) error {
-	var away, refused time.Time // since when it is
+func tenacious(ctx context.Context, client kubernetes.Interface, long time.Duration, notice func(string), call func(context.Context) error) error {
+	var away time.Time // since when it is
+	var r refusals
 	for {
 		err := call(ctx)
+		believed := r.believe(ctx, client, err)
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case err == nil || ctx.Err() != nil || believed:
 			return err
 		case Away(err):
-			if refused = (time.Time{}); away.IsZero() {
+			if away.IsZero() {
 				away = time.Now()
 				notice("the API server does not answer; trying for up to " + long.String())
 			}
-		case starting(err):
-			if refused.IsZero() {
-				refused = time.Now()
-			}
-		default:
+		case !starting(err):
 			return err
 		}
-		if !away.IsZero() && time.Since(away) > long || !refused.IsZero() && time.Since(refused) > warmUp || sleep(ctx, glance) != nil {
+		if !away.IsZero() && time.Since(away) > long || sleep(ctx, glance) != nil {
 			return err
 		}
 	}
+}
+
+// refusals are those since the last answer of another kind. An API server that has just started
+// refuses everybody but the system's masters until it has read who may do what.
+type refusals struct {
+	since   time.Time
+	settled bool // it was ready when the last one came
+}
+
+// believe tells that an error is a refusal for good: one of an API server that was ready before
+// it came, or one that lasts.
+func (r *refusals) believe(ctx context.Context, client kubernetes.Interface, err error) bool {
+	if !starting(err) {
+		*r = refusals{}
+		return false
+	}
+	if r.settled || !r.since.IsZero() && time.Since(r.since) > warmUp {
+		return true
+	}
+	if r.since.IsZero() {
+		r.since = time.Now()
+	}
+	r.settled = settled(ctx, client)
+	return false
+}
+
+// settled tells that the API server says of itself that it is ready: everybody may ask that.
+func settled(ctx context.Context, client kubernetes.Interface) bool {
+	if client == nil || client.Discovery().RESTClient() == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil
 }
 
 // Away tells that an error is an API server's that was not reached, or could not answer.
@@ -561,7 +593,8 @@ func (e *Engine) item(ctx context.Context, i int) error {
 	}
 	m := &memory{state: e.get(i).State, since: time.Now()}
 	work := ctx
-	var trouble, refused time.Time // since when the API server does not answer, or refuses everything
+	var trouble time.Time // since when the API server does not answer
+	var refused refusals
 	pause := glance
 	for {
 		if ctx.Err() != nil && work == ctx {
@@ -581,17 +614,13 @@ func (e *Engine) item(ctx context.Context, i int) error {
 		} else {
 			err = step(work, i, m)
 		}
-		if !starting(err) {
-			refused = time.Time{}
-		} else if refused.IsZero() {
-			refused = time.Now()
-		}
+		believed := refused.believe(work, e.Client, err)
 		switch {
 		case err == nil && e.get(i).State.Ended():
 			return nil
 		case errors.Is(err, errInterrupted) || work.Err() != nil && work != ctx:
 			return context.Cause(ctx)
-		case err != nil && !transient(err), !refused.IsZero() && time.Since(refused) > warmUp:
+		case err != nil && !transient(err), believed:
 			return fmt.Errorf("item %s (%s): %w", e.get(i).ID, subject(e.get(i)), err)
 		case err != nil:
 			if trouble.IsZero() {

@@ -103,7 +103,7 @@ func (d AuditDir) open(id string) (*os.File, error) {
 // make makes a ConfigMap of a new operation, or finds the one of which the answer was lost.
 func (j *Journal) make(ctx context.Context, n int, data map[string]string) (made *corev1.ConfigMap, err error) {
 	wanted := map[string]string{labelJournal: "true", placement.LabelOperation: j.id}
-	err = Persist(ctx, func(string) {}, func(ctx context.Context) (err error) {
+	err = Persist(ctx, j.client, func(string) {}, func(ctx context.Context) (err error) {
 		made, err = j.client.CoreV1().ConfigMaps(j.home).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 			Name: j.name(n), Namespace: j.home, Labels: wanted}, Data: data}, metav1.CreateOptions{FieldManager: Manager})
 		if !apierrors.IsAlreadyExists(err) {

@@ -92,7 +92,7 @@ const (
 // long as it lasts: whether it has expired is judged by our own clock alone. An API server that
 // is away is waited for, too.
 func (l *lock) take(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
-	return Persist(ctx, waiting, func(ctx context.Context) error { return l.try(ctx, fateOf, waiting) })
+	return Persist(ctx, l.client, waiting, func(ctx context.Context) error { return l.try(ctx, fateOf, waiting) })
 }
 
 func (l *lock) try(ctx context.Context, fateOf func(ctx context.Context, id string) (fate, error), waiting func(string)) error {
