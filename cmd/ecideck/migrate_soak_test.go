@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,20 +36,23 @@ func TestTwoHundredSwaps(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d; again with -soak.seed=%[1]d", seed)
+	var working sync.WaitGroup // not t.Parallel, which runs only as many at once as there are processors
 	for i := range uint64(4) {
-		t.Run(fmt.Sprintf("fifty of seed %d", seed+i), func(t *testing.T) {
-			t.Parallel()
-			x := &movingTenant{newTenant(t, c.lab, first.client, first.node), first.bin, t.TempDir()}
-			// Its users keep its pods busy, so that the autoscaler has something to do.
-			const vcpu = 1.5
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			go x.lab.Load(ctx, x.namespace, "Deployment", "web", vcpu)
-			if most := manySwaps(x, 50, seed+i); most <= 6 {
-				t.Errorf("there were never more than %d replicas: the autoscaler had no part in it", most)
-			}
+		working.Go(func() {
+			t.Run(fmt.Sprintf("fifty of seed %d", seed+i), func(t *testing.T) {
+				x := &movingTenant{newTenant(t, c.lab, first.client, first.node), first.bin, t.TempDir()}
+				// Its users keep its pods busy, so that the autoscaler has something to do.
+				const vcpu = 1.5
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				go x.lab.Load(ctx, x.namespace, "Deployment", "web", vcpu)
+				if most := manySwaps(x, 50, seed+i); most <= 6 {
+					t.Errorf("there were never more than %d replicas: the autoscaler had no part in it", most)
+				}
+			})
 		})
 	}
+	working.Wait()
 }
 
 // TestDrainsSideBySide prints kubectl's drain and ours of the same node in a table, each in a
