@@ -40,7 +40,7 @@ type way struct {
 	least   int                    // of them Ready at every moment; -1: it is not promised
 	onECI   int                    // of them before; done items come or go
 	targets []string               // pods that may go; "*": all
-	keeps   bool                   // an item that is aborted has the pod that it had
+	keeps   bool                   // an item that is aborted has the pod that it had, unless that was evicted before
 	begin   func(*journey) program // nil: the program with the arguments
 	rights  string                 // of whoever runs it; "": all
 	spec    func(*journey) any     // of its workload
@@ -66,7 +66,8 @@ type journey struct {
 	free   func() // gives the node back
 
 	look   *watcher
-	before string // the workload's spec
+	sent   []string // changes that were made until it was killed
+	before string   // the workload's spec
 	uids   map[string]types.UID
 	mine   []string // pods that are not to go
 }
@@ -440,6 +441,7 @@ func (m *journey) cut(n int) (o *migrate.Operation, where string) {
 	die <- p.kill
 	p.wait()
 	where, killed, changes := told()
+	m.sent = changes
 	o = m.operation()
 	switch {
 	case !killed:
@@ -512,7 +514,8 @@ func (m *journey) judge(o *migrate.Operation, killed bool) {
 			case x.State == migrate.Aborted && x.Reason == "":
 				m.t.Errorf("why item %s is as before is not said", x.ID)
 			case x.State == migrate.Aborted && m.keeps:
-				if pod := m.get(x.Pod.Name); pod == nil || pod.UID != x.Pod.UID || pod.DeletionTimestamp != nil {
+				evicted := slices.Contains(m.sent, "POST /api/v1/namespaces/"+m.namespace+"/pods/"+x.Pod.Name+"/eviction") && strings.Contains(x.Reason, "the old pod is gone")
+				if pod := m.get(x.Pod.Name); (pod == nil || pod.UID != x.Pod.UID || pod.DeletionTimestamp != nil) && !evicted {
 					m.t.Errorf("item %s is as before (%s), and its pod %s is gone", x.ID, x.Reason, x.Pod.Name)
 				}
 			}

@@ -55,10 +55,11 @@ func (e *Engine) cordon(ctx context.Context) error {
 }
 
 // uncordon opens the node again where the operation was aborted and had closed it. A drain
-// that failed leaves it closed: somebody is to decide.
+// that failed leaves it closed, since somebody is to decide, and so does one that was done
+// before the abort was heard.
 func (e *Engine) uncordon(ctx context.Context) error {
 	o := e.copy()
-	if o.Plan.Drain == nil || o.State != Aborting || o.Plan.Drain.Cordoned {
+	if end, _ := o.conclude(); o.Plan.Drain == nil || o.State != Aborting || o.Plan.Drain.Cordoned || end == Done {
 		return nil
 	}
 	return e.node(ctx, o.Plan.Drain.Node, false)

@@ -106,6 +106,9 @@ func (e *Engine) Enroll(ctx context.Context, o *Operation) (*Operation, error) {
 		return e.copy(), errors.Join(err, release(locks))
 	}
 	for _, l := range locks {
+		if journal.local {
+			l.local()
+		}
 		err = errors.Join(err, l.rest(ctx))
 	}
 	return e.copy(), errors.Join(err, journal.Close())
@@ -129,7 +132,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 	// Its process may have written since it was loaded.
 	var fresh *Operation
 	if err := Persist(ctx, e.Client, e.notice, func(ctx context.Context) (err error) { fresh, err = reload(ctx, e.Client, e.Audit, o); return err }); err != nil {
-		return e.copy(), errors.Join(err, release(locks))
+		return e.copy(), errors.Join(err, leave(locks))
 	} else if fresh.State.Ended() {
 		return fresh, errors.Join(fmt.Errorf("operation %s %w: %s", o.ID, ErrEnded, fresh.State), release(locks))
 	} else {
@@ -146,7 +149,7 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 		e.journal, err = Resume(ctx, e.Client, e.Audit, o, e.Holder)
 		return err
 	}); err != nil {
-		return e.copy(), errors.Join(err, release(locks))
+		return e.copy(), errors.Join(err, leave(locks))
 	}
 	return e.run(ctx, locks)
 }
@@ -178,11 +181,15 @@ func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
 		// Who may read one namespace only still finds most.
 		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
 			var all []*Operation
-			all, err = Load(ctx, e.Client, e.Audit, namespace)
+			var broken map[string]error
+			all, broken, err = load(ctx, e.Client, e.Audit, namespace)
 			for _, o := range all {
 				if o.ID == id {
 					return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
 				}
+			}
+			if broken[id] != nil {
+				return unknown, broken[id]
 			}
 		}
 		if apierrors.IsForbidden(err) { // where its journal is can't be seen
@@ -223,18 +230,29 @@ func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
 			err = Persist(ctx, l.client, notice, l.renew)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && together: // the operation is not over
+		return nil, errors.Join(err, leave(locks))
+	case err != nil:
 		return nil, errors.Join(err, release(locks))
 	}
 	return locks, nil
 }
 
-func release(locks []*lock) error {
+func release(locks []*lock) error { return each(locks, (*lock).release) }
+
+// leave gives up leases of an operation that another process is to go on with.
+func leave(locks []*lock) error { return each(locks, (*lock).rest) }
+
+// each makes a call for all leases, also when the process was asked to end.
+func each(locks []*lock, call func(*lock, context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), perCall)
 	defer cancel()
 	var errs []error
 	for _, l := range locks {
-		errs = append(errs, l.release(ctx))
+		if l.lease != nil {
+			errs = append(errs, call(l, ctx))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -248,6 +266,11 @@ func (e *Engine) notice(text string) {
 // run is Run once everything is held.
 func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 	defer e.journal.Close() // every line was synced
+	for _, l := range locks {
+		if e.journal.local {
+			l.local()
+		}
+	}
 	ctx, stop := context.WithCancelCause(outer)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { e.keep(ctx, locks, stop) })

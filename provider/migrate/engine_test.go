@@ -403,6 +403,63 @@ func TestAnAPIServerThatStartsIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A drain that was killed at any of its calls, and is gone on with or taken back, has its node
+// closed where it is done, and open where all is as before: also where the abort came too late.
+func TestADrainThatWasKilledLeavesItsNodeAsItSays(t *testing.T) {
+	const most = 60 // such calls
+	for _, abort := range []bool{false, true} {
+		for end := 1; ; end++ {
+			died := false
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				defer func() { w.stop() }()
+				o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				l := newLife(end)
+				ctx, cancel := contextOf(t)
+				gone := make(chan struct{})
+				go func() {
+					defer close(gone)
+					_, _ = (&Engine{Client: w.another(l), Holder: "alice@one/1"}).Run(ctx, o)
+				}()
+				select {
+				case <-l.died:
+				case <-gone:
+				}
+				cancel()
+				<-gone
+				died = l.dead()
+				all, err := Load(t.Context(), w.api, "", "")
+				if err != nil || len(all) == 0 {
+					if end > 3 {
+						t.Errorf("the journal is empty: %v", err)
+					}
+					return
+				}
+				got := all[0]
+				if !got.State.Ended() {
+					if got, err = (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), got, abort); err != nil {
+						t.Error(err)
+					}
+				}
+				node, err := w.api.CoreV1().Nodes().Get(t.Context(), realNode, metav1.GetOptions{})
+				if err != nil || node.Spec.Unschedulable != (got.State == Done) || got.State != Done && (got.State != Aborted || !abort) {
+					t.Errorf("it is %s (%s), and the node closed: %t, %v; killed at the last of %v", got.State, got.Reason, node.Spec.Unschedulable, err, l.calls)
+				}
+			})
+			if !died {
+				t.Logf("abort %t: killed at each of %d calls", abort, end-1)
+				break
+			}
+			if t.Failed() || end > most {
+				t.Fatalf("abort %t, killed at call %d", abort, end)
+			}
+		}
+	}
+}
+
 // All leases of a process that is gone run out at the same time.
 func TestADrainIsAbortedAsSoonAsAPod(t *testing.T) {
 	inWorld(t, 3, func(t *testing.T, w *world) {

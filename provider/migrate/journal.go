@@ -35,6 +35,7 @@ const (
 	labelJournal = "ecideck.io/journal"
 
 	keyOperation = "operation" // of the first ConfigMap: all but the items
+	keyCount     = "items"     // of the first ConfigMap: how many items there are in all
 	keyItems     = "item."     // and the item's number
 	keyAbort     = "abort"     // who wants it aborted
 
@@ -73,6 +74,7 @@ type shard struct {
 type record struct {
 	At        time.Time  `json:"at"`
 	Operation *Operation `json:"operation,omitempty"` // without its items
+	Items     int        `json:"items,omitempty"`     // of the operation: how many there are
 	Number    int        `json:"number,omitempty"`    // of the item
 	Item      *Item      `json:"item,omitempty"`
 }
@@ -120,7 +122,8 @@ func (j *Journal) make(ctx context.Context, n int, data map[string]string) (made
 }
 
 // Begin writes a new operation down. Where ConfigMaps are forbidden, the local file alone has
-// it, and o.Local says so; without one that is an error.
+// it, and o.Local says so; without one that is an error. What says that there is an operation
+// is written last, after its items: a process that dies in between has begun none.
 func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Journal, error) {
 	j := &Journal{client: client, home: o.Plan.Home, id: o.ID, runner: o.Runner}
 	var err error
@@ -137,25 +140,26 @@ func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *
 		datas[len(datas)-1][keyItems+strconv.Itoa(i)] = text
 		j.of = append(j.of, len(datas)-1)
 	}
-	datas[0][keyOperation] = header(o)
-	for n, data := range datas {
+	datas[0][keyOperation], datas[0][keyCount] = header(o), strconv.Itoa(len(o.Plan.Items))
+	j.shards = make([]shard, len(datas))
+	for n, data := range slices.Backward(datas) {
 		made, err := j.make(ctx, n, data)
-		if n == 0 && j.file != nil && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err)) {
+		if n == len(datas)-1 && j.file != nil && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err)) {
 			j.local, o.Local = true, true
 			break
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("writing the operation's ConfigMap %s/%s: %w", j.home, j.name(n), err), j.Close())
 		}
-		j.shards = append(j.shards, shard{name: made.Name, version: made.ResourceVersion})
-	}
-	if err := j.note(record{Operation: bare(o)}); err != nil {
-		return nil, errors.Join(err, j.Close())
+		j.shards[n] = shard{name: made.Name, version: made.ResourceVersion}
 	}
 	for i := range o.Plan.Items {
 		if err := j.note(record{Number: i, Item: &o.Plan.Items[i]}); err != nil {
 			return nil, errors.Join(err, j.Close())
 		}
+	}
+	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil {
+		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
 }
@@ -169,7 +173,7 @@ func Resume(ctx context.Context, client kubernetes.Interface, audit AuditDir, o 
 	if j.file, err = audit.open(o.ID); err != nil {
 		return nil, err
 	}
-	if err := j.note(record{Operation: bare(o)}); err != nil {
+	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	if o.Local {
@@ -229,7 +233,7 @@ func (j *Journal) Item(ctx context.Context, i int, x *Item, late bool) error {
 func (j *Journal) Operation(ctx context.Context, o *Operation) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.note(record{Operation: bare(o)}); err != nil || j.local {
+	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil || j.local {
 		return err
 	}
 	for n := range j.shards {
@@ -345,50 +349,30 @@ func journals(ctx context.Context, client kubernetes.Interface, namespace, id st
 // newest first; namespace "" is all. An operation that can't be read is an error beside the
 // others.
 func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) ([]*Operation, error) {
+	all, broken, err := load(ctx, client, audit, namespace)
+	errs := []error{err}
+	for _, id := range slices.Sorted(maps.Keys(broken)) {
+		errs = append(errs, broken[id])
+	}
+	return all, errors.Join(errs...)
+}
+
+// load is Load with the operations that can't be read by their ids.
+func load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) (all []*Operation, broken map[string]error, err error) {
 	var errs []error
 	found := map[string]*Operation{}
+	broken = map[string]error{}
 	list, err := client.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelJournal})
 	if err != nil {
 		errs = append(errs, fmt.Errorf("looking for ConfigMaps of operations: %w", err))
 		list = &corev1.ConfigMapList{}
 	}
-	byID := map[string][]map[string]string{}
-	for i := range list.Items {
-		id := list.Items[i].Labels[placement.LabelOperation]
-		byID[id] = append(byID[id], list.Items[i].Data)
-	}
-	for id, datas := range byID {
-		o := &Operation{}
-		items := map[int]Item{}
-		for _, data := range datas {
-			for key, text := range data {
-				var err error
-				if number, ok := strings.CutPrefix(key, keyItems); ok {
-					var i int
-					var x Item
-					if i, err = strconv.Atoi(number); err == nil {
-						err = json.Unmarshal([]byte(text), &x)
-					}
-					items[i] = x
-				} else if key == keyOperation {
-					err = json.Unmarshal([]byte(text), o)
-				}
-				if err != nil {
-					errs = append(errs, fmt.Errorf("reading the operation %s: %s: %w", id, key, err))
-				}
-			}
-		}
-		for i := range len(items) {
-			x, ok := items[i]
-			if !ok {
-				errs = append(errs, fmt.Errorf("reading the operation %s: its item %d is missing: one of its ConfigMaps was deleted", id, i))
-			}
-			o.Plan.Items = append(o.Plan.Items, x)
-		}
-		if o.ID == id {
+	for id, configs := range byOperation(list.Items) {
+		o, err := assemble(id, configs)
+		if err != nil {
+			broken[id] = fmt.Errorf("reading the operation %s: %w", id, err)
+		} else if o != nil {
 			found[id] = o
-		} else {
-			errs = append(errs, fmt.Errorf("reading the operation %s: its first ConfigMap is missing", id))
 		}
 	}
 	locals, err := audit.load()
@@ -400,52 +384,143 @@ func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, name
 			found[o.ID] = o
 		}
 	}
-	all := slices.Collect(maps.Values(found))
+	all = slices.Collect(maps.Values(found))
 	slices.SortFunc(all, func(a, b *Operation) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.ID, b.ID)) })
-	return all, errors.Join(errs...)
+	return all, broken, errors.Join(errs...)
 }
 
-// What is kept of operations that have ended.
+func byOperation(configs []corev1.ConfigMap) map[string][]*corev1.ConfigMap {
+	all := map[string][]*corev1.ConfigMap{}
+	for i := range configs {
+		id := configs[i].Labels[placement.LabelOperation]
+		all[id] = append(all[id], &configs[i])
+	}
+	return all
+}
+
+// assemble is the operation that some ConfigMaps are of; nil: it was never begun, because its
+// process died, or is still at it, before the first one of them was written, which is the last.
+func assemble(id string, configs []*corev1.ConfigMap) (*Operation, error) {
+	o := &Operation{}
+	items := map[int]Item{}
+	count, begun := 0, false
+	for _, config := range configs {
+		for key, text := range config.Data {
+			var err error
+			if number, ok := strings.CutPrefix(key, keyItems); ok {
+				var i int
+				var x Item
+				if i, err = strconv.Atoi(number); err == nil {
+					err = json.Unmarshal([]byte(text), &x)
+				}
+				items[i] = x
+				begun = begun || !x.Began.IsZero() || len(x.Steps) > 0
+			} else if key == keyOperation {
+				err = json.Unmarshal([]byte(text), o)
+			} else if key == keyCount {
+				count, err = strconv.Atoi(text)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", key, err)
+			}
+		}
+	}
+	remedy := fmt.Sprintf("look at its workloads, and delete the others (kubectl delete configmap -n %s -l %s=%s)", configs[0].Namespace, placement.LabelOperation, id)
+	if o.ID != id && !begun {
+		return nil, nil
+	} else if o.ID != id {
+		return nil, errors.New("its first ConfigMap was deleted: " + remedy)
+	}
+	for i := range max(count, len(items)) {
+		x, ok := items[i]
+		if !ok && o.State.Ended() {
+			break // it is about to be removed, by Prune
+		} else if !ok {
+			return nil, fmt.Errorf("its item %d is missing, since one of its ConfigMaps was deleted: %s", i+1, remedy)
+		}
+		o.Plan.Items = append(o.Plan.Items, x)
+	}
+	return o, nil
+}
+
+// What is kept of operations that have ended, and how long what belongs to none.
 const (
 	keptFor = 30 * 24 * time.Hour
 	keptAt  = 200
+	straySo = time.Hour
 )
 
 // Prune removes the ConfigMaps of operations that ended more than 30 days ago, and of all but
 // the newest 200; those that have not ended are kept whatever their age. It tells how many it
-// removed. The local files stay: they are the audit.
+// removed. With them go what killed processes have left of operations that had not begun, or
+// had ended: ConfigMaps and Leases that nobody has written to for an hour. The local files
+// stay: they are the audit.
 func Prune(ctx context.Context, client kubernetes.Interface, now time.Time) (int, error) {
-	all, err := Load(ctx, client, "", metav1.NamespaceAll)
-	if err != nil && len(all) == 0 {
+	all, broken, err := load(ctx, client, "", metav1.NamespaceAll)
+	if err != nil {
 		return 0, err
 	}
+	var errs []error
+	for _, err := range broken {
+		errs = append(errs, err)
+	}
 	kept, gone := 0, 0
+	unended := map[string]bool{}
+	for id := range broken {
+		unended[id] = true // nobody can say
+	}
 	for _, o := range all { // the newest first
 		if !o.State.Ended() {
+			unended[o.ID] = true
 			continue
 		}
 		if kept < keptAt && now.Sub(o.Ended) < keptFor {
 			kept++
 			continue
 		}
-		configs, failed := journals(ctx, client, o.Plan.Home, o.ID)
-		// The first one last: without it the others are not known to belong to an operation that
-		// has ended.
-		slices.Reverse(configs)
-		for i := range configs {
-			if failed == nil {
-				failed = client.CoreV1().ConfigMaps(o.Plan.Home).Delete(ctx, configs[i].Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &configs[i].UID}})
-				if apierrors.IsNotFound(failed) || apierrors.IsConflict(failed) {
-					failed = nil
-				}
-			}
+		configs, err := journals(ctx, client, o.Plan.Home, o.ID)
+		if err == nil {
+			err = discard(ctx, client, configs)
 		}
-		if failed != nil {
-			return gone, errors.Join(err, fmt.Errorf("removing the journal of operation %s: %w", o.ID, failed))
+		if err != nil {
+			return gone, errors.Join(append(errs, fmt.Errorf("removing the journal of operation %s: %w", o.ID, err))...)
 		}
 		gone++
 	}
-	return gone, err
+	errs = append(errs, pruneUnbegun(ctx, client, now), pruneLeases(ctx, client, unended, now))
+	return gone, errors.Join(errs...)
+}
+
+// discard deletes the ConfigMaps of an operation, in order, the first one last: without it the
+// others are not known to belong to one that has ended.
+func discard(ctx context.Context, client kubernetes.Interface, configs []corev1.ConfigMap) error {
+	for i := range slices.Backward(configs) {
+		c := &configs[i]
+		if err := client.CoreV1().ConfigMaps(c.Namespace).Delete(ctx, c.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &c.UID}}); err != nil && !lost(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// pruneUnbegun removes ConfigMaps of operations that were never begun.
+func pruneUnbegun(ctx context.Context, client kubernetes.Interface, now time.Time) error {
+	list, err := client.CoreV1().ConfigMaps(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: labelJournal})
+	if err != nil {
+		return fmt.Errorf("looking for ConfigMaps of operations that were never begun: %w", err)
+	}
+	for id, configs := range byOperation(list.Items) {
+		fresh := slices.ContainsFunc(configs, func(c *corev1.ConfigMap) bool { return now.Sub(c.CreationTimestamp.Time) < straySo })
+		if o, err := assemble(id, configs); err != nil || o != nil || fresh {
+			continue
+		}
+		for _, c := range configs {
+			if err := discard(ctx, client, []corev1.ConfigMap{*c}); err != nil {
+				return fmt.Errorf("removing the ConfigMap %s/%s of an operation that was never begun: %w", c.Namespace, c.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // load reads the local files.
@@ -461,6 +536,7 @@ func (d AuditDir) load() ([]*Operation, error) {
 		return nil, fmt.Errorf("reading the local journals: %w", err)
 	}
 	var all []*Operation
+	var errs []error
 	for _, entry := range files {
 		id, ok := strings.CutSuffix(entry.Name(), ".jsonl")
 		if !ok {
@@ -468,13 +544,12 @@ func (d AuditDir) load() ([]*Operation, error) {
 		}
 		o, err := d.read(id)
 		if err != nil {
-			return all, err
-		}
-		if o != nil {
+			errs = append(errs, err)
+		} else if o != nil {
 			all = append(all, o)
 		}
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // read is an operation as its local file has it. A last line that was cut off, by a power
@@ -487,6 +562,7 @@ func (d AuditDir) read(id string) (*Operation, error) {
 	defer f.Close() // it was only read
 	var o *Operation
 	items := map[int]Item{}
+	count := 0
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 4<<20)
 	for lines.Scan() {
@@ -495,7 +571,7 @@ func (d AuditDir) read(id string) (*Operation, error) {
 			continue
 		}
 		if r.Operation != nil {
-			o = r.Operation
+			o, count = r.Operation, r.Items
 		}
 		if r.Item != nil {
 			items[r.Number] = *r.Item
@@ -507,8 +583,12 @@ func (d AuditDir) read(id string) (*Operation, error) {
 	if o == nil {
 		return nil, nil
 	}
-	for i := range len(items) {
-		o.Plan.Items = append(o.Plan.Items, items[i])
+	for i := range max(count, len(items)) {
+		x, ok := items[i]
+		if !ok && o.Local {
+			return nil, fmt.Errorf("reading the local journal %s: item %d of operation %s is missing: look at its workloads, and delete the file", f.Name(), i+1, id)
+		}
+		o.Plan.Items = append(o.Plan.Items, x)
 	}
 	return o, nil
 }

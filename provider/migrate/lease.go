@@ -23,6 +23,10 @@ const (
 	// leaseDead is how old a renewal must be to be taken for dead without watching it: clocks
 	// of two machines may differ by that much.
 	leaseDead = 10 * time.Minute
+	// labelLease marks the Leases of targets, so that they are found.
+	labelLease = "ecideck.io/lease"
+	// leaseLocal is its value where the operation's journal is a file of its machine.
+	leaseLocal = "local"
 )
 
 // A Held error says that somebody else acts on a target, or has begun to.
@@ -168,6 +172,38 @@ func (l *lock) fill(lease *coordinationv1.Lease, now time.Time) {
 		lease.Annotations = map[string]string{}
 	}
 	lease.Annotations[placement.LabelOperation] = l.op
+	metav1.SetMetaDataLabel(&lease.ObjectMeta, labelLease, "true")
+}
+
+// local has the lease say, from its next renewal on, that nobody finds its operation in the
+// cluster.
+func (l *lock) local() { metav1.SetMetaDataLabel(&l.lease.ObjectMeta, labelLease, leaseLocal) }
+
+// pruneLeases removes the leases of operations that were killed before they had begun, or
+// after they had ended. They keep nobody from anything, and would be there for ever.
+func pruneLeases(ctx context.Context, client kubernetes.Interface, unended map[string]bool, now time.Time) error {
+	list, err := client.CoordinationV1().Leases(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: labelLease})
+	if err != nil {
+		return fmt.Errorf("looking for leases of operations: %w", err)
+	}
+	for i := range list.Items {
+		lease := &list.Items[i]
+		last := lease.CreationTimestamp.Time
+		if lease.Spec.RenewTime != nil {
+			last = lease.Spec.RenewTime.Time
+		}
+		keep := straySo
+		if lease.Labels[labelLease] == leaseLocal {
+			keep = keptFor
+		}
+		if unended[lease.Annotations[placement.LabelOperation]] || now.Sub(last) < keep {
+			continue
+		}
+		if err := (&lock{client: client, target: Ref{Kind: "Lease", Namespace: lease.Namespace, Name: lease.Name}, lease: lease}).release(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errLost says that a lease has another holder.
@@ -203,6 +239,7 @@ func (l *lock) reread(ctx context.Context) error {
 	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.holder || lease.Annotations[placement.LabelOperation] != l.op {
 		return errLost
 	}
+	metav1.SetMetaDataLabel(&lease.ObjectMeta, labelLease, l.lease.Labels[labelLease]) // see local
 	l.lease = lease
 	return nil
 }
@@ -238,9 +275,6 @@ func (l *lock) rest(ctx context.Context) error {
 
 // release gives the lease back; the next one to want it does not wait.
 func (l *lock) release(ctx context.Context) error {
-	if l.lease == nil {
-		return nil
-	}
 	err := l.leave(ctx, func() error {
 		version, uid := l.lease.ResourceVersion, l.lease.UID
 		return l.client.CoordinationV1().Leases(leaseHome(l.target)).Delete(ctx, l.lease.Name,

@@ -401,6 +401,8 @@ func (o *Operation) conclude() (State, string) {
 		return Failed, text
 	case n[Aborted] > 0 && (o.State == Aborting || n[Done] == 0):
 		return Aborted, text
+	case o.State == Aborting && n[Done] == 0 && o.Plan.Drain != nil: // its node is open
+		return Aborted, text
 	case n[Aborted] > 0:
 		return Failed, text
 	}

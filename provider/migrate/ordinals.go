@@ -208,6 +208,9 @@ func (e *Engine) ordinals(ctx context.Context, i int, m *memory) error {
 	if m.hurry && a.verb != end {
 		return errInterrupted
 	}
+	if p := v.pods[x.Pod.Name]; p != nil && p.UID != x.Pod.UID && p.UID != x.Surge.UID {
+		e.change(i, func(x *Item) { x.Surge = Ref{"Pod", p.Namespace, p.Name, p.UID} })
+	}
 	switch a.verb {
 	case end:
 		return e.end(ctx, i, a.state, a.reason)
@@ -228,7 +231,11 @@ func (e *Engine) ordinals(ctx context.Context, i int, m *memory) error {
 			return err
 		})
 	case evict:
-		e.change(i, func(x *Item) { x.Pod = Ref{"Pod", pod.Namespace, pod.Name, pod.UID} })
+		e.change(i, func(x *Item) {
+			if x.Pod.UID != pod.UID {
+				x.Pod, x.Surge = Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, Ref{}
+			}
+		})
 		return e.evictMember(ctx, i, m, a.reason)
 	case recall:
 		return e.recallMember(ctx, i, Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, a.reason)

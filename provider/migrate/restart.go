@@ -153,6 +153,9 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 	if m.hurry && a.verb != end {
 		return errInterrupted
 	}
+	if s := cmpPod(v.successor, v.other); s != nil && x.Surge.UID != s.UID {
+		e.change(i, func(x *Item) { x.Surge = Ref{"Pod", s.Namespace, s.Name, s.UID} })
+	}
 	switch a.verb {
 	case end:
 		return e.end(ctx, i, a.state, a.reason)
@@ -167,9 +170,6 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 		return e.removePod(ctx, i, Ref{"Pod", v.successor.Namespace, v.successor.Name, v.successor.UID}, a.reason)
 	case evict:
 		return e.evictPod(ctx, i, m)
-	}
-	if s := cmpPod(v.successor, v.other); s != nil && x.Surge.UID != s.UID {
-		e.change(i, func(x *Item) { x.Surge = Ref{"Pod", s.Namespace, s.Name, s.UID} })
 	}
 	m.next = glance
 	return e.waiting(ctx, i, a.reason)

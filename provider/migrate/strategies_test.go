@@ -2,8 +2,10 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,8 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
 )
 
 // A way is a strategy with a world that it works in, and what holds before it and after.
@@ -378,5 +382,47 @@ func TestWhatNeverRunsOnECIComesBack(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestASuccessorIsKnownThoughItWasReadyAtTheFirstLook has an API server that answers nothing
+// about pods for a while after each eviction: what took the pod's place is written down all the
+// same.
+func TestASuccessorIsKnownThoughItWasReadyAtTheFirstLook(t *testing.T) {
+	for _, y := range ways() {
+		if !strings.HasPrefix(y.name, "restart") {
+			continue
+		}
+		t.Run(y.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, o, _ := y.begin(t)
+				defer func() { w.stop() }()
+				api := w.api.Another()
+				w.rules(api)
+				const away = 30 * time.Second // a pod is Ready long before
+				until := time.Time{}
+				api.PrependReactor("*", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+					if a.GetSubresource() == "eviction" {
+						until = time.Now().Add(away)
+					} else if time.Now().Before(until) && a.GetVerb() != "create" {
+						return true, nil, &url.Error{Op: a.GetVerb(), URL: "https://api.lab", Err: errors.New("dial tcp: connection refused")}
+					}
+					return false, nil, nil
+				})
+				got, err := (&Engine{Client: api, Holder: "alice@one/1"}).Run(t.Context(), o)
+				if err != nil || got.State != Done {
+					t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+				}
+				for i := range got.Plan.Items {
+					x := &got.Plan.Items[i]
+					if pod := w.pod(x.Pod.Name); x.Surge.Name != x.Pod.Name || x.Surge.UID != pod.UID {
+						t.Errorf("item %s: %s was replaced by %+v, which is %s", x.ID, x.Pod.Name, x.Surge, pod.UID)
+					}
+				}
+				if all, err := Load(t.Context(), w.api, "", ""); err != nil || all[0].Plan.Items[0].Surge != got.Plan.Items[0].Surge {
+					t.Errorf("%v: in the journal it is %+v", err, all[0].Plan.Items[0].Surge)
+				}
+			})
+		})
 	}
 }

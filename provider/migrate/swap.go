@@ -290,7 +290,7 @@ func (v swapView) critical(x *Item) action {
 		if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
 			return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
 		}
-		return action{verb: remove, reason: "its ReplicaSet's own replacement was Ready first"}
+		return action{verb: remove, reason: "the old pod is gone, and its ReplicaSet's own replacement was Ready first"}
 	}
 	// With the surge pod there may be one too many. Who goes then must be a replacement.
 	if int32(len(v.controlled))+1 > replicas(v.owner) {
