@@ -277,6 +277,7 @@ func TestTheAPIServerRestartedAtEveryStep(t *testing.T) {
 						hits.total = m.proxy.steps
 					}
 					m.proxy.mu.Unlock()
+					t.Logf("restarted at %v by now, of at least %d steps", slices.Sorted(maps.Keys(hits.hit)), hits.total)
 					hits.mu.Unlock()
 					over()
 					ran.Wait()
