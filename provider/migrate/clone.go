@@ -177,6 +177,7 @@ func (e *Engine) clone(ctx context.Context, i int, m *memory) error {
 	} else {
 		m.readySince = time.Time{}
 	}
+	x = e.found(i, v.clone)
 	a := decideClone(&x, v)
 	if m.hurry && a.verb != end {
 		return errInterrupted

@@ -549,6 +549,10 @@ func (e *Engine) health(ctx context.Context, o *Operation) map[string]Health {
 		if !waiting[key] {
 			continue
 		}
+		if x.Surge.Name == "" { // its ReplicaSet's own pod has taken its place
+			seen[key] = Health{Gone: true}
+			continue
+		}
 		pod, err := e.pod(ctx, x.Surge)
 		if err != nil {
 			continue // not known now

@@ -692,6 +692,9 @@ func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
 			if x.State != Done && x.State != Aborted {
 				t.Errorf("%s: item %s is %s: %s", where, x.ID, x.State, x.Reason)
 			}
+			if x.State == Done && x.Surge.UID == "" {
+				t.Errorf("%s: what took the place of item %s is not written down: %s", where, x.ID, x.Reason)
+			}
 		}
 	}
 	time.Sleep(time.Minute)

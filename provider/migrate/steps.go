@@ -30,6 +30,7 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 	if err != nil {
 		return err
 	}
+	x = e.found(i, v.surge)
 	a := decideSwap(&x, v)
 	if m.hurry && (a.verb == create || a.verb == evict || a.verb == wait && alive(v.old)) {
 		return errInterrupted
@@ -102,9 +103,6 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 		if v.changed, err = e.changed(ctx, x, v.owner); err != nil {
 			return v, err
 		}
-	}
-	if v.surge != nil && x.Made.IsZero() {
-		x.Made = v.surge.CreationTimestamp.Time // the answer to its creation was lost
 	}
 	if v.surge == nil && (x.State == Adopting || x.State == Removing) {
 		v.controlled, err = e.controlled(ctx, v.owner)
@@ -239,6 +237,17 @@ func (e *Engine) createSurge(ctx context.Context, i int, x *Item, v swapView) er
 	pod := SurgePod(v.owner, x, o.Plan.To, o.ID, virtual)
 	return e.makePod(ctx, i, pod, "the surge pod", func() error {
 		return e.after(ctx, i, errNameTaken, func(x *Item) { x.Try++ })
+	})
+}
+
+// found notes the pod that takes an item's place, where the answer to its creation was lost.
+func (e *Engine) found(i int, pod *corev1.Pod) Item {
+	x := e.get(i)
+	if pod == nil || x.Surge.UID != "" {
+		return x
+	}
+	return e.change(i, func(x *Item) {
+		x.Surge, x.Made = Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, pod.CreationTimestamp.Time
 	})
 }
 

@@ -134,6 +134,12 @@ func (w *world) another(l *life) *fakeapi.API {
 
 // rules teaches a client the API server's ways.
 func (w *world) rules(api *fakeapi.API) {
+	api.PrependReactor("get", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		if get, ok := a.(k8stesting.GetAction); ok && get.GetName() == "" {
+			return true, nil, errors.New("resource name may not be empty") // client-go's own
+		}
+		return false, nil, nil
+	})
 	api.PrependReactor("create", "*", w.create)
 	api.PrependReactor("patch", "*", w.patch)
 	api.PrependReactor("update", "leases", w.update)
