@@ -188,7 +188,9 @@ func TestAnUndoFindsASuccessorThatNobodySaw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
 		defer w.stop()
+		w.mu.Lock()
 		w.withStatefulSet(2, appsv1.RollingUpdateStatefulSetStrategyType)
+		w.mu.Unlock()
 		w.until("db-0 is there", func() bool { return w.get("db-0") != nil })
 		pod := w.pod("db-0")
 		x := Item{Strategy: Restart, State: Done, Pod: Ref{"Pod", "shop", "db-0", "before"}, Owner: Ref{"StatefulSet", "shop", "db", controllerUID(pod)}}
