@@ -33,7 +33,7 @@ controlplane: ## build the lab's control plane if it is not built yet
 	@$(GO) run -trimpath ./cmd/ecideck-lab build
 
 .PHONY: test
-test: controlplane ## run all tests, the lab's too
+test: ## run all tests, the lab's too
 	@.ci/test $(RACE)
 
 .PHONY: e2e
