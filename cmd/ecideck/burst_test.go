@@ -41,14 +41,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 // startSlots starts the scenario above, with changes.
 func startSlots(t testing.TB, change ...func(*scenario.Scenario)) (*cluster, kubernetes.Interface) {
 	t.Helper()
-	s, err := scenario.Parse("slots", []byte(slots))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range change {
-		f(s)
-	}
-	c := start(t, s)
+	c := startScenario(t, "slots", slots, change...)
 	config := rest.CopyConfig(c.lab.Config())
 	config.QPS, config.Burst = 1000, 2000
 	config.ContentType = runtime.ContentTypeProtobuf

@@ -20,7 +20,6 @@ import (
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
-	"github.com/ecideck/ecideck/provider/kubetest/scenario"
 )
 
 // joined is a small cluster that joins ECI: one real node, two virtual ones in a process, each
@@ -63,11 +62,7 @@ spec: {clusterIP: 10.96.0.10, selector: {k8s-app: kube-dns}, ports: [{name: dns,
 // said before anything bursts; the ways to reach it; and a zone without stock.
 func TestAClusterJoins(t *testing.T) {
 	t.Parallel()
-	s, err := scenario.Parse("joined", []byte(joined))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := start(t, s)
+	c := startScenario(t, "joined", joined)
 	client, err := kubernetes.NewForConfig(c.lab.Config())
 	if err != nil {
 		t.Fatal(err)

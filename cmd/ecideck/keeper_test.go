@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/eci"
 	"github.com/ecideck/ecideck/provider/eci/ecitest"
@@ -47,20 +48,12 @@ func rescuedByTheNode(x *movingTenant) {
 	}
 }
 
-// comesHomeByItself: what real nodes have room for leaves ECI, under the real controllers. The
-// lab's node would wait for ten minutes, so that a keeper with less patience does it.
-func comesHomeByItself(x *movingTenant) {
-	names := x.deploy(2, "0", "lab/serve")
-	if o, code, errs := x.ecideck("migrate", names[0], "--to", "eci", "--yes"); code != 0 {
-		x.t.Fatalf("exit code %d, %s\n%s", code, o.Reason, errs)
-	}
-	x.settled(2, 1)
-	x.do("annotate", "deployment", "web", "ecideck.io/return=auto")
-	w := x.guard()
+// keeper runs a keeper that brings home what real nodes have room for, as ecideck-node has one,
+// with less patience. ended is told of each operation that is over, and may stop it.
+func (x *movingTenant) keeper(client kubernetes.Interface, holder string, ended func(o *migrate.Operation, stop func())) program {
 	ctx, stop := context.WithCancel(x.t.Context())
-	ended := make(chan *migrate.Operation, 1)
-	k := &migrate.Keeper{Client: x.client, Holder: "test/1", Return: migrate.ReturnPolicy{Settled: time.Second, Fits: time.Second},
-		Ended: func(o *migrate.Operation) { ended <- o },
+	k := &migrate.Keeper{Client: client, Holder: holder, Return: migrate.ReturnPolicy{Settled: time.Second, Fits: time.Second},
+		Ended: func(o *migrate.Operation) { ended(o, stop) },
 		Pods: func() []*corev1.Pod {
 			list, err := x.client.CoreV1().Pods(x.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + x.node})
 			if err != nil {
@@ -74,7 +67,22 @@ func comesHomeByItself(x *movingTenant) {
 		}}
 	over := make(chan struct{})
 	go func() { defer close(over); _ = k.Run(ctx) }()
-	defer func() { stop(); <-over }()
+	return program{kill: stop, wait: func() { <-over }}
+}
+
+// comesHomeByItself: what real nodes have room for leaves ECI, under the real controllers. The
+// lab's node would wait for ten minutes, so that a keeper with less patience does it.
+func comesHomeByItself(x *movingTenant) {
+	names := x.deploy(2, "0", "lab/serve")
+	if o, code, errs := x.ecideck("migrate", names[0], "--to", "eci", "--yes"); code != 0 {
+		x.t.Fatalf("exit code %d, %s\n%s", code, o.Reason, errs)
+	}
+	x.settled(2, 1)
+	x.do("annotate", "deployment", "web", "ecideck.io/return=auto")
+	w := x.guard()
+	ended := make(chan *migrate.Operation, 1)
+	k := x.keeper(x.client, "test/1", func(o *migrate.Operation, _ func()) { ended <- o })
+	defer func() { k.kill(); k.wait() }()
 	timer := time.NewTimer(2 * time.Minute * slack)
 	defer timer.Stop()
 	select {

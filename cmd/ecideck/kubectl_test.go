@@ -37,14 +37,7 @@ eci: {scheduling: 200ms, starting: 300ms, sampling: 5s}
 // startQuickLab starts the scenario above, with changes.
 func startQuickLab(t testing.TB, change ...func(*scenario.Scenario)) *cluster {
 	t.Helper()
-	s, err := scenario.Parse("quick", []byte(quick))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range change {
-		f(s)
-	}
-	return start(t, s)
+	return startScenario(t, "quick", quick, change...)
 }
 
 // TestKubectlFindsAKubelet shows with the real kubectl and the real controllers that the

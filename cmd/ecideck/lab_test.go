@@ -59,6 +59,19 @@ func startLab(t testing.TB, name string, flags ...string) *cluster {
 	return start(t, s)
 }
 
+// startScenario starts a scenario of the tests' own, with changes.
+func startScenario(t testing.TB, name, text string, change ...func(*scenario.Scenario)) *cluster {
+	t.Helper()
+	s, err := scenario.Parse(name, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(s)
+	}
+	return start(t, s)
+}
+
 // start starts a lab, whose processes must all run at the test's end without a data race.
 func start(t testing.TB, s *scenario.Scenario) *cluster {
 	t.Helper()

@@ -47,20 +47,14 @@ type ground struct {
 
 func newGround(t *testing.T, change ...func(*scenario.Scenario)) *ground {
 	t.Helper()
-	s, err := scenario.Parse("roomy", []byte(roomy))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range change {
-		f(s)
-	}
-	g := &ground{cluster: start(t, s), nodes: make(chan string, 100)}
+	g := &ground{cluster: startScenario(t, "roomy", roomy, change...), nodes: make(chan string, 100)}
 	config := g.lab.Config()
 	config.QPS, config.Burst = 500, 1000
+	var err error
 	if g.client, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
-	if g.bin, err = kubetest.Programs(t.Context(), raceEnabled); err != nil {
+	if g.bin, err = programs(); err != nil {
 		t.Fatal(err)
 	}
 	own, err := g.client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "own"})

@@ -20,7 +20,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/ecideck/ecideck/provider/migrate"
 	"github.com/ecideck/ecideck/provider/placement"
@@ -273,11 +272,7 @@ func (y *way) prepare(x *movingTenant, nodes chan string) *journey {
 	}
 	m.config = m.proxy.kubeconfig(x, token)
 	if m.direct = x.lab.Kubeconfig; token != "" {
-		m.direct = x.kubeconfig(x.lab.Config().Host, func(auth *clientcmdapi.AuthInfo, cluster *clientcmdapi.Cluster) {
-			auth.Token = token
-			cluster.CertificateAuthority = x.lab.Config().CAFile
-			cluster.CertificateAuthorityData = x.lab.Config().CAData
-		})
+		m.direct = x.login(token)
 	}
 	if y.by != nil {
 		x.t.Cleanup(y.by(m))
@@ -393,23 +388,7 @@ func (m *journey) keep() program {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(m.t.Context())
-	over := make(chan struct{})
-	k := &migrate.Keeper{Client: client, Holder: "keeper/1", Return: migrate.ReturnPolicy{Settled: time.Second, Fits: time.Second},
-		Ended: func(*migrate.Operation) { stop() },
-		Pods: func() []*corev1.Pod {
-			list, err := m.client.CoreV1().Pods(m.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + m.node})
-			if err != nil {
-				return nil
-			}
-			var pods []*corev1.Pod
-			for i := range list.Items {
-				pods = append(pods, &list.Items[i])
-			}
-			return pods
-		}}
-	go func() { defer close(over); _ = k.Run(ctx) }()
-	return program{kill: stop, wait: func() { <-over }}
+	return m.keeper(client, "keeper/1", func(_ *migrate.Operation, stop func()) { stop() })
 }
 
 // operation is the one that was begun, or nil.

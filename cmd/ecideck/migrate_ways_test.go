@@ -157,7 +157,12 @@ func (x *movingTenant) as(name, rights string) string {
 	x.t.Helper()
 	x.do("create", "serviceaccount", name)
 	x.apply(rights)
-	token := strings.TrimSpace(x.do("create", "token", name))
+	return x.login(strings.TrimSpace(x.do("create", "token", name)))
+}
+
+// login gives the kubeconfig of whoever has a token.
+func (x *movingTenant) login(token string) string {
+	x.t.Helper()
 	c := x.lab.Config()
 	return x.kubeconfig(c.Host, func(auth *clientcmdapi.AuthInfo, cluster *clientcmdapi.Cluster) {
 		auth.Token = token

@@ -12,8 +12,8 @@ import (
 
 // Programs builds ecideck, ecideck-node and ecideck-lab from the clone that the working
 // directory is in, and returns their folder. With race what is ours to ship, ecideck and
-// ecideck-node, watches for data races, which needs a C compiler. The folder is in the user's cache, so that only what changed is built
-// and linked again; several processes may ask at once.
+// ecideck-node, watches for data races, which needs a C compiler. The folder is in the user's
+// cache, so that only what changed is built and linked again; several processes may ask at once.
 func Programs(ctx context.Context, race bool) (bin string, err error) {
 	source, err := findSource()
 	if err != nil {

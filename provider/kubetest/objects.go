@@ -2,6 +2,7 @@ package kubetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,14 +148,7 @@ func (l *Lab) Apply(ctx context.Context, documents []byte) error {
 		if err := fillOwners(ctx, client, mapper, object); err != nil {
 			return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)
 		}
-		resources := dynamic.ResourceInterface(client.Resource(mapping.Resource))
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			namespace := object.GetNamespace()
-			if namespace == "" {
-				namespace = metav1.NamespaceDefault
-			}
-			resources = client.Resource(mapping.Resource).Namespace(namespace)
-		}
+		resources := besides(client, mapping, object)
 		// A pod of a new namespace is refused until the controllers have made its service account.
 		err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 			_, err := resources.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
@@ -184,6 +178,14 @@ func mappingOf(ctx context.Context, mapper meta.RESTMapper, kind schema.GroupVer
 	return mapping, err
 }
 
+// besides are the resources of a kind where an object is: in its namespace, or in none.
+func besides(client dynamic.Interface, mapping *meta.RESTMapping, object *unstructured.Unstructured) dynamic.ResourceInterface {
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return client.Resource(mapping.Resource)
+	}
+	return client.Resource(mapping.Resource).Namespace(cmp.Or(object.GetNamespace(), metav1.NamespaceDefault))
+}
+
 // fillOwners gives owner references their UIDs.
 func fillOwners(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper, object *unstructured.Unstructured) error {
 	owners := object.GetOwnerReferences()
@@ -196,11 +198,7 @@ func fillOwners(ctx context.Context, client dynamic.Interface, mapper meta.RESTM
 		if err != nil {
 			return fmt.Errorf("finding the resource of its owner %s %s: %w", o.Kind, o.Name, err)
 		}
-		resources := dynamic.ResourceInterface(client.Resource(mapping.Resource))
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			resources = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
-		}
-		owner, err := resources.Get(ctx, o.Name, metav1.GetOptions{})
+		owner, err := besides(client, mapping, object).Get(ctx, o.Name, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("reading its owner %s %s: %w", o.Kind, o.Name, err)
 		}

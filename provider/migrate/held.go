@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -18,24 +19,23 @@ func held(ctx context.Context, client kubernetes.Interface, p *Plan, now time.Ti
 	said := map[string]bool{}
 	var all []*Operation // the journals, once one is needed
 	read := false
-	leases := map[string]map[string]*lock{} // by namespace and name
+	leases := map[string]map[string]*coordinationv1.Lease{} // by namespace and name
 	for _, target := range p.Locks {
 		home := leaseHome(target)
 		if leases[home] == nil {
-			leases[home] = map[string]*lock{}
+			leases[home] = map[string]*coordinationv1.Lease{}
 			list, err := client.CoordinationV1().Leases(home).List(ctx, metav1.ListOptions{})
 			if err != nil {
 				continue
 			}
 			for i := range list.Items {
-				leases[home][list.Items[i].Name] = &lock{lease: &list.Items[i]}
+				leases[home][list.Items[i].Name] = &list.Items[i]
 			}
 		}
-		l := leases[home][leaseName(target)]
-		if l == nil {
+		lease := leases[home][leaseName(target)]
+		if lease == nil {
 			continue
 		}
-		lease := l.lease
 		other := lease.Annotations[placement.LabelOperation]
 		if other == "" || said[other] {
 			continue

@@ -495,12 +495,20 @@ func Prune(ctx context.Context, client kubernetes.Interface, now time.Time) (int
 // others are not known to belong to one that has ended.
 func discard(ctx context.Context, client kubernetes.Interface, configs []corev1.ConfigMap) error {
 	for i := range slices.Backward(configs) {
-		c := &configs[i]
-		if err := client.CoreV1().ConfigMaps(c.Namespace).Delete(ctx, c.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &c.UID}}); err != nil && !lost(err) {
+		if err := discardOne(ctx, client, &configs[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// discardOne deletes that ConfigMap, and no other of its name.
+func discardOne(ctx context.Context, client kubernetes.Interface, c *corev1.ConfigMap) error {
+	err := client.CoreV1().ConfigMaps(c.Namespace).Delete(ctx, c.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &c.UID}})
+	if lost(err) {
+		return nil
+	}
+	return err
 }
 
 // pruneUnbegun removes ConfigMaps of operations that were never begun.
@@ -515,7 +523,7 @@ func pruneUnbegun(ctx context.Context, client kubernetes.Interface, now time.Tim
 			continue
 		}
 		for _, c := range configs {
-			if err := discard(ctx, client, []corev1.ConfigMap{*c}); err != nil {
+			if err := discardOne(ctx, client, c); err != nil {
 				return fmt.Errorf("removing the ConfigMap %s/%s of an operation that was never begun: %w", c.Namespace, c.Name, err)
 			}
 		}

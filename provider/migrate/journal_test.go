@@ -115,7 +115,7 @@ func TestAJournalWithAPartMissingIsRefused(t *testing.T) {
 				_ = j.Close()
 				parts := configs(t, w)
 				gone := parts[(c.gone+len(parts))%len(parts)]
-				if err := discard(t.Context(), w.api, []corev1.ConfigMap{gone}); err != nil {
+				if err := discardOne(t.Context(), w.api, &gone); err != nil {
 					t.Fatal(err)
 				}
 				all, err := Load(t.Context(), w.api, "", "")
