@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci/spec"
@@ -433,24 +434,41 @@ func (p *Plan) eta(f *Facts) {
 		if took := tookToBeReady(f.Siblings[items[0].Owner.UID], f.Virtual, p.To == ToECI); took > 0 {
 			one = took
 		}
-		seconds := one + items[0].Settle
+		seconds := items[0].seconds(one)
 		if n := len(items); n > 1 {
 			if items[0].Strategy == Swap {
 				seconds += p.Soak
 			}
-			seconds += (n - 2 + p.Parallel[key]) / p.Parallel[key] * (one + items[0].Settle)
+			seconds += (n - 2 + p.Parallel[key]) / p.Parallel[key] * items[0].seconds(one)
 		}
 		pods := 0
 		for _, x := range items {
 			pods += x.Count()
 		}
-		if n := pods; n > len(items) && items[0].Strategy == Ordinals {
-			seconds = n * one
-		}
 		longest = max(longest, seconds)
 		total += pods * one / perCluster
 	}
 	p.ETA = max(longest, total)
+}
+
+// seconds is about how long an item takes, where a pod takes one to be Ready.
+func (i *Item) seconds(one int) int {
+	n := i.Count()
+	switch i.Strategy {
+	case Ordinals: // one after the other
+		return n * one
+	case Rollout: // as many at once as it may have more
+		rolling := i.Change.During.Deployment.RollingUpdate
+		if rolling == nil { // all at once
+			return one
+		}
+		surge, err := intstr.GetScaledValueFromIntOrPercent(rolling.MaxSurge, n, true)
+		if surge = max(1, surge); err != nil {
+			surge = 1
+		}
+		return (n + surge - 1) / surge * one
+	}
+	return one + i.Settle
 }
 
 // tookToBeReady is the median, in seconds; 0: not known.

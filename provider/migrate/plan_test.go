@@ -112,6 +112,10 @@ func TestMake(t *testing.T) {
 		{"Recreate", func(f *Facts) { f.Deployments["shop/web"].Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, ToECI, Stay, "Recreate"},
 		{"a rollout has begun", func(f *Facts) { f.Deployments["shop/web"].Annotations[revision] = "2" }, ToECI, Stay, "rollout"},
 		{"a rollout is under way", func(f *Facts) { f.Deployments["shop/web"].Status.Replicas = 4 }, ToECI, Stay, "under way"},
+		{"it was scaled up a moment ago", func(f *Facts) {
+			f.ReplicaSets["rs"].Spec.Replicas = ptr(int32(5)) // two of them are not made yet
+			f.Deployments["shop/web"].Status = appsv1.DeploymentStatus{Replicas: 3, UpdatedReplicas: 3}
+		}, ToECI, Swap, "surge pod"},
 		{"its Deployment is gone", func(f *Facts) { clear(f.Deployments) }, ToECI, Stay, "gone"},
 		{"two budgets", func(f *Facts) {
 			s := f.Namespaces["shop"]
@@ -185,6 +189,37 @@ func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	}
 	if len(p.Locks) != 1 || p.Locks[0].Name != "web" || p.Home != "shop" {
 		t.Errorf("locks %v at %s", p.Locks, p.Home)
+	}
+}
+
+// TestAnItemTakesAsLongAsItsPodsOneAfterTheOther: a plan's time is of the pods, not of the items.
+func TestAnItemTakesAsLongAsItsPodsOneAfterTheOther(t *testing.T) {
+	rollout := func(replicas int32, recreate bool) Item {
+		d := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &replicas}}
+		if recreate {
+			d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
+		}
+		return Item{Strategy: Rollout, Pods: int(replicas), Change: rolloutChange(d, Fields{})}
+	}
+	for _, c := range []struct {
+		name string
+		item Item
+		want int
+	}{
+		{"a pod", Item{Strategy: Swap}, 50},
+		{"a pod behind a load balancer", Item{Strategy: Swap, Settle: 20}, 70},
+		{"a StatefulSet of three", Item{Strategy: Ordinals, Pods: 3}, 150},
+		{"a Job of three, all at once", Item{Strategy: Suspend, Pods: 3}, 50},
+		{"a rollout of one", rollout(1, false), 50},
+		{"a rollout of 20, two at once", rollout(20, false), 500},
+		{"a rollout of 21, three at once", rollout(21, false), 350},
+		{"a rollout that ends all first", rollout(20, true), 50},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := c.item.seconds(50); got != c.want {
+				t.Errorf("%d s, want %d", got, c.want)
+			}
+		})
 	}
 }
 

@@ -295,7 +295,7 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 		}
 		if why := rolling(d, rs); why != "" {
 			add("rollout", Block, why, "wait until it is over: kubectl rollout status deployment/"+d.Name)
-		} else if d.Status.UpdatedReplicas < replicas(rs) || d.Status.Replicas > d.Status.UpdatedReplicas {
+		} else if d.Status.Replicas > d.Status.UpdatedReplicas { // fewer new ones than wanted: it was scaled up
 			add("rollout", Block, "a rollout of Deployment "+d.Name+" is under way", "wait until it is over: kubectl rollout status deployment/"+d.Name)
 		}
 		checks = append(checks, gitOps("Deployment "+d.Name, d.Annotations, d.Labels, false)...)

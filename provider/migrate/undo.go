@@ -196,7 +196,7 @@ func (p *Plan) add(x Item) {
 		}
 		p.Home = cmp.Or(p.Home, x.Workload.Namespace)
 		p.Parallel[x.Key()] = 1
-		p.ETA = max(p.ETA, int(startup.Seconds())*x.Count())
+		p.ETA = max(p.ETA, x.seconds(int(startup.Seconds())))
 	}
 	p.Items = append(p.Items, x)
 }
