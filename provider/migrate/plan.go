@@ -117,9 +117,10 @@ func Make(f *Facts, r Request) *Plan {
 	}
 	whole(p, f, r)
 	items, covered := wholes(f, r)
+	ill := unwell(f)
 	for _, pod := range ordered(f.Pods) {
 		if !covered[pod.UID] {
-			items = append(items, consider(f, r, pod))
+			items = append(items, consider(f, r, pod, ill))
 		}
 	}
 	target, _ := targetNode(f, r)
@@ -169,7 +170,7 @@ func ordered(pods []*corev1.Pod) []*corev1.Pod {
 }
 
 // consider says how one pod is moved, or why it stays.
-func consider(f *Facts, r Request, pod *corev1.Pod) Item {
+func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) Item {
 	x := Item{Pod: Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, From: pod.Spec.NodeName, Strategy: Stay}
 	w := burst.WorkloadOf(pod)
 	x.Workload = Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
@@ -258,7 +259,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod) Item {
 		default:
 			x.Cost = CostKept
 		}
-		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge), podChecks(f, r, pod, surge, target))
+		x.Checks = slices.Concat(swapChecks(f, rs, &x, pod, surge, ill[rs.UID]), podChecks(f, r, pod, surge, target))
 		x.becomes(f, r, surge, 1)
 		if drain && r.To == Anywhere && blocked(x.Checks) != "" {
 			// What can't be surged is still to leave the node, as kubectl drain has it.
@@ -491,17 +492,28 @@ func tookToBeReady(pods []*corev1.Pod, virtual []*corev1.Node, onECI bool) int {
 	return all[len(all)/2]
 }
 
+// budgets notes those that protect what moves.
 func budgets(p *Plan, f *Facts) {
+	pods := map[types.UID]*corev1.Pod{}
+	for _, pod := range f.Pods {
+		pods[pod.UID] = pod
+	}
 	seen := map[types.UID]bool{}
 	for i := range p.Items {
 		x := &p.Items[i]
-		for _, b := range f.space(x.Pod.Namespace).Budgets {
-			pod := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool {
-				return pod.UID == x.Pod.UID || slices.ContainsFunc(x.Members, func(r Ref) bool { return r.UID == pod.UID })
-			})
-			if x.Strategy != Stay && pod >= 0 && covers(b, f.Pods[pod].Labels) && !seen[b.UID] {
-				seen[b.UID] = true
-				p.Budgets = append(p.Budgets, Budget{b.Namespace, b.Name, b.Status.DisruptionsAllowed, b.Status.CurrentHealthy, b.Status.DesiredHealthy})
+		if x.Strategy == Stay {
+			continue
+		}
+		for _, r := range append([]Ref{x.Pod}, x.Members...) {
+			pod := pods[r.UID]
+			if pod == nil {
+				continue
+			}
+			for _, b := range f.space(pod.Namespace).Budgets {
+				if !seen[b.UID] && covers(b, pod.Labels) {
+					seen[b.UID] = true
+					p.Budgets = append(p.Budgets, Budget{b.Namespace, b.Name, b.Status.DisruptionsAllowed, b.Status.CurrentHealthy, b.Status.DesiredHealthy})
+				}
 			}
 		}
 	}

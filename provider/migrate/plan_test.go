@@ -192,6 +192,28 @@ func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	}
 }
 
+// TestAPlanNamesTheBudgetsOfWhatItEvicts: those of a StatefulSet's pods, too, which are one item.
+func TestAPlanNamesTheBudgetsOfWhatItEvicts(t *testing.T) {
+	f := healthy()
+	three := int32(3)
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "set"},
+		Spec: appsv1.StatefulSetSpec{Replicas: &three, Template: f.ReplicaSets["rs"].Spec.Template}, Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 3}}
+	f.Sets, f.NoPolicy = map[types.UID]*appsv1.StatefulSet{"set": set}, "the server has no policies"
+	for i, p := range f.Pods {
+		p.Name = fmt.Sprintf("db-%d", i)
+		p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	}
+	f.Namespaces["shop"].Budgets[0].Status.DesiredHealthy = 2
+	f.Siblings["set"] = f.Pods
+	p := Make(f, Request{To: ToECI})
+	if len(p.Items) != 1 || p.Items[0].Strategy != Ordinals {
+		t.Fatalf("items %+v", p.Items)
+	}
+	if len(p.Budgets) != 1 || p.Budgets[0].Name != "web" {
+		t.Errorf("budgets %+v", p.Budgets)
+	}
+}
+
 // TestAnItemTakesAsLongAsItsPodsOneAfterTheOther: a plan's time is of the pods, not of the items.
 func TestAnItemTakesAsLongAsItsPodsOneAfterTheOther(t *testing.T) {
 	rollout := func(replicas int32, recreate bool) Item {

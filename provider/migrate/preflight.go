@@ -13,6 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
@@ -274,8 +275,29 @@ func never(f *Facts, pod *corev1.Pod) []Check {
 	return checks
 }
 
+// An illness is how many of a ReplicaSet's pods can't serve.
+type illness struct{ pending, unready int }
+
+// unwell counts them for all ReplicaSets, once for a plan: each may have thousands of pods.
+func unwell(f *Facts) map[types.UID]illness {
+	ill := map[types.UID]illness{}
+	for uid, pods := range f.Siblings {
+		var n illness
+		for _, p := range pods {
+			if p.Status.Phase == corev1.PodPending {
+				n.pending++
+			}
+			if !ready(p) {
+				n.unready++
+			}
+		}
+		ill[uid] = n
+	}
+	return ill
+}
+
 // swapChecks are about a ReplicaSet whose pod is swapped.
-func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod) []Check {
+func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod, ill illness) []Check {
 	var checks []Check
 	add := func(name string, level Level, reason, remedy string) {
 		checks = append(checks, Check{name, level, reason, remedy})
@@ -313,10 +335,13 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 	if replicas(rs) == 1 {
 		add("singleton", Warn, "it is the only one of its ReplicaSet: for a moment two run at once", "where that is one too many, --how restart ends it first")
 	}
-	if slices.ContainsFunc(f.Siblings[rs.UID], func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodPending && p.UID != old.UID }) {
+	if old.Status.Phase == corev1.PodPending {
+		ill.pending--
+	}
+	if ill.pending > 0 {
 		add("siblings", Warn, "another pod of ReplicaSet "+rs.Name+" is Pending: nothing is evicted until it runs", "ecideck why pod says what it waits for; move it first where it has no node")
-	} else if n := len(slices.DeleteFunc(slices.Clone(f.Siblings[rs.UID]), ready)); n > 0 {
-		add("siblings", Warn, fmt.Sprintf("%d of the %d pods of ReplicaSet %s are not Ready", n, len(f.Siblings[rs.UID]), rs.Name), "")
+	} else if ill.unready > 0 {
+		add("siblings", Warn, fmt.Sprintf("%d of the %d pods of ReplicaSet %s are not Ready", ill.unready, len(f.Siblings[rs.UID]), rs.Name), "")
 	}
 	if room, why := quotaRoom(space, rs); room == 0 {
 		add("quota", Block, why, "raise the quota by two pods for the time of the move")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -62,13 +63,11 @@ func ReadSettings(pod *corev1.Pod) Settings {
 // them.
 func (s *Settings) annotations(pod *corev1.Pod) []Finding {
 	var findings []Finding
-	known := reported()
 	for _, row := range annotations() {
-		key, value := "", ""
-		for _, name := range append([]string{row.key}, row.older...) {
-			known[name] = true
-			if v := strings.TrimSpace(pod.Annotations[name]); v != "" && value == "" {
-				key, value = name, v
+		key, value := row.key, strings.TrimSpace(pod.Annotations[row.key])
+		for _, name := range row.older {
+			if value == "" {
+				key, value = name, strings.TrimSpace(pod.Annotations[name])
 			}
 		}
 		if value == "" {
@@ -85,7 +84,7 @@ func (s *Settings) annotations(pod *corev1.Pod) []Finding {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(pod.Annotations)) {
-		if strings.HasPrefix(key, prefixECI) && !known[key] {
+		if strings.HasPrefix(key, prefixECI) && !known()[key] {
 			findings = append(findings, Finding{Field: "metadata.annotations[" + key + "]", Verdict: Warns, Event: "AnnotationIgnored",
 				Reason: "this virtual node does not know it"})
 		}
@@ -142,16 +141,19 @@ func arm(pod *corev1.Pod) bool {
 	return len(terms) > 0
 }
 
-// reported are the annotations that a virtual node writes on a pod: ACK's and ours. They ask
-// for nothing.
-func reported() map[string]bool {
+// known are the annotations of ECI that mean something here: the table's, and those that a
+// virtual node writes on a pod, ACK's and ours, which ask for nothing.
+var known = sync.OnceValue(func() map[string]bool {
 	known := map[string]bool{}
 	for _, key := range []string{"instance-id", "instance-spec", "instance-cpu", "instance-mem", "instance-zone", "instance-compute-category", "request-id",
 		"client-token", "created-by-template", "schedule-result", "vpc", "matched-image-cache", "attempt", "zone"} {
 		known[prefixECI+key] = true
 	}
+	for _, key := range Annotations() {
+		known[key] = true
+	}
 	return known
-}
+})
 
 // Annotations are the names that the table knows, older ones too.
 func Annotations() []string {

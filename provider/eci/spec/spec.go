@@ -8,10 +8,12 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // A Spec is one size.
@@ -92,29 +94,35 @@ func sellsFine(region string) bool {
 	return false
 }
 
-// Specs are the sizes that a region sells, smallest first: by vCPU, then by memory.
-func Specs(region string, spot bool) []Spec {
-	rows := general()
+// sold are the sizes of each kind of region, smallest first: sorted once, since each pod of a
+// plan or a bill is rounded to one.
+var sold = sync.OnceValue(func() (all struct{ plain, fine, spot []Spec }) {
+	sorted := func(rows []row) (specs []Spec) {
+		for _, r := range rows {
+			for _, memory := range r.memory {
+				specs = append(specs, Spec{r.cpu, memory})
+			}
+		}
+		slices.SortFunc(specs, func(a, b Spec) int { return cmp.Or(cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory)) })
+		return slices.Clip(specs)
+	}
+	all.plain, all.fine, all.spot = sorted(general()), sorted(append(general(), fine()...)), sorted(spotRows())
+	return all
+})
+
+// specs are Specs, which its caller must not change.
+func specs(region string, spot bool) []Spec {
 	switch {
 	case spot:
-		rows = spotRows()
+		return sold().spot
 	case sellsFine(region):
-		rows = append(rows, fine()...)
+		return sold().fine
 	}
-	var specs []Spec
-	for _, r := range rows {
-		for _, memory := range r.memory {
-			specs = append(specs, Spec{r.cpu, memory})
-		}
-	}
-	slices.SortFunc(specs, func(a, b Spec) int {
-		if a.CPU != b.CPU {
-			return compare(a.CPU, b.CPU)
-		}
-		return compare(a.Memory, b.Memory)
-	})
-	return specs
+	return sold().plain
 }
+
+// Specs are the sizes that a region sells, smallest first: by vCPU, then by memory.
+func Specs(region string, spot bool) []Spec { return slices.Clone(specs(region, spot)) }
 
 // SpecsOf are the sizes that a region sells in a category, smallest first. A category that
 // doesn't exist has none.
@@ -150,16 +158,6 @@ func CheckCategory(s Spec, category Category) error {
 	return nil
 }
 
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 // Round is the size that a request for cpu vCPU and memory GiB becomes: the fewest vCPU
 // that come with enough memory, and the least such memory. A zero is "not said"; two zeros
 // are the Default. A request that no size holds, or one for less than 2 vCPU as a spot
@@ -188,7 +186,10 @@ func RoundIn(cpu, memory float64, region string, category Category) (Spec, error
 		return Spec{}, fmt.Errorf("spot instances start at 2 vCPU, %g were asked for", cpu)
 	}
 	largest := Spec{}
-	for _, s := range SpecsOf(region, category) {
+	for _, s := range specs(region, category == Spot) {
+		if category == Economy && CheckCategory(s, Economy) != nil {
+			continue
+		}
 		if s.CPU >= cpu && s.Memory >= memory {
 			return s, nil
 		}
