@@ -101,6 +101,7 @@ func (x *movingTenant) command(ctx context.Context, args ...string) *exec.Cmd {
 type operation struct {
 	ID, State, Reason string
 	Items             []migrate.Item
+	Checks            []migrate.Check // a plan's
 }
 
 // ecideck runs the program to its end.
@@ -370,6 +371,7 @@ func TestMigrationsKeepEveryReplica(t *testing.T) {
 			{"ecideck-node rescues what ECI is about to take", rescuedByTheNode},
 			{"Jobs, CronJobs and lone pods are moved if asked for", movesJobsAndLonePods},
 			{"a dry run, and who lacks a right, change nothing", changesNothing},
+			{"a wrong clock is said, or stops it", tellsOfTheClock},
 			{"an unhealthy sibling is left alone", leavesTheSibling},
 			{"an image that can't be pulled on ECI changes nothing", survivesTheImage},
 			{"an evicted surge pod changes nothing", survivesAnEviction},

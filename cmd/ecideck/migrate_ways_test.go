@@ -1,23 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -270,144 +260,6 @@ spec: {terminationGracePeriodSeconds: 1, containers: [{name: lone, image: lab/se
 	})
 }
 
-// A recorder is an API server before the real one that writes down what would change
-// something: everything but reads, dry runs and questions. At one of the changes it can cut
-// its client off.
-type recorder struct {
-	*httptest.Server
-	mu      sync.Mutex
-	changes []string
-	refused int // evictions
-	steps   int // changes without renewals of leases
-	// cut, if any, is asked at each step whether its answer gets lost; lost is called before
-	// that, when the step was carried out.
-	cut   func(step int) bool
-	lost  func(step int, change string, code int)
-	ended bool // nothing passes any more: its client is dead
-}
-
-// dieAt kills whoever talks through the recorder at its n-th step, once the API server has
-// carried that out and before its answer arrives. What it gives tells where that was, whether
-// it was, and what was asked for until then.
-func (r *recorder) dieAt(n int, kill func()) (told func() (at string, killed bool, changes []string)) {
-	at := ""
-	r.loseAt(func(step int) bool { return step == n }, func(step int, change string, code int) {
-		r.mu.Lock()
-		r.ended, at = true, fmt.Sprintf("step %d, %s (%d)", step, change, code)
-		r.mu.Unlock()
-		kill()
-	})
-	return func() (string, bool, []string) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return at, r.ended, slices.Clone(r.changes)
-	}
-}
-
-// loseAt keeps the answers of some steps from whoever talks through the recorder, and calls
-// lost before that.
-func (r *recorder) loseAt(cut func(step int) bool, lost func(step int, change string, code int)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cut, r.lost = cut, lost
-}
-
-// isEviction marks a request's context: an eviction that is no dry run.
-type isEviction struct{}
-
-func (x *movingTenant) recorder() *recorder {
-	x.t.Helper()
-	config := x.lab.Config()
-	target, err := url.Parse(config.Host)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	// Who brings no token is the lab's admin.
-	nobody, err := rest.TransportFor(&rest.Config{Host: config.Host, TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData, CAFile: config.CAFile}})
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	admin, err := rest.TransportFor(config)
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	r := &recorder{}
-	proxy := &httputil.ReverseProxy{Transport: transport(func(q *http.Request) (*http.Response, error) {
-		if q.Header.Get("Authorization") == "" {
-			return admin.RoundTrip(q)
-		}
-		return nobody.RoundTrip(q)
-	}), Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) },
-		// An API server that is away answers nothing.
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-		ModifyResponse: func(a *http.Response) error {
-			if a.Request.Context().Value(isEviction{}) != nil && a.StatusCode == http.StatusTooManyRequests {
-				r.mu.Lock()
-				r.refused++
-				r.mu.Unlock()
-			}
-			return nil
-		}}
-	r.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { r.serve(w, q, proxy) }))
-	x.t.Cleanup(r.Close)
-	return r
-}
-
-// A transport is a function that is one.
-type transport func(*http.Request) (*http.Response, error)
-
-func (t transport) RoundTrip(q *http.Request) (*http.Response, error) { return t(q) }
-
-func (r *recorder) serve(w http.ResponseWriter, q *http.Request, proxy http.Handler) {
-	reads := q.Method == http.MethodGet || q.Method == http.MethodHead || strings.Contains(q.URL.Path, "subjectaccessreviews") || strings.Contains(q.URL.Path, "selfsubjectreviews")
-	dry := q.URL.Query().Get("dryRun") == "All"
-	if strings.HasSuffix(q.URL.Path, "/eviction") && !dry { // its dry run is said in the body
-		raw, err := io.ReadAll(q.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		dry = bytes.Contains(raw, []byte("All"))
-		q.Body = io.NopCloser(bytes.NewReader(raw))
-	}
-	change := q.Method + " " + q.URL.Path
-	step, cut := 0, false
-	r.mu.Lock()
-	lost := r.lost
-	if r.ended {
-		r.mu.Unlock()
-		panic(http.ErrAbortHandler)
-	}
-	if !reads && !dry {
-		r.changes = append(r.changes, change)
-		if strings.HasSuffix(q.URL.Path, "/eviction") {
-			q = q.WithContext(context.WithValue(q.Context(), isEviction{}, true))
-		}
-		if q.Method != http.MethodPut || !strings.Contains(q.URL.Path, "/leases/") {
-			r.steps++
-			step, cut = r.steps, r.cut != nil && r.cut(r.steps)
-		}
-	}
-	r.mu.Unlock()
-	if !cut {
-		proxy.ServeHTTP(w, q)
-		return
-	}
-	answer := httptest.NewRecorder()
-	proxy.ServeHTTP(answer, q)
-	lost(step, change, answer.Code)
-	panic(http.ErrAbortHandler)
-}
-
-// kubeconfig is of somebody who talks through the recorder. Without TLS no client sends a token.
-func (r *recorder) kubeconfig(x *movingTenant, token string) string {
-	x.t.Helper()
-	return x.kubeconfig(r.URL, func(auth *clientcmdapi.AuthInfo, cluster *clientcmdapi.Cluster) {
-		auth.Token = token
-		cluster.CertificateAuthorityData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate().Raw})
-	})
-}
-
 // changesNothing: a dry run, and who lacks a right, send no call that changes something; the
 // plan names the right.
 func changesNothing(x *movingTenant) {
@@ -456,6 +308,44 @@ subjects: [{kind: ServiceAccount, name: looker, namespace: NAMESPACE}]
 		if _, code, errs := x.ecideck(append([]string{"--kubeconfig", config}, args...)...); code != 0 {
 			x.t.Errorf("%v: exit code %d: %s", args, code, errs)
 		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.changes) > 0 {
+		x.t.Errorf("calls that change something: %v", r.changes)
+	}
+}
+
+// tellsOfTheClock: a machine whose clock is wrong says so in its plan, and does nothing where
+// it could not tell any more whether somebody else is at work.
+func tellsOfTheClock(x *movingTenant) {
+	x.deploy(2, "0", "lab/serve")
+	r := x.recorder()
+	config := r.kubeconfig(x, "")
+	for _, c := range []struct {
+		ahead time.Duration
+		level migrate.Level
+		says  string
+	}{
+		{0, "", ""},
+		{2 * time.Minute, migrate.Warn, "behind the API server's"},
+		{-time.Hour, migrate.Block, "ahead of the API server's"},
+	} {
+		r.wrong(c.ahead)
+		o, code, errs := x.ecideck("--kubeconfig", config, "migrate", "deploy/web", "--to", "eci", "--how", "swap", "--dry-run")
+		i := slices.IndexFunc(o.Checks, func(c migrate.Check) bool { return c.Name == "clock" })
+		switch {
+		case code != 0:
+			x.t.Errorf("%s: exit code %d: %s", c.ahead, code, errs)
+		case i < 0 && c.says != "":
+			x.t.Errorf("%s: nothing is said of it: %+v", c.ahead, o.Checks)
+		case i >= 0 && (o.Checks[i].Level != c.level || !strings.Contains(o.Checks[i].Reason, c.says)):
+			x.t.Errorf("%s: %+v", c.ahead, o.Checks[i])
+		}
+	}
+	o, code, errs := x.ecideck("--kubeconfig", config, "migrate", "deploy/web", "--to", "eci", "--how", "swap", "--yes")
+	if code == 0 || !strings.Contains(o.Reason+errs, "clock") {
+		x.t.Errorf("an hour off, it runs: exit code %d, %s %s", code, o.Reason, errs)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
