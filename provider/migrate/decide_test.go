@@ -217,6 +217,30 @@ func TestNext(t *testing.T) {
 		{"one failed after others", operation(Done, Aborted, Planned), nil, well, []int{2}, nil},
 		{"two failed in a row", operation(Done, Aborted, Failed, Planned), nil, well, nil, []int{3}},
 		{"one failed in a drain", operation(Done, Aborted, Planned), func(o *Operation) { o.Plan.Drain = &Drained{} }, well, nil, []int{2}},
+		{"one that needs a look ends a drain", operation(Done, Failed, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
+		}, well, nil, []int{2}},
+		{"one as before ends its workload's part of a drain", operation(Done, Aborted, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
+		}, well, []int{2}, []int{3}},
+		{"one that was let onto ECI is no canary", operation(Done, Planned, Planned), func(o *Operation) {
+			o.Plan.Items[0].Strategy, o.Plan.Items[0].Surge = Place, Ref{}
+		}, nil, []int{1}, nil},
+		{"critical ones are the last of a drain", operation(Done, Surging, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain = &Drained{}
+			for i := range o.Plan.Items {
+				o.Plan.Items[i].Workload.Name, o.Plan.Items[i].Critical = strconv.Itoa(i), i > 1
+			}
+		}, nil, nil, nil},
+		{"they go when the others have gone", operation(Done, Aborted, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain = &Drained{}
+			for i := range o.Plan.Items {
+				o.Plan.Items[i].Workload.Name, o.Plan.Items[i].Critical = strconv.Itoa(i), i > 1
+			}
+		}, nil, []int{2, 3}, nil},
+		{"without a drain nobody waits for that", operation(Done, Surging, Planned), func(o *Operation) {
+			o.Plan.Items[2].Workload.Name, o.Plan.Items[2].Critical = "other", true
+		}, well, []int{2}, nil},
 		{"aborted", operation(Done, Surging, Planned), func(o *Operation) { o.State = Aborting }, well, nil, []int{2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -259,6 +283,15 @@ func TestDecidePlace(t *testing.T) {
 		{"its node selector does not take it", func(_ *Item, v *placeView) { v.pod.Spec.NodeSelector = map[string]string{"a": "b"} }, bind, ""},
 		{"its claim waits", func(_ *Item, v *placeView) {
 			v.pod.Spec.NodeSelector, v.keeps = map[string]string{"a": "b"}, "claim"
+		}, end, Aborted},
+		{"the node was closed since the plan", func(x *Item, v *placeView) {
+			x.Steps = []Step{{}}
+			open(&v.pod.Spec, v.node)
+			v.node.Spec.Taints = append(v.node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+		}, wait, ""},
+		{"it stays closed", func(_ *Item, v *placeView) {
+			v.waited = time.Hour
+			v.node.Spec.Taints = append(v.node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 		}, end, Aborted},
 		{"it has a node", func(_ *Item, v *placeView) { v.pod.Spec.NodeName = "vk" }, end, Done},
 		{"it is gone", func(_ *Item, v *placeView) { v.pod = nil }, end, Aborted},

@@ -751,3 +751,48 @@ func TestAScaleIsNoRollout(t *testing.T) {
 		})
 	}
 }
+
+// TestADrainOfANodeThatIsGoneComesToItsEnd: an autoscaler takes the machine away, or puts another
+// one in its place, while nobody is at work on the drain.
+func TestADrainOfANodeThatIsGoneComesToItsEnd(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		for _, replaced := range []bool{false, true} {
+			t.Run(fmt.Sprintf("abort %t, replaced %t", abort, replaced), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 2)
+					defer w.stop()
+					o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if o, err = (&Engine{Client: w.api, Holder: "alice@one/1"}).Enroll(t.Context(), o); err != nil {
+						t.Fatal(err)
+					}
+					w.mu.Lock()
+					nodes := corev1.SchemeGroupVersion.WithResource("nodes")
+					node, err := w.api.Tracker().Get(nodes, "", realNode)
+					if err == nil {
+						err = w.api.Tracker().Delete(nodes, "", realNode)
+					}
+					if err == nil && replaced {
+						another := node.DeepCopyObject().(*corev1.Node)
+						another.UID = "of another machine"
+						err = w.api.Tracker().Add(another)
+					}
+					w.mu.Unlock()
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), o, abort)
+					want := map[bool]State{false: Done, true: Aborted}[abort]
+					if err != nil || got.State != want {
+						t.Errorf("it is %s: %s, %v", got.State, got.Reason, err)
+					}
+					if node, err := w.api.CoreV1().Nodes().Get(t.Context(), realNode, metav1.GetOptions{}); replaced && (err != nil || node.Spec.Unschedulable) {
+						t.Errorf("the other machine is closed: %v", err)
+					}
+				})
+			})
+		}
+	}
+}

@@ -127,6 +127,7 @@ type Item struct {
 	ID       string     `json:"id"`
 	Pod      Ref        `json:"pod,omitzero"`
 	Pods     int        `json:"pods,omitempty"`     // of a workload: how many move
+	Critical bool       `json:"critical,omitempty"` // the cluster itself needs it: of a drained node it goes last
 	Members  []Ref      `json:"members,omitempty"`  // of a StatefulSet: which pods, in order
 	Change   *Change    `json:"change,omitempty"`   // of a workload: its fields
 	Revision string     `json:"revision,omitempty"` // of a Deployment, once it has rolled out

@@ -98,6 +98,8 @@ func TestMake(t *testing.T) {
 		{"of an operator without a budget", func(f *Facts) { owner(f, "Database"); f.Namespaces["shop"].Budgets = nil }, ToECI, Stay, "PodDisruptionBudget"},
 		{"of an operator without policies", func(f *Facts) { owner(f, "Database"); f.NoPolicy = "no policies" }, ToECI, Stay, "no policies"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
+		{"dead, on a drained node", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, Anywhere, Evict, "has ended"},
+		{"dead, on a node that is drained to ECI", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, ToECI, Stay, "has ended"},
 		{"a surge pod of another operation", func(f *Facts) {
 			web(f).OwnerReferences[0].Controller = nil
 			web(f).Labels = map[string]string{placement.LabelOperation: "x"}
@@ -189,6 +191,22 @@ func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	}
 	if len(p.Locks) != 1 || p.Locks[0].Name != "web" || p.Home != "shop" {
 		t.Errorf("locks %v at %s", p.Locks, p.Home)
+	}
+}
+
+// TestQuotasBindAPlaceWithSwaps: a workload's pod that is let onto ECI does not lift what its
+// swaps are held to.
+func TestQuotasBindAPlaceWithSwaps(t *testing.T) {
+	f := healthy()
+	last := f.Pods[2]
+	last.Spec.NodeName, last.Status = "", corev1.PodStatus{Phase: corev1.PodPending}
+	p := Make(f, Request{To: ToECI})
+	if n := p.Parallel["Deployment/shop/web"]; n != 1 || p.Moves() != 3 {
+		t.Errorf("%d at a time, of %d", n, p.Moves())
+	}
+	last.Labels, f.Pods[0].Name = map[string]string{"app": "web", "pod-template-hash": "6c"}, "web-6c-z" // in another order
+	if p := Make(f, Request{To: ToECI}); p.Parallel["Deployment/shop/web"] != 1 {
+		t.Errorf("%v at a time", p.Parallel)
 	}
 }
 
