@@ -142,6 +142,7 @@ type Item struct {
 	Hidden   string     `json:"hidden,omitempty"`
 	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
 	Settle   int        `json:"settleSeconds,omitempty"`
+	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI

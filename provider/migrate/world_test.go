@@ -76,6 +76,7 @@ type world struct {
 	read    int           // how many changes of pods there had been then
 	settled int           // how many changes there had been when nothing was left to be done
 	due     time.Time     // when a kubelet has something to do next; zero: never
+	grace   time.Duration // how long pods take to end; 0: a second
 	rush    bool          // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
 }
 
@@ -234,7 +235,7 @@ func (w *world) evict(o *policyv1.Eviction) error {
 	return nil
 }
 
-// kill lets a pod end: it has a second of grace, none without a node.
+// kill lets a pod end: it takes all of its grace period, and has none without a node.
 func (w *world) kill(by string, pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil {
 		return
@@ -244,7 +245,8 @@ func (w *world) kill(by string, pod *corev1.Pod) {
 		w.drop(pod)
 		return
 	}
-	pod.DeletionTimestamp = ptr(metav1.NewTime(time.Now().Add(time.Second)))
+	grace := cmp.Or(w.grace, time.Second)
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = ptr(metav1.NewTime(time.Now().Add(grace))), ptr(int64(grace/time.Second))
 	w.put(pod)
 	w.endpoints()
 }
