@@ -146,6 +146,25 @@ func TestDecideSwap(t *testing.T) {
 			unready(v.controlled[0])
 			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
 		}, adopt, "", ""},
+		{"the replacement was Ready first, and a sibling never is", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]) }, retarget, "", "moved in its place"},
+		{"that, and it is aborted", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]); v.aborting = true }, remove, "", "Ready first"},
+		{"that, again and again", func(x *Item, v *swapView) { faster(v); unready(v.controlled[0]); x.Again = 3 }, remove, "", "Ready first"},
+		{"that, where the replacement should be", func(x *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			x.Node = "ecs-1"
+		}, remove, "", "Ready first"},
+		{"that, and the ReplicaSet has one pod less", func(_ *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			v.controlled = v.controlled[1:]
+		}, adopt, "", ""},
+		{"a sibling is Pending, and another pod was made meanwhile and is Ready", func(_ *Item, v *swapView) {
+			faster(v)
+			v.owner.Spec.Replicas = ptr(int32(4))
+			v.controlled[0].Status, v.controlled[0].Spec.NodeName = corev1.PodStatus{Phase: corev1.PodPending}, ""
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, wait, "", "web-6c-b"},
 		{"labelled", func(x *Item, v *swapView) { gone(v); v.surge.Labels["pod-template-hash"] = "6c" }, wait, "", "adopts"},
 		{"adopted", func(x *Item, v *swapView) {
 			gone(v)

@@ -286,15 +286,14 @@ func (v swapView) critical(x *Item) action {
 		return action{verb: remove, reason: "the old pod is gone and the surge pod is not Ready: its ReplicaSet replaces it by itself"}
 	}
 	if v.whole() {
-		// The surge pod serves all the same: the replacement is what is to be moved now.
-		if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
-			return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
-		}
-		return action{verb: remove, reason: "the old pod is gone, and its ReplicaSet's own replacement was Ready first"}
+		return v.spare(x)
 	}
 	// With the surge pod there may be one too many. Who goes then must be a replacement.
 	if int32(len(v.controlled))+1 > replicas(v.owner) {
 		if first := firstToGo(append(slices.Clone(v.controlled), v.surge)); first.UID != v.surge.UID && v.bystander(first) {
+			if v.replaced() {
+				return v.spare(x)
+			}
 			why := fmt.Sprintf("the ReplicaSet would delete pod %s, which is not ready, instead of the replacement", first.Name)
 			if v.spent > surgeDeadline {
 				return action{verb: end, state: Failed, reason: why + fmt.Sprintf("; the surge pod %s serves and was left: label it %s=%s, or delete it", v.surge.Name, x.Hidden, v.owner.Spec.Selector.MatchLabels[x.Hidden])}
@@ -303,6 +302,22 @@ func (v swapView) critical(x *Item) action {
 		}
 	}
 	return action{verb: adopt}
+}
+
+// spare is what becomes of a surge pod that nothing lacks without. It serves all the same, so
+// the replacement is what is to be moved now.
+func (v swapView) spare(x *Item) action {
+	if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
+		return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
+	}
+	return action{verb: remove, reason: "the old pod is gone, and its ReplicaSet's own replacement was Ready first"}
+}
+
+// replaced tells that all that the ReplicaSet has made because of us is Ready: what is not
+// Ready then was so before.
+func (v swapView) replaced() bool {
+	made := slices.DeleteFunc(slices.Clone(v.controlled), v.bystander)
+	return len(made) > 0 && !slices.ContainsFunc(made, func(p *corev1.Pod) bool { return !ready(p) })
 }
 
 // whole tells that the ReplicaSet has all its pods without the surge pod, and they are Ready.
