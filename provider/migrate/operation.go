@@ -69,6 +69,7 @@ const (
 	Surging   State = "surging"  // its surge pod is on the way; nothing is disrupted
 	Evicting  State = "evicting" // its eviction is asked for
 	Adopting  State = "adopting" // the surge pod is handed to the ReplicaSet
+	Leaving   State = "leaving"  // it is done, but for the old pod, which ends its grace period
 	Removing  State = "removing" // the surge pod is taken away again
 	Placing   State = "placing"
 	Steering  State = "steering"  // the admission policy is made and takes effect; nothing is disrupted

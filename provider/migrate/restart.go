@@ -56,6 +56,7 @@ type restartView struct {
 	other     *corev1.Pod   // or the one that came back unsteered
 	unready   string        // why another pod must not be missing now; "": it may
 	refused   string        // what the last eviction was refused with
+	overdue   time.Duration // since the old pod's grace period is over, by this machine's clock
 	spent     time.Duration // in the item's present state, and since the old pod is gone, as far as this process saw
 }
 
@@ -97,6 +98,8 @@ func decideRestart(x *Item, v restartView) action {
 			why = "aborted"
 		}
 		return action{verb: unsteer, reason: why}
+	case v.old != nil && v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
+		return end(Failed, "%s", undead(v.old))
 	case v.old != nil && short:
 		return action{verb: steer}
 	case v.old != nil:
@@ -206,7 +209,7 @@ func (e *Engine) lookAtRestart(ctx context.Context, x *Item, m *memory) (v resta
 		return v, nil, err
 	}
 	if v.old != nil && !alive(v.old) {
-		m.since = time.Now() // its grace period is nobody's delay
+		v.overdue, m.since = overdue(v.old), time.Now() // its grace period is nobody's delay
 	}
 	if x.Policy != "" {
 		call, cancel := context.WithTimeout(ctx, perCall)

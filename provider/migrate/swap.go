@@ -141,12 +141,13 @@ const (
 	admit                // add the virtual node's toleration
 	bind                 // bind the pod to the node
 	end                  // nothing more: state says how
+	linger               // wait for the old pod to be gone, in state: nothing is in a hurry
 )
 
 // An action is a decision about one item.
 type action struct {
 	verb   verb
-	state  State  // of end
+	state  State  // of end and linger
 	reason string // a sentence
 }
 
@@ -163,6 +164,7 @@ type swapView struct {
 	readyFor   time.Duration      // how long the surge pod has been Ready
 	spent      time.Duration      // in the item's present state, as far as this process saw
 	refused    string             // what the last eviction was refused with; "": it wasn't
+	overdue    time.Duration      // since the old pod's grace period is over, by this machine's clock
 }
 
 const (
@@ -176,12 +178,63 @@ const (
 	mostAgain = 3
 	// verifyDeadline is how long a ReplicaSet may take to adopt.
 	verifyDeadline = 2 * time.Minute
+	// endDeadline is how long a pod may be there after its grace period, while its kubelet
+	// clears up.
+	endDeadline = 5 * time.Minute
 )
 
 // decideSwap says what to do next about a swap. It is pure. Up to the eviction everything
 // leads back to how it was; from then on to an adopted surge pod, or, where the ReplicaSet's
-// own replacement was Ready first, to none.
+// own replacement was Ready first, to none. It is done when the old pod is gone: its node may be
+// stopped then, and a quota has its room for the next surge pod.
 func decideSwap(x *Item, v swapView) action {
+	ends := ending(v.old, v.overdue)
+	if x.State == Leaving {
+		// What becomes of its successor is the workload's own affair from now on.
+		done := strings.TrimSuffix(x.Reason, endsItsGrace)
+		switch {
+		case ends && !v.aborting:
+			return action{verb: linger, state: Leaving, reason: x.Reason}
+		case ends:
+			done += "; the old pod still ends its grace period"
+		case v.old != nil && v.old.DeletionTimestamp != nil:
+			done += "; the old pod " + undead(v.old)
+		}
+		return action{verb: end, state: Done, reason: done}
+	}
+	a := v.decide(x)
+	switch {
+	case a.verb == end && a.state == Done && v.old != nil && v.old.DeletionTimestamp != nil:
+		return action{verb: linger, state: Leaving, reason: a.reason + endsItsGrace}
+	case a.verb == retarget && ends:
+		return action{verb: linger, state: x.State, reason: "its ReplicaSet's own replacement was Ready first, and is moved in its place when the old pod has ended its grace period"}
+	}
+	return a
+}
+
+// endsItsGrace follows what an item that is Leaving has come to.
+const endsItsGrace = "; the old pod ends its grace period"
+
+// ending tells that a pod is being deleted, and may yet be there.
+func ending(p *corev1.Pod, overdue time.Duration) bool {
+	return p != nil && p.DeletionTimestamp != nil && overdue < endDeadline
+}
+
+// overdue is since when a pod's grace period is over; negative: it isn't; 0: it has not begun.
+func overdue(p *corev1.Pod) time.Duration {
+	if p == nil || p.DeletionTimestamp == nil {
+		return 0
+	}
+	return time.Since(p.DeletionTimestamp.Time)
+}
+
+// undead says of a pod that it does not end, and what is to be done.
+func undead(p *corev1.Pod) string {
+	return fmt.Sprintf("%s is still there %s after its grace period: node %s is away, or a finalizer holds it (kubectl -n %[4]s describe pod %[1]s); where the node is off for certain, kubectl -n %[4]s delete pod %[1]s --force ends it",
+		p.Name, endDeadline, p.Spec.NodeName, p.Namespace)
+}
+
+func (v swapView) decide(x *Item) action {
 	if v.surge == nil {
 		return v.withoutSurge(x)
 	}

@@ -513,7 +513,7 @@ func (w *world) kubelets() {
 		starts := map[bool]time.Duration{false: cmp.Or(w.starts, 1500*time.Millisecond), true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]
 		switch {
 		case pod.DeletionTimestamp != nil:
-			if after(pod.DeletionTimestamp.Time) {
+			if after(pod.DeletionTimestamp.Time) && len(pod.Finalizers) == 0 {
 				w.drop(pod)
 			}
 		case pod.Spec.NodeName == "":
