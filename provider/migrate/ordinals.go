@@ -73,7 +73,7 @@ func decideOrdinals(x *Item, v ordinalsView) (action, *corev1.Pod) {
 	}
 	live, c := setFields(v.set), x.Change
 	back := v.aborting || x.State == Reverting
-	reason := x.Reason
+	reason := x.cause()
 	if x.State != Reverting {
 		reason = "aborted"
 	}

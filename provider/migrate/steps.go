@@ -78,13 +78,26 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 
 // waiting says what is waited for, to whoever looks at the operation from elsewhere, too.
 func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
-	// Why a pod is removed is what the item ends with.
-	if x := e.get(i); x.Reason != reason && x.State != Removing {
+	// Why a pod is removed, or a workload's fields are set back, is what the item ends with.
+	x := e.get(i)
+	if x.State == Reverting {
+		reason = x.cause() + wayBack + reason
+	}
+	if x.Reason != reason && x.State != Removing {
 		e.change(i, func(x *Item) { x.Reason = reason })
 		e.report()
 		return e.save(ctx, i, true)
 	}
 	return nil
+}
+
+// wayBack follows why an item that is Reverting goes back.
+const wayBack = "; back to how it was: "
+
+// cause is why an item goes back, without what it waits for.
+func (i *Item) cause() string {
+	why, _, _ := strings.Cut(i.Reason, wayBack)
+	return why
 }
 
 // lookAtSwap reads all that a decision rests on.
