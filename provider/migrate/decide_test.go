@@ -146,6 +146,25 @@ func TestDecideSwap(t *testing.T) {
 			unready(v.controlled[0])
 			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
 		}, adopt, "", ""},
+		{"the replacement was Ready first, and a sibling never is", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]) }, retarget, "", "moved in its place"},
+		{"that, and it is aborted", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]); v.aborting = true }, remove, "", "Ready first"},
+		{"that, again and again", func(x *Item, v *swapView) { faster(v); unready(v.controlled[0]); x.Again = 3 }, remove, "", "Ready first"},
+		{"that, where the replacement should be", func(x *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			x.Node = "ecs-1"
+		}, remove, "", "Ready first"},
+		{"that, and the ReplicaSet has one pod less", func(_ *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			v.controlled = v.controlled[1:]
+		}, adopt, "", ""},
+		{"a sibling is Pending, and another pod was made meanwhile and is Ready", func(_ *Item, v *swapView) {
+			faster(v)
+			v.owner.Spec.Replicas = ptr(int32(4))
+			v.controlled[0].Status, v.controlled[0].Spec.NodeName = corev1.PodStatus{Phase: corev1.PodPending}, ""
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, wait, "", "web-6c-b"},
 		{"labelled", func(x *Item, v *swapView) { gone(v); v.surge.Labels["pod-template-hash"] = "6c" }, wait, "", "adopts"},
 		{"adopted", func(x *Item, v *swapView) {
 			gone(v)
@@ -160,6 +179,28 @@ func TestDecideSwap(t *testing.T) {
 			v.surge.Annotations[corev1.PodDeletionCost] = firstCost
 			v.controlled = append(v.controlled, v.surge)
 		}, settle, "", ""},
+		{"adopted, and the old pod ends", func(x *Item, v *swapView) {
+			x.State, v.controlled = Adopting, append(v.controlled[1:], v.surge)
+			v.old.DeletionTimestamp = ptr(metav1.NewTime(noon))
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+		}, linger, Leaving, "ends its grace period"},
+		{"its successor serves, and it ends", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon))
+		}, linger, Leaving, "ends its grace period"},
+		{"its successor serves, and it is gone", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old = Leaving, "replaced"+endsItsGrace, nil, nil
+		}, end, Done, "replaced"},
+		{"its successor serves, and it does not end", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp, v.overdue = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon)), endDeadline
+		}, end, Done, "is still there"},
+		{"its successor serves, it ends, and it is aborted", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp, v.aborting = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon)), true
+		}, end, Done, "still ends"},
+		{"the replacement was Ready first, and the old pod ends", func(_ *Item, v *swapView) {
+			old := v.old
+			faster(v)
+			v.old, old.DeletionTimestamp = old, ptr(metav1.NewTime(noon))
+		}, linger, Surging, "when the old pod has ended"},
 		{"deleted upon the adoption", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Adopting, nil }, end, Aborted, "upon the adoption"},
 		{"deleted upon the adoption, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Adopting, nil }, retarget, "", "moved in its place"},
 		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {

@@ -69,6 +69,7 @@ const (
 	Surging   State = "surging"  // its surge pod is on the way; nothing is disrupted
 	Evicting  State = "evicting" // its eviction is asked for
 	Adopting  State = "adopting" // the surge pod is handed to the ReplicaSet
+	Leaving   State = "leaving"  // it is done, but for the old pod, which ends its grace period
 	Removing  State = "removing" // the surge pod is taken away again
 	Placing   State = "placing"
 	Steering  State = "steering"  // the admission policy is made and takes effect; nothing is disrupted
@@ -143,6 +144,7 @@ type Item struct {
 	Hidden   string     `json:"hidden,omitempty"`
 	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
 	Settle   int        `json:"settleSeconds,omitempty"`
+	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI

@@ -462,12 +462,13 @@ func (p *Plan) eta(f *Facts) {
 	p.ETA = max(longest, total)
 }
 
-// seconds is about how long an item takes, where a pod takes one to be Ready.
+// seconds is about how long an item takes, where a pod takes one to be Ready and those that are
+// restarted use up their grace period.
 func (i *Item) seconds(one int) int {
 	n := i.Count()
 	switch i.Strategy {
 	case Ordinals: // one after the other
-		return n * one
+		return n * (i.Grace + one)
 	case Rollout: // as many at once as it may have more
 		rolling := i.Change.During.Deployment.RollingUpdate
 		if rolling == nil { // all at once
@@ -479,7 +480,7 @@ func (i *Item) seconds(one int) int {
 		}
 		return (n + surge - 1) / surge * one
 	}
-	return one + i.Settle
+	return i.Grace + one + i.Settle
 }
 
 // tookToBeReady is the median, in seconds; 0: not known.

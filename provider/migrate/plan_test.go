@@ -249,6 +249,8 @@ func TestAnItemTakesAsLongAsItsPodsOneAfterTheOther(t *testing.T) {
 		{"a pod", Item{Strategy: Swap}, 50},
 		{"a pod behind a load balancer", Item{Strategy: Swap, Settle: 20}, 70},
 		{"a StatefulSet of three", Item{Strategy: Ordinals, Pods: 3}, 150},
+		{"a StatefulSet of three that take two minutes to end", Item{Strategy: Ordinals, Pods: 3, Grace: 120}, 510},
+		{"a pod that takes two minutes to end before it is made anew", Item{Strategy: Restart, Grace: 120}, 170},
 		{"a Job of three, all at once", Item{Strategy: Suspend, Pods: 3}, 50},
 		{"a rollout of one", rollout(1, false), 50},
 		{"a rollout of 20, two at once", rollout(20, false), 500},
