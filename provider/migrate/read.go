@@ -142,10 +142,16 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		}
 		f.Deployments[d.Namespace+"/"+d.Name] = d
 		f.Whole = append(f.Whole, Ref{"Deployment", d.Namespace, d.Name, d.UID})
-		return list(d.Spec.Selector, func(p *corev1.Pod) bool {
-			c := metav1.GetControllerOf(p)
-			return c != nil && c.Kind == "ReplicaSet" && strings.HasPrefix(c.Name, d.Name+"-")
-		})
+		// By UID: the selector may take pods of another Deployment, too, whose name begins alike.
+		all, err := client.AppsV1().ReplicaSets(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+		if err != nil {
+			return nil, fmt.Errorf("listing the ReplicaSets of %s: %w", t, err)
+		}
+		own := map[types.UID]bool{}
+		for i := range all.Items {
+			own[all.Items[i].UID] = metav1.IsControlledBy(&all.Items[i], d)
+		}
+		return list(d.Spec.Selector, func(p *corev1.Pod) bool { return own[controllerUID(p)] })
 	case "ReplicaSet":
 		rs, err := client.AppsV1().ReplicaSets(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
 		if err != nil {
