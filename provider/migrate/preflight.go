@@ -140,17 +140,7 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		if marks.Mode == burst.RealOnly {
 			add("marks", Block, marks.From+" keeps it on real nodes", "remove the mark")
 		}
-		if !selected(next, node) {
-			add("node-selector", Block, "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
-		}
-		for i := range node.Spec.Taints {
-			taint := &node.Spec.Taints[i]
-			spec := next.Spec.DeepCopy()
-			open(spec, node)
-			if taint.Effect != corev1.TaintEffectPreferNoSchedule && !toleratesTaint(spec.Tolerations, taint) {
-				add("taints", Block, "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
-			}
-		}
+		checks = append(checks, nodeChecks(f, old, next, node)...)
 		size, refusal := placement.SizeOf(next, node.Labels[corev1.LabelTopologyRegion])
 		if refusal == nil && size.Spec() != "" {
 			asked := fmt.Sprintf("%g vCPU and %g GiB", size.CPU, size.Memory)
@@ -163,15 +153,7 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 			}
 			add("size", level, fmt.Sprintf("it asks for %s and is billed as %s", asked, size.Spec()), remedy)
 		}
-		for name, q := range burst.Requests(next) {
-			if offered, has := node.Status.Allocatable[name]; !q.IsZero() && (!has || q.Cmp(offered) > 0) {
-				add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
-			}
-		}
-		if why := f.Volumes[old.UID]; why != "" && old.Spec.NodeName == "" {
-			add("volumes", Block, why, "")
-		}
-		checks = append(checks, placeChecks(f, space, next, node)...)
+		checks = append(checks, placeChecks(f, space, next)...)
 		checks = append(checks, networkChecks(space, next)...)
 		checks = append(checks, topologyChecks(next)...)
 		for _, s := range selecting(space.Services, next) {
@@ -202,6 +184,50 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		add("critical", Warn, "it is one of the cluster's own pods", "")
 	}
 	return checks
+}
+
+// nodeChecks are what one virtual node has against a pod that would go there, and another one
+// may not have. They are cheap: every pod of a plan is held against every node.
+func nodeChecks(f *Facts, old, next *corev1.Pod, node *corev1.Node) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	if !selected(next, node) {
+		add("node-selector", Block, "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
+	}
+	opened := corev1.PodSpec{Tolerations: slices.Clone(next.Spec.Tolerations)}
+	open(&opened, node)
+	for i := range node.Spec.Taints {
+		taint := &node.Spec.Taints[i]
+		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !toleratesTaint(opened.Tolerations, taint) {
+			add("taints", Block, "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
+		}
+	}
+	for name, q := range burst.Requests(next) {
+		if offered, has := node.Status.Allocatable[name]; !q.IsZero() && (!has || q.Cmp(offered) > 0) {
+			add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
+		}
+	}
+	if why := f.Volumes[old.UID][node.Name]; why != "" && old.Spec.NodeName == "" {
+		add("volumes", Block, why, "")
+	}
+	if full(node, f.OnVirtual[node.Name]) {
+		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], node.Status.Allocatable.Pods().Value()),
+			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
+			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
+		}
+	}
+	return checks
+}
+
+// full tells that a node with so many pods takes no more.
+func full(n *corev1.Node, pods int) bool {
+	most := n.Status.Allocatable.Pods().Value()
+	return most > 0 && int64(pods) >= most
 }
 
 // networkChecks are about NetworkPolicies, which ECI does not enforce.
@@ -456,19 +482,10 @@ func setChecks(set *appsv1.StatefulSet, how Strategy) []Check {
 }
 
 // placeChecks are the rows about what is around a pod that goes to a virtual node.
-func placeChecks(f *Facts, space *Space, next *corev1.Pod, node *corev1.Node) []Check {
+func placeChecks(f *Facts, space *Space, next *corev1.Pod) []Check {
 	var checks []Check
 	add := func(name string, level Level, reason, remedy string) {
 		checks = append(checks, Check{name, level, reason, remedy})
-	}
-	if most := node.Status.Allocatable.Pods().Value(); most > 0 && int64(f.OnVirtual[node.Name]) >= most {
-		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], most),
-			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
-	}
-	for _, c := range node.Status.Conditions {
-		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
-			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
-		}
 	}
 	var public, odd []string
 	for i := range next.Spec.Containers {

@@ -109,10 +109,13 @@ func TestPreflight(t *testing.T) {
 			f.Pods[0].Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}, ToECI},
 		{"volumes", Block, "one node at a time", func(f *Facts) { claim(f, corev1.ReadWriteOnce) }, ToECI},
-		{"volumes", Block, "another zone", func(f *Facts) { stateful(f); f.Volumes = map[types.UID]string{"web-6c-a": "it is in another zone"} }, ToECI},
+		{"volumes", Block, "another zone", func(f *Facts) {
+			stateful(f)
+			f.Volumes = map[types.UID]map[string]string{"web-6c-a": {"vk": "it is in another zone"}}
+		}, ToECI},
 		{"volumes", Block, "not bound", func(f *Facts) {
 			pending(f)
-			f.Volumes = map[types.UID]string{"web-6c-a": "the claim c is not bound yet"}
+			f.Volumes = map[types.UID]map[string]string{"web-6c-a": {"vk": "the claim c is not bound yet"}}
 		}, ToECI},
 		{"node-selector", Block, "node selector", func(f *Facts) { template(f).Spec.NodeSelector = map[string]string{"kubernetes.io/arch": "arm64"} }, ToECI},
 		{"taints", Block, "has the taint", func(f *Facts) {

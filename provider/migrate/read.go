@@ -35,7 +35,7 @@ import (
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
-		Volumes: map[types.UID]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
+		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
@@ -53,9 +53,9 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			}
 		}
 	}
-	target, _ := targetNode(f, r)
+	targets := openNodes(f, r)
 	for _, pod := range f.Pods {
-		f.surround(ctx, client, extra, pod, target)
+		f.surround(ctx, client, extra, pod, targets)
 	}
 	for _, t := range f.Whole {
 		if f.Namespaces[t.Namespace] == nil {
@@ -245,7 +245,7 @@ func (f *Facts) onNode(ctx context.Context, client kubernetes.Interface, r Reque
 }
 
 // surround reads what is around a pod.
-func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, pod *corev1.Pod, target *corev1.Node) {
+func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, pod *corev1.Pod, targets []*corev1.Node) {
 	space := f.Namespaces[pod.Namespace]
 	if space == nil {
 		space = f.readSpace(ctx, client, extra, pod.Namespace)
@@ -261,9 +261,16 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra
 		}
 	}
 	owner := metav1.GetControllerOf(pod)
-	if target != nil && (owner == nil || owner.Kind != "ReplicaSet" || pod.Spec.NodeName == "") {
-		if why, err := burst.Volumes(ctx, client, pod, target); !f.unread("the volumes of pod "+pod.Name, err) && why != "" {
-			f.Volumes[pod.UID] = why
+	if len(targets) > 0 && (owner == nil || owner.Kind != "ReplicaSet" || pod.Spec.NodeName == "") {
+		if why, err := burst.Reach(ctx, client, pod, targets...); !f.unread("the volumes of pod "+pod.Name, err) {
+			for i, n := range targets {
+				if why[i] != "" && f.Volumes[pod.UID] == nil {
+					f.Volumes[pod.UID] = map[string]string{}
+				}
+				if why[i] != "" {
+					f.Volumes[pod.UID][n.Name] = why[i]
+				}
+			}
 		}
 	}
 	if owner != nil && owner.Kind == "StatefulSet" && f.Sets[owner.UID] == nil {

@@ -33,9 +33,11 @@ func wholes(f *Facts, r Request) (items []Item, covered map[types.UID]bool) {
 				covered[p.UID] = true
 			}
 			items = append(items, x)
+			f.sends(&x)
 		case "Job":
 			if r.How == Suspend && f.Jobs[t.UID] != nil {
 				items = append(items, jobItem(f, r, f.Jobs[t.UID]))
+				f.sends(&items[len(items)-1])
 				for _, p := range f.Pods {
 					if c := controllerUID(p); c == t.UID {
 						covered[p.UID] = true
@@ -132,6 +134,8 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 		return x.staying("%s", why)
 	}
 	if target != nil {
+		next := podOf(&d.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
@@ -172,6 +176,8 @@ func jobItem(f *Facts, r Request, j *batchv1.Job) Item {
 		return x.staying("the API server is of version 1.%d, and before 1.36 a Job that has started can't be changed", f.Minor)
 	}
 	if target != nil {
+		next := podOf(&j.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	for _, c := range j.Status.Conditions {
@@ -198,6 +204,8 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 		return x.staying("%s", why)
 	}
 	if target != nil {
+		next := podOf(&j.Spec.JobTemplate.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	t := &j.Spec.JobTemplate.Spec.Template
@@ -254,7 +262,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 		x.Checks = append(x.Checks, Check{"steering", Info, "until it has moved every pod that " + x.Owner.Kind + " " + x.Owner.Name + " makes goes to ECI", ""})
 	}
 	x.Checks = append(x.Checks, Check{"gap", Warn, "it is missing from its eviction until its successor is Ready: " + gapOf(pod, f, r), ""})
-	if why := f.Volumes[pod.UID]; why != "" {
+	if why := f.Volumes[pod.UID][x.Node]; why != "" {
 		x.Checks = append(x.Checks, Check{"volumes", Block, why, "use a shared file system (NAS), or a virtual node in that zone"})
 	}
 	if r.To == ToECS {
