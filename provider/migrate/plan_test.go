@@ -138,6 +138,27 @@ func TestMake(t *testing.T) {
 			onECI(f)
 			web(f).Labels = map[string]string{"alibabacloud.com/eci": "true", "pod-template-hash": "6c"}
 		}, ToECS, Stay, "ECI only"},
+		{"home, though its template requires virtual nodes", func(f *Facts) {
+			onECI(f)
+			placed := onto(template(f), f.Virtual[0])
+			template(f).Tolerations, template(f).Affinity = placed.Tolerations, placed.Affinity
+		}, ToECS, Stay, "deploy/web --to ecs"},
+		{"home, though its node selector is of virtual nodes", func(f *Facts) {
+			onECI(f)
+			template(f).NodeSelector = map[string]string{placement.NodeTypeLabel: placement.NodeType}
+		}, ToECS, Stay, "deploy/web --to ecs"},
+		{"home, its template tolerates virtual nodes", func(f *Facts) { onECI(f); open(template(f), f.Virtual[0]) }, ToECS, Swap, "surge pod"},
+		{"home, its template takes virtual nodes or others", func(f *Facts) {
+			onECI(f)
+			placed := onto(template(f), f.Virtual[0])
+			template(f).Tolerations, template(f).Affinity = placed.Tolerations, placed.Affinity
+			terms := &template(f).Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+			*terms = append(*terms, corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "disk", Operator: corev1.NodeSelectorOpExists}}})
+		}, ToECS, Swap, "surge pod"},
+		{"home, a clone of what requires virtual nodes", func(f *Facts) {
+			onECI(f)
+			web(f).OwnerReferences, web(f).Spec.NodeSelector = nil, map[string]string{placement.NodeTypeLabel: placement.NodeType}
+		}, ToECS, Stay, "no controller"},
 		{"a full quota", func(f *Facts) {
 			f.Namespaces["shop"].Quotas = []*corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{
 				Hard: corev1.ResourceList{"pods": resource.MustParse("3")}, Used: corev1.ResourceList{"pods": resource.MustParse("3")}}}}

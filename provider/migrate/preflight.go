@@ -173,6 +173,13 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		add("marks", Block, marks.From+": it belongs on ECI only", "remove the mark first")
 	}
 	w := burst.WorkloadOf(old)
+	if r.To == ToECS && virtualOnly(&next.Spec) {
+		remedy := "change its node selector or required node affinity"
+		if w.Kind == "Deployment" {
+			remedy = "`ecideck migrate deploy/" + w.Name + " --to ecs` changes the template"
+		}
+		add("node-selector", Block, "its template sends it to ECI: it requires virtual nodes", remedy)
+	}
 	checks = append(checks, aroundChecks(f, space, old, Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name})...)
 	if old.Spec.NodeName != "" {
 		if grace := old.Spec.TerminationGracePeriodSeconds; grace != nil && *grace > 60 {

@@ -118,6 +118,11 @@ func TestPreflight(t *testing.T) {
 			f.Volumes = map[types.UID]map[string]string{"web-6c-a": {"vk": "the claim c is not bound yet"}}
 		}, ToECI},
 		{"node-selector", Block, "node selector", func(f *Facts) { template(f).Spec.NodeSelector = map[string]string{"kubernetes.io/arch": "arm64"} }, ToECI},
+		{"node-selector", Block, "its template sends it to ECI: it requires virtual nodes; `ecideck migrate deploy/web --to ecs`", func(f *Facts) {
+			home(f)
+			placed := onto(&template(f).Spec, f.Virtual[0])
+			template(f).Spec.Tolerations, template(f).Spec.Affinity = placed.Tolerations, placed.Affinity
+		}, ToECS},
 		{"taints", Block, "has the taint", func(f *Facts) {
 			f.Virtual[0].Spec.Taints = append(f.Virtual[0].Spec.Taints, corev1.Taint{Key: "maintenance", Effect: corev1.TaintEffectNoSchedule})
 		}, ToECI},
@@ -268,7 +273,7 @@ func TestPreflight(t *testing.T) {
 				all = append(all, p.Items[i].Checks...)
 			}
 			found := slices.ContainsFunc(all, func(k Check) bool {
-				return k.Name == c.check && k.Level == c.level && strings.Contains(k.Reason, c.says)
+				return k.Name == c.check && k.Level == c.level && strings.Contains(k.Reason+"; "+k.Remedy, c.says)
 			})
 			if !found {
 				t.Errorf("no such check among %+v\n%+v", all, p.Items)
