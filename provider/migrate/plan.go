@@ -56,21 +56,22 @@ type Facts struct {
 	Volumes     map[types.UID]map[string]string // why a pod's volumes can't be reached from a virtual node, by its name
 	Namespaces  map[string]*Space
 	Virtual     []*corev1.Node
-	OnVirtual   map[string]int    // how many pods a virtual node has
-	Real        []Room            // real nodes, where something has to fit there before it goes
-	NoPolicy    string            // why no admission policy can be made; "": it can
-	Minor       int               // of the API server's version 1.x; 0: not known
-	Agents      []string          // DaemonSets with a pod on the nodes that are left
-	Drained     *corev1.Node      // the node that is drained, or nil
-	Filtered    map[string]string // of a drain: what kubectl says of namespace/pod that it doesn't evict
-	Skipped     map[string]string // and of those that it leaves without a fuss
-	Skew        time.Duration     // how far the API server's clock is ahead of this machine's
-	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
-	Lacked      string            // in its words
-	Denied      []string          // verbs that we lack
-	Unread      []string          // what could not be read, in words
-	away        error             // the API server was not reached for one of them
-	sent        map[string]int    // how many pods the plan that is made sends to a virtual node
+	OnVirtual   map[string]int       // how many pods a virtual node has
+	Real        []Room               // real nodes, where something has to fit there before it goes
+	NoPolicy    string               // why no admission policy can be made; "": it can
+	Minor       int                  // of the API server's version 1.x; 0: not known
+	Agents      []string             // DaemonSets with a pod on the nodes that are left
+	Drained     *corev1.Node         // the node that is drained, or nil
+	Filtered    map[string]string    // of a drain: what kubectl says of namespace/pod that it doesn't evict
+	Skipped     map[string]string    // and of those that it leaves without a fuss
+	Skew        time.Duration        // how far the API server's clock is ahead of this machine's
+	NoStock     time.Time            // when ECI last lacked something, as events say; zero: not lately
+	Lacked      string               // in its words
+	Denied      []string             // verbs that we lack
+	Unread      []string             // what could not be read, in words
+	Hidden      map[types.UID]string // controllers that are there, or may be, and could not be read, and why
+	away        error                // the API server was not reached for one of them
+	sent        map[string]int       // how many pods the plan that is made sends to a virtual node
 }
 
 // A Space is what a namespace has around its pods.
@@ -179,7 +180,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 	x.Workload = Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
 	owner := metav1.GetControllerOf(pod)
 	if owner != nil {
-		x.Owner = Ref{owner.Kind, pod.Namespace, owner.Name, owner.UID}
+		x.Owner = Ref{kindOf(owner), pod.Namespace, owner.Name, owner.UID}
 	}
 	onECI := f.onECI(pod)
 	x.costs(f, r, pod)
@@ -194,7 +195,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 	drain := f.Drained != nil
 	kind := ""
 	if owner != nil {
-		kind = owner.Kind
+		kind = kindOf(owner)
 	}
 	switch {
 	case pod.Annotations[corev1.MirrorPodAnnotationKey] != "":
@@ -233,7 +234,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return x.judged(stay)
 	}
 	if kind == "ReplicaSet" && f.ReplicaSets[owner.UID] == nil {
-		return stay("its ReplicaSet %s is gone: it will be deleted", owner.Name)
+		return stay("%s", f.lacks("its ReplicaSet "+owner.Name, owner.UID, "it will be deleted"))
 	}
 	if kind == "ReplicaSet" && r.How != Restart {
 		rs := f.ReplicaSets[owner.UID]
@@ -300,6 +301,18 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return stay("it can't be swapped: only pods of Deployments and ReplicaSets have a successor that runs beside them")
 	}
 	return restarted(f, r, x, pod, target)
+}
+
+// kindOf is a controller's kind, which tells Kubernetes' own from others of that name.
+func kindOf(owner *metav1.OwnerReference) string { return burst.KindOf(owner.APIVersion, owner.Kind) }
+
+// lacks says why a controller is not among the facts: it is gone, so that its pods will be, or
+// it could not be read.
+func (f *Facts) lacks(who string, uid types.UID, end string) string {
+	if why := f.Hidden[uid]; why != "" {
+		return who + " can't be read, so what becomes of its pods is not known (" + why + "); ask for the right, or use another context"
+	}
+	return who + " is gone: " + end
 }
 
 // judged is the item, or that it stays because a check blocks it.

@@ -97,6 +97,40 @@ func TestMake(t *testing.T) {
 		{"of an operator", func(f *Facts) { owner(f, "Database") }, ToECI, Restart, "policy"},
 		{"of an operator without a budget", func(f *Facts) { owner(f, "Database"); f.Namespaces["shop"].Budgets = nil }, ToECI, Stay, "PodDisruptionBudget"},
 		{"of an operator without policies", func(f *Facts) { owner(f, "Database"); f.NoPolicy = "no policies" }, ToECI, Stay, "no policies"},
+		{"of OpenKruise's StatefulSet", func(f *Facts) {
+			owner(f, "StatefulSet")
+			set(f) // Kubernetes' own of that name is another one
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion, p.OwnerReferences[0].UID = "apps.kruise.io/v1beta1", "kruise"
+			}
+		}, ToECI, Restart, "StatefulSet.apps.kruise.io other"},
+		{"of Volcano's Job", func(f *Facts) {
+			owner(f, "Job")
+			f.Namespaces["shop"].Budgets = nil
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion = "batch.volcano.sh/v1alpha1"
+			}
+		}, ToECI, Stay, "Job.batch.volcano.sh other is an operator's"},
+		{"of OpenKruise's DaemonSet", func(f *Facts) {
+			owner(f, "DaemonSet")
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion = "apps.kruise.io/v1alpha1"
+			}
+		}, ToECI, Stay, "one pod on each node"},
+		{"its ReplicaSet is gone", func(f *Facts) { clear(f.ReplicaSets) }, ToECI, Stay, "web-6c is gone: it will be deleted"},
+		{"its ReplicaSet may not be read", func(f *Facts) {
+			clear(f.ReplicaSets)
+			f.Hidden = map[types.UID]string{"rs": "forbidden to you"}
+		}, ToECI, Stay, "web-6c can't be read, so what becomes of its pods is not known (forbidden to you); ask for the right"},
+		{"its StatefulSet may not be read", func(f *Facts) {
+			owner(f, "StatefulSet")
+			f.Hidden = map[types.UID]string{"other": "forbidden to you"}
+		}, ToECI, Stay, "StatefulSet other can't be read"},
+		{"its Deployment may not be read", func(f *Facts) {
+			f.ReplicaSets["rs"].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.Deployments["shop/web"], appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+			clear(f.Deployments)
+			f.Hidden = map[types.UID]string{"d": "forbidden to you"}
+		}, ToECI, Stay, "Deployment web can't be read"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
 		{"a surge pod of another operation", func(f *Facts) {
 			web(f).OwnerReferences[0].Controller = nil

@@ -343,7 +343,11 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 	switch {
 	case x.Workload.Kind != "Deployment":
 	case d == nil:
-		add("owner", Block, "Deployment "+x.Workload.Name+" is gone: its pods will be deleted", "")
+		var uid types.UID
+		if above := metav1.GetControllerOf(rs); above != nil {
+			uid = above.UID
+		}
+		add("owner", Block, f.lacks("Deployment "+x.Workload.Name, uid, "its pods will be deleted"), "")
 	default:
 		if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 			add("strategy", Block, "Deployment "+d.Name+" has the strategy Recreate: two of its pods must not run at once", "change the template, which restarts it")
@@ -557,7 +561,7 @@ func aroundChecks(f *Facts, space *Space, pod *corev1.Pod, workload Ref) []Check
 		checks = append(checks, Check{name, level, reason, remedy})
 	}
 	for _, h := range space.HPAs {
-		if t := h.Spec.ScaleTargetRef; t.Kind == workload.Kind && t.Name == workload.Name && h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
+		if t := h.Spec.ScaleTargetRef; burst.KindOf(t.APIVersion, t.Kind) == workload.Kind && t.Name == workload.Name && h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
 			add("autoscaler", Warn, fmt.Sprintf("HorizontalPodAutoscaler %s scaled it %s ago and may do so again", h.Name, f.Now.Sub(h.Status.LastScaleTime.Time).Round(time.Second)), "")
 		}
 	}

@@ -35,7 +35,7 @@ import (
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
-		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
+		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Hidden: map[types.UID]string{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
@@ -260,8 +260,11 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra
 			space.Claims[claim.Name] = claim
 		}
 	}
-	owner := metav1.GetControllerOf(pod)
-	if len(targets) > 0 && (owner == nil || owner.Kind != "ReplicaSet" || pod.Spec.NodeName == "") {
+	owner, kind := metav1.GetControllerOf(pod), ""
+	if owner != nil {
+		kind = kindOf(owner)
+	}
+	if len(targets) > 0 && (kind != "ReplicaSet" || pod.Spec.NodeName == "") {
 		if why, err := burst.Reach(ctx, client, pod, targets...); !f.unread("the volumes of pod "+pod.Name, err) {
 			for i, n := range targets {
 				if why[i] != "" && f.Volumes[pod.UID] == nil {
@@ -273,30 +276,42 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra
 			}
 		}
 	}
-	if owner != nil && owner.Kind == "StatefulSet" && f.Sets[owner.UID] == nil {
+	if kind == "StatefulSet" && f.Sets[owner.UID] == nil {
 		set, err := client.AppsV1().StatefulSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || f.unread("StatefulSet "+owner.Name, err) || set.UID != owner.UID {
+		if f.lost("StatefulSet", owner, err) || set.UID != owner.UID {
 			return
 		}
 		f.Sets[set.UID] = set
 		f.readSiblings(ctx, client, pod.Namespace, set.UID, set.Spec.Selector, "StatefulSet "+set.Name)
 		return
 	}
-	if owner == nil || owner.Kind != "ReplicaSet" || f.ReplicaSets[owner.UID] != nil {
+	if kind != "ReplicaSet" || f.ReplicaSets[owner.UID] != nil {
 		return
 	}
 	rs, err := client.AppsV1().ReplicaSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || f.unread("ReplicaSet "+owner.Name, err) || rs.UID != owner.UID {
+	if f.lost("ReplicaSet", owner, err) || rs.UID != owner.UID {
 		return
 	}
 	f.ReplicaSets[rs.UID] = rs
 	f.readSiblings(ctx, client, rs.Namespace, rs.UID, rs.Spec.Selector, "ReplicaSet "+rs.Name)
-	if above := metav1.GetControllerOf(rs); above != nil && above.Kind == "Deployment" {
+	if above := metav1.GetControllerOf(rs); above != nil && kindOf(above) == "Deployment" {
 		d, err := client.AppsV1().Deployments(rs.Namespace).Get(ctx, above.Name, metav1.GetOptions{})
-		if !apierrors.IsNotFound(err) && !f.unread("Deployment "+above.Name, err) && d.UID == above.UID {
+		if !f.lost("Deployment", above, err) && d.UID == above.UID {
 			f.Deployments[d.Namespace+"/"+d.Name] = d
 		}
 	}
+}
+
+// lost tells that there is no controller in an answer: it is gone, or it could not be read.
+func (f *Facts) lost(kind string, owner *metav1.OwnerReference, err error) bool {
+	if apierrors.IsNotFound(err) {
+		return true
+	}
+	if f.unread(kind+" "+owner.Name, err) {
+		f.Hidden[owner.UID] = err.Error()
+		return true
+	}
+	return false
 }
 
 // readSiblings reads the living pods of a controller.
@@ -336,7 +351,7 @@ func (f *Facts) readNodes(ctx context.Context, client kubernetes.Interface, r Re
 			}
 		}
 	}
-	if r.To != ToECS || !slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && c.Kind != "ReplicaSet" }) {
+	if r.To != ToECS || !slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && kindOf(c) != "ReplicaSet" }) {
 		return
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
@@ -414,7 +429,7 @@ func (f *Facts) rights(ctx context.Context, client kubernetes.Interface, r Reque
 	}
 	restarts := r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
 		c := metav1.GetControllerOf(p)
-		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, c.Kind)
+		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, kindOf(c))
 	})
 	if restarts {
 		f.NoPolicy = f.policies(client)

@@ -1,15 +1,19 @@
 package migrate
 
 import (
+	"errors"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
@@ -41,6 +45,34 @@ func TestADeploymentsPodsAreThoseOfItsReplicaSets(t *testing.T) {
 		}
 		if len(f.Pods) != 1 || f.Pods[0].Name != want {
 			t.Errorf("of %s: %v, want %s alone", name, f.Pods, want)
+		}
+	}
+}
+
+// TestWhatMayNotBeReadIsNotGone: an API server's refusal is told apart from there being nothing.
+func TestWhatMayNotBeReadIsNotGone(t *testing.T) {
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "u-db"}, Spec: appsv1.StatefulSetSpec{Selector: &metav1.LabelSelector{}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db-0", UID: "u-db-0",
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}}, Spec: corev1.PodSpec{NodeName: realNode}}
+	for _, c := range []struct {
+		resource, pod string
+		uid           types.UID
+	}{{"replicasets", "web-6c-a", "u-web-6c"}, {"deployments", "web-6c-a", "u-web"}, {"statefulsets", "db-0", "u-db"}} {
+		for _, forbidden := range []bool{false, true} {
+			api := fakeapi.New(append(deployed("web", map[string]string{"app": "web"}), set, pod)...)
+			api.PrependReactor("get", c.resource, func(a k8stesting.Action) (bool, runtime.Object, error) {
+				if forbidden {
+					return true, nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "it", errors.New("not yours"))
+				}
+				return true, nil, apierrors.NewNotFound(a.GetResource().GroupResource(), "it")
+			})
+			f, err := Read(t.Context(), api, nil, Request{To: ToECI, Targets: []Ref{{Kind: "Pod", Namespace: "shop", Name: c.pod}}}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.Hidden[c.uid]; strings.Contains(got, "forbidden") != forbidden || got == "" == forbidden {
+				t.Errorf("%s, forbidden %t: %q", c.resource, forbidden, got)
+			}
 		}
 	}
 }

@@ -233,7 +233,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 	set := f.Sets[x.Owner.UID]
 	switch {
 	case x.Owner.Kind == "StatefulSet" && set == nil:
-		return x.staying("its StatefulSet %s is gone: it will be deleted", x.Owner.Name)
+		return x.staying("%s", f.lacks("its StatefulSet "+x.Owner.Name, x.Owner.UID, "it will be deleted"))
 	case x.Owner.Kind == "StatefulSet":
 		x.Workload.UID = set.UID
 		next = templated(pod.Namespace, pod.Name, &set.Spec.Template, placeAt(&set.Spec.Template.Spec, r.To, target))
