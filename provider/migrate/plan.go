@@ -67,7 +67,6 @@ type Facts struct {
 	Skew        time.Duration        // how far the API server's clock is ahead of this machine's
 	NoStock     time.Time            // when ECI last lacked something, as events say; zero: not lately
 	Lacked      string               // in its words
-	Denied      []string             // verbs that we lack
 	Unread      []string             // what could not be read, in words
 	Hidden      map[types.UID]string // controllers that are there, or may be, and could not be read, and why
 	away        error                // the API server was not reached for one of them

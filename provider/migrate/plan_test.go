@@ -422,22 +422,6 @@ func TestWaysAreWhatMovesItOtherwise(t *testing.T) {
 	}
 }
 
-func TestRightsThatAreMissingBlockAPlan(t *testing.T) {
-	f := healthy()
-	f.Denied = []string{"create pods/eviction in namespace shop", "create configmaps in namespace shop" + optional}
-	p := Make(f, Request{To: ToECI})
-	if why := p.Blocked(); !strings.Contains(why, "create pods/eviction") {
-		t.Errorf("blocked: %q", why)
-	}
-	warned := false
-	for _, c := range p.Checks {
-		warned = warned || c.Level == Warn && strings.Contains(c.Reason, "this machine only")
-	}
-	if !warned {
-		t.Errorf("checks %+v", p.Checks)
-	}
-}
-
 func TestASurgePodIsSeenByServicesAndNotByItsReplicaSet(t *testing.T) {
 	f := healthy()
 	rs := f.ReplicaSets["rs"]

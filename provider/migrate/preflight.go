@@ -28,14 +28,7 @@ func whole(p *Plan, f *Facts, r Request) {
 		p.Checks = append(p.Checks, Check{name, level, reason, remedy})
 	}
 	for _, what := range f.Unread {
-		add("unread", Warn, "not all could be read, so the plan may lack something: "+what, "")
-	}
-	for _, verb := range joined(f.Denied) {
-		if strings.HasSuffix(verb, optional) {
-			add("rights", Warn, "you may not "+strings.TrimSuffix(verb, optional)+", so the operation is written down on this machine only and can't be resumed from another", "ask for the right, or stay on this machine until it has ended")
-			continue
-		}
-		add("rights", Block, "you may not "+verb, "ask for the right, or use another context")
+		p.Checks = append(p.Checks, unreadCheck(what))
 	}
 	p.Checks = append(p.Checks, clockChecks(f.Skew)...)
 	if r.To == ToECI {
@@ -61,33 +54,10 @@ func whole(p *Plan, f *Facts, r Request) {
 	}
 }
 
-const (
-	placementUseSpecs = "k8s.aliyun.com/eci-use-specs"
-	// optional marks a right in Facts.Denied that there is a way without.
-	optional = " (optional)"
-)
+const placementUseSpecs = "k8s.aliyun.com/eci-use-specs"
 
-// joined are rights with the verbs for one thing together: "create and patch configmaps in
-// namespace shop".
-func joined(denied []string) (out []string) {
-	verbs := map[string][]string{}
-	var order []string
-	for _, text := range denied {
-		verb, what, _ := strings.Cut(text, " ")
-		if verbs[what] == nil {
-			order = append(order, what)
-		}
-		verbs[what] = append(verbs[what], verb)
-	}
-	for _, what := range order {
-		list := verbs[what]
-		text := list[len(list)-1]
-		if n := len(list); n > 1 {
-			text = strings.Join(list[:n-1], ", ") + " and " + text
-		}
-		out = append(out, text+" "+what)
-	}
-	return out
+func unreadCheck(what string) Check {
+	return Check{"unread", Warn, "not all could be read, so the plan may lack something: " + what, ""}
 }
 
 // closed says why a virtual node takes nothing now, or "".

@@ -241,11 +241,6 @@ func TestPreflight(t *testing.T) {
 		}, ToECS},
 		{"host-port", Warn, "host port 80", func(f *Facts) { home(f); main(f).Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}} }, ToECS},
 		{"selector", Block, "every label", func(f *Facts) { service(f).Selector = map[string]string{"app": "web", "pod-template-hash": "6c"} }, ToECI},
-		{"rights", Block, "create pods/eviction", func(f *Facts) { f.Denied = []string{"create pods/eviction in namespace shop"} }, ToECI},
-		{"rights", Block, "create, delete and patch pods in namespace shop", func(f *Facts) {
-			f.Denied = []string{"create pods in namespace shop", "delete pods in namespace shop", "patch pods in namespace shop"}
-		}, ToECI},
-		{"rights", Warn, "this machine only", func(f *Facts) { f.Denied = []string{"create configmaps in namespace shop" + optional} }, ToECI},
 		{"clock", Warn, "20s behind the API server's", func(f *Facts) { f.Skew = 20 * time.Second }, ToECI},
 		{"clock", Block, "10m0s ahead of the API server's", func(f *Facts) { f.Skew = -10 * time.Minute }, ToECI},
 		{"unread", Warn, "the budgets", func(f *Facts) { f.Unread = []string{"the budgets of namespace shop: forbidden"} }, ToECI},
@@ -328,7 +323,7 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("plans count the rows %v, PREFLIGHT.md has %v", known, slices.Sorted(maps.Keys(documented)))
 	}
 	// And what the code says is a row.
-	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go", "clock.go", "held.go"} {
+	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go", "clock.go", "held.go", "rights.go"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

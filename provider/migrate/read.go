@@ -9,7 +9,6 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -81,7 +80,12 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			}
 		}
 	}
-	f.rights(ctx, client, r)
+	if r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
+		c := metav1.GetControllerOf(p)
+		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, kindOf(c))
+	}) {
+		f.NoPolicy = f.steering(ctx, client)
+	}
 	if f.away != nil {
 		return nil, fmt.Errorf("reading what a plan rests on: %w", f.away)
 	}
@@ -401,104 +405,6 @@ func pointers[T any](items []T) []*T {
 	return out
 }
 
-// rights asks beforehand for every right that the operation needs.
-func (f *Facts) rights(ctx context.Context, client kubernetes.Interface, r Request) {
-	type right struct {
-		verb, group, resource, sub, namespace string
-		optional                              bool
-	}
-	var all []right
-	for _, namespace := range sortedKeys(f.Namespaces) {
-		all = append(all,
-			right{"create", "", "pods", "", namespace, false}, right{"delete", "", "pods", "", namespace, false}, right{"patch", "", "pods", "", namespace, false},
-			right{"create", "", "pods", "eviction", namespace, false},
-			right{"create", "coordination.k8s.io", "leases", "", namespace, false}, right{"update", "coordination.k8s.io", "leases", "", namespace, false})
-		if slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { return p.Spec.NodeName == "" }) && r.To == ToECI {
-			all = append(all, right{"create", "", "pods", "binding", namespace, false})
-		}
-	}
-	for _, t := range f.Whole {
-		switch {
-		case t.Kind == "Deployment" && rollsOut(f, r, f.Deployments[t.Namespace+"/"+t.Name]):
-			all = append(all, right{"patch", "apps", "deployments", "", t.Namespace, false})
-		case t.Kind == "Job" && r.How == Suspend:
-			all = append(all, right{"patch", "batch", "jobs", "", t.Namespace, false})
-		case t.Kind == "CronJob":
-			all = append(all, right{"patch", "batch", "cronjobs", "", t.Namespace, false})
-		}
-	}
-	restarts := r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
-		c := metav1.GetControllerOf(p)
-		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, kindOf(c))
-	})
-	if restarts {
-		f.NoPolicy = f.policies(client)
-		for _, resource := range []string{"mutatingadmissionpolicies", "mutatingadmissionpolicybindings"} {
-			for _, verb := range []string{"get", "create", "delete"} {
-				if f.NoPolicy == "" {
-					all = append(all, right{verb, "admissionregistration.k8s.io", resource, policyRight, "", true})
-				}
-			}
-		}
-		for _, set := range f.Sets {
-			all = append(all, right{"patch", "apps", "statefulsets", policyRight, set.Namespace, true})
-		}
-	}
-	home := metav1.NamespaceSystem
-	if f.Drained == nil && len(f.Pods)+len(f.Whole) > 0 {
-		if len(f.Pods) > 0 {
-			home = f.Pods[0].Namespace
-		} else {
-			home = f.Whole[0].Namespace
-		}
-	}
-	all = append(all, right{"create", "", "configmaps", "", home, true}, right{"patch", "", "configmaps", "", home, true})
-	if f.Drained != nil {
-		all = append(all, right{"patch", "", "nodes", "", "", false}, right{"create", "coordination.k8s.io", "leases", "", home, false})
-	}
-	patchSets := true
-	for _, x := range all {
-		either := x.sub == policyRight // either of two ways will do
-		if either {
-			x.sub = ""
-		}
-		review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: x.namespace, Verb: x.verb, Group: x.group, Resource: x.resource, Subresource: x.sub}}}, metav1.CreateOptions{})
-		if f.unread("what you may do", err) {
-			return
-		}
-		if review.Status.Allowed {
-			continue
-		}
-		text := x.verb + " " + x.resource
-		if x.sub != "" {
-			text += "/" + x.sub
-		}
-		if x.namespace != "" {
-			text += " in namespace " + x.namespace
-		}
-		if either {
-			if x.group == "apps" {
-				patchSets = false
-			}
-			if f.NoPolicy == "" && x.group != "apps" {
-				f.NoPolicy = "you may not " + text + ", so no admission policy can steer its successor"
-			}
-			continue
-		}
-		if x.optional {
-			text += optional
-		}
-		f.Denied = append(f.Denied, text)
-	}
-	if f.NoPolicy != "" && !patchSets {
-		f.Denied = append(f.Denied, "patch statefulsets, and "+f.NoPolicy)
-	}
-}
-
-// policyRight marks a right that there is another way for.
-const policyRight = "\x00either"
-
 // policies says why the API server has no mutating admission policies, or "".
 func (f *Facts) policies(client kubernetes.Interface) string {
 	list, err := client.Discovery().ServerResourcesForGroupVersion(admissionv1.SchemeGroupVersion.String())
@@ -509,15 +415,6 @@ func (f *Facts) policies(client kubernetes.Interface) string {
 		return ""
 	}
 	return "the API server has no MutatingAdmissionPolicy, which is from Kubernetes 1.36 on"
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // Rehearse tells a plan's API server what would be created, as a dry run: quotas, policies
