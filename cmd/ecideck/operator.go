@@ -30,8 +30,37 @@ type operator struct {
 
 	running sync.WaitGroup
 
-	mu      sync.Mutex
-	engines map[string]*migrate.Engine // of the operations that run here, by id
+	mu   sync.Mutex
+	here map[string]*work // the operations that run here, by id
+}
+
+// A work is an operation that runs in this console, as its engine reported it last.
+type work struct {
+	engine *migrate.Engine
+	op     *migrate.Operation
+}
+
+// find is the operation with an id, and the engine that runs it here, or nil. What runs here is
+// known, and what the console shows is looked for where it saw it.
+func (o *operator) find(ctx context.Context, id string) (*migrate.Operation, *migrate.Engine, error) {
+	o.mu.Lock()
+	if w := o.here[id]; w != nil {
+		defer o.mu.Unlock()
+		return w.op, w.engine, nil
+	}
+	o.mu.Unlock()
+	var others []string
+	if o.latest != nil {
+		if s := o.latest(); s != nil {
+			for _, x := range s.Operations {
+				if x.ID == id {
+					others = append(others, x.Namespace)
+				}
+			}
+		}
+	}
+	op, err := find(ctx, o.kube, id, others...)
+	return op, nil, err
 }
 
 // A planRun is what runs a plan; it is the plan's Handle.
@@ -78,12 +107,12 @@ func (o *operator) Run(ctx context.Context, p *ui.Plan, report func(*ui.Progress
 
 // Progress implements ui.Operator.
 func (o *operator) Progress(ctx context.Context, id string) (*ui.Progress, error) {
-	op, err := find(ctx, o.kube, id)
+	op, here, err := o.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	p := progressOf(op)
-	if !p.Over {
+	if !p.Over && here == nil {
 		alive, err := migrate.Alive(ctx, o.kube.Client, op)
 		p.Alone = err == nil && !alive
 		if err != nil {
@@ -186,7 +215,7 @@ func (o *operator) pods(ctx context.Context, namespace, fields string) ([]migrat
 
 // undo plans to take an operation back.
 func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
-	before, err := find(ctx, o.kube, order.Operation)
+	before, _, err := o.find(ctx, order.Operation)
 	if err != nil {
 		return nil, err
 	}
@@ -210,17 +239,16 @@ func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 
 // goOn plans to resume or abort an operation.
 func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
-	op, err := find(ctx, o.kube, order.Operation)
+	op, here, err := o.find(ctx, order.Operation)
 	if err != nil {
 		return nil, err
 	}
-	alive, err := migrate.Alive(ctx, o.kube.Client, op)
-	if err != nil {
-		return nil, err
+	alive := here != nil
+	if !alive {
+		if alive, err = migrate.Alive(ctx, o.kube.Client, op); err != nil {
+			return nil, err
+		}
 	}
-	o.mu.Lock()
-	here := o.engines[op.ID]
-	o.mu.Unlock()
 	abort := order.Verb == view.Abort
 	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{"ecideck ops " + string(order.Verb) + " " + op.ID}}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s began it %s ago; it is %s", cmp.Or(op.By, "somebody"), age(op.Began, time.Now()), op.State))
@@ -262,7 +290,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		if alive {
 			p.Checks = append(p.Checks, view.Check{Name: "runner", Level: view.Warns, Reason: op.Runner + " may still be at work on it: its leases are waited for"})
 		}
-		p.Handle = o.engine(op.ID, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+		p.Handle = o.engine(op, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 			return e.Resume(ctx, op, abort)
 		})
 	}
@@ -347,7 +375,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 			p.Time += fmt.Sprintf(", with %s in which the first of a workload is watched", lasts(plan.Soak))
 		}
 	}
-	p.Handle = o.engine(op.ID, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
+	p.Handle = o.engine(op, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
 	return p
 }
 
@@ -356,9 +384,9 @@ func lasts(seconds int) string {
 }
 
 // engine runs an operation by an engine of its own.
-func (o *operator) engine(id string, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) planRun {
+func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) planRun {
 	return func(ctx context.Context, report func(*ui.Progress)) error {
-		client, err := (&mover{}).client(o.kube, id)
+		client, err := (&mover{}).client(o.kube, op.ID)
 		if err != nil {
 			return err
 		}
@@ -382,17 +410,23 @@ func (o *operator) engine(id string, run func(context.Context, *migrate.Engine) 
 			report(p)
 		}
 		e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
-			Report: func(op *migrate.Operation) { tell(op, "") },
 			Notice: func(text string) { tell(nil, text) }}
-		o.mu.Lock()
-		if o.engines == nil {
-			o.engines = map[string]*migrate.Engine{}
+		w := &work{engine: e, op: op}
+		e.Report = func(now *migrate.Operation) {
+			o.mu.Lock()
+			w.op = now
+			o.mu.Unlock()
+			tell(now, "")
 		}
-		o.engines[id] = e
+		o.mu.Lock()
+		if o.here == nil {
+			o.here = map[string]*work{}
+		}
+		o.here[op.ID] = w
 		o.mu.Unlock()
 		end, err := run(ctx, e)
 		o.mu.Lock()
-		delete(o.engines, id)
+		delete(o.here, op.ID)
 		o.mu.Unlock()
 		tell(end, "")
 		if err != nil && end != nil && end.State == migrate.Interrupted {
