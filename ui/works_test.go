@@ -471,3 +471,32 @@ func TestReadOnlyIsTurnedOffByTyping(t *testing.T) {
 		}
 	})
 }
+
+// TestReadOnlyWaitsForWhatRunsHere: an operation whose writes are refused halfway would take the
+// API server for dead.
+func TestReadOnlyWaitsForWhatRunsHere(t *testing.T) {
+	var told []bool
+	c := &crew{end: make(chan error)}
+	d := staffed(t, c, sample(), func(o *Options) { o.SetReadOnly = func(on bool) { told = append(told, on) } })
+	turn := func() {
+		d.Press(":")
+		d.Type("readonly")
+		d.Press("Enter")
+	}
+	d.Press("2", "m")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("1123-031200-ab12")
+	turn()
+	d.See("read-only stays off while this console runs: ")
+	d.See("stops it first")
+	c.end <- nil
+	d.See("is done")
+	turn()
+	d.See("nothing is changed from here")
+	d.Do(func() {
+		if !slices.Equal(told, []bool{true}) {
+			t.Errorf("told: %v", told)
+		}
+	})
+}
