@@ -48,6 +48,14 @@ func answered() []answer {
 			return true, pod, nil
 		})
 	}
+	sick := func(w *world, desired int32) {
+		w.add(policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"), &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "b"},
+			Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+			Status: policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 3, DesiredHealthy: desired}})
+		w.api.PrependReactor("create", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+			return a.GetSubresource() == "eviction", nil, apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+		})
+	}
 	budget := func(w *world, allowed int32) {
 		w.add(policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"), &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "b"},
 			Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
@@ -138,6 +146,7 @@ func answered() []answer {
 		}},
 		{check: "eviction", level: Info, says: "would be allowed now", change: func(w *world) { budget(w, 1) }},
 		{check: "eviction", level: Info, says: "is allowed once the surge pod is Ready", change: func(w *world) { budget(w, 0) }},
+		{check: "eviction", level: Warn, says: "would be refused now, and with a surge pod still: budget web has 3 healthy pods and needs 4", change: func(w *world) { sick(w, 4) }},
 		{check: "held", level: Block, says: "has stopped halfway on deployment/web in shop", change: func(w *world) {
 			if _, err := (&Engine{Client: w.api, Holder: "bob@bastion/1"}).Enroll(w.t.Context(), w.plan(ToECI, w.names()[0])); err != nil {
 				w.t.Fatal(err)

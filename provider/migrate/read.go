@@ -488,9 +488,11 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		if x.Strategy != Swap && x.Strategy != Restart && x.Strategy != Evict && x.Strategy != Clone || asked[x.Key()] >= most {
 			continue
 		}
-		if !slices.ContainsFunc(f.space(x.Pod.Namespace).Budgets, func(b *policyv1.PodDisruptionBudget) bool {
-			return slices.ContainsFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID && covers(b, pod.Labels) })
-		}) {
+		if len(f.space(x.Pod.Namespace).Budgets) == 0 {
+			continue
+		}
+		at := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID })
+		if at < 0 || !slices.ContainsFunc(f.space(x.Pod.Namespace).Budgets, func(b *policyv1.PodDisruptionBudget) bool { return covers(b, f.Pods[at].Labels) }) {
 			continue
 		}
 		asked[x.Key()]++
@@ -500,6 +502,10 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		case err == nil:
 			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be allowed now", ""})
 		case apierrors.IsTooManyRequests(err) && (x.Strategy == Swap || x.Strategy == Clone):
+			if why := tooSick(f, f.Pods[at]); why != "" {
+				x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now, and with a surge pod still: " + why, "make its pods well first"})
+				continue
+			}
 			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be refused now, and is allowed once the surge pod is Ready: " + refusal(err), ""})
 		case apierrors.IsTooManyRequests(err):
 			x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now: " + refusal(err), "make the budget allow one, or its pods well"})
@@ -508,6 +514,20 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		}
 	}
 	return nil
+}
+
+// tooSick is a budget of a pod that one pod more does not let an eviction happen under; "": none.
+func tooSick(f *Facts, pod *corev1.Pod) string {
+	for _, b := range f.space(pod.Namespace).Budgets {
+		missing := b.Status.DesiredHealthy - b.Status.CurrentHealthy
+		if !ready(pod) {
+			missing-- // whose eviction takes nothing from what is healthy
+		}
+		if covers(b, pod.Labels) && missing > 0 {
+			return fmt.Sprintf("budget %s has %d healthy pods and needs %d", b.Name, b.Status.CurrentHealthy, b.Status.DesiredHealthy)
+		}
+	}
+	return ""
 }
 
 // injected says what admission adds to a pod that ECI would bill, or nil.
