@@ -124,7 +124,7 @@ func samplePlan(p *Plan) {
 	if p.How != "" {
 		p.Ways = []view.Way{{How: "", Text: "swap"}}
 	}
-	p.Time, p.Undo = "about 50s, the first of a workload is watched for 60s", "z, any time; x stops it where it is, nothing is lost"
+	p.Time, p.Undo = "about 50s, the first of a workload is watched for 60s", "z once it has ended; x before that takes back what still can be"
 	p.Commands = []string{"kubectl -n shop get pods"}
 }
 

@@ -193,8 +193,11 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	if word != "" {
 		p.Danger, p.Confirm = danger, word
 	}
-	if text := command(order, o.kube); text != "" {
-		p.Commands = []string{text}
+	p.Commands = commands(order, o.kube)
+	if order.Verb == view.Drain {
+		for i := range p.Moves {
+			p.Moves[i].Why = flagged(p.Moves[i].Why, p.Commands[0])
+		}
 	}
 	return p, nil
 }
@@ -302,7 +305,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	plan := &op.Plan
 	p := &ui.Plan{ID: op.ID, Blocked: plan.Blocked(), Checks: checksOf(plan.Checks),
 		Cost: &view.PlanCost{Before: plan.Before, After: plan.After, Unpriced: plan.Unpriced, Share: plan.Share, Unshared: plan.Unshared},
-		Undo: "z, any time; x stops it where it is, and nothing is lost"}
+		Undo: takenBack(plan)}
 	p.Danger, p.Confirm = plan.Danger()
 	for _, row := range op.Checked() {
 		level := view.Level(row.Level)
@@ -357,7 +360,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	}
 	for _, b := range plan.Budgets {
 		text := fmt.Sprintf("%s/%s: %d healthy, %d needed, %d disruptions allowed", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
-		if b.Allowed == 0 && swaps {
+		if b.Allowed == 0 && b.Healthy >= b.Desired && swaps {
 			text += " until a surge pod is Ready"
 		}
 		p.Budgets = append(p.Budgets, text)
@@ -554,29 +557,74 @@ func title(order ui.Order, pods int) string {
 	return string(order.Verb) + " " + what + to
 }
 
-// command is the command of the shell that does what a migration or a drain does.
-func command(order ui.Order, kube *setup.Kube) string {
-	if order.Verb == view.Drain {
-		text := "ecideck drain " + order.Targets[0].Name
+// takenBack says how a plan is taken back, and what of it can't be.
+func takenBack(p *migrate.Plan) string {
+	text := "z once it has ended"
+	switch {
+	case p.To == migrate.Anywhere && p.Drain != nil && p.Drain.Cordoned:
+		text = "none once it has ended: what left the node is not moved back"
+	case p.To == migrate.Anywhere && p.Drain != nil:
+		text = "z once it has ended opens the node and moves nothing back"
+	}
+	text += "; x before that takes back what still can be"
+	if slices.ContainsFunc(p.Items, func(x migrate.Item) bool {
+		return x.Strategy == migrate.Suspend || x.Strategy == migrate.Evict && x.Owner.Kind == "Job"
+	}) {
+		text += "; a Job's work so far is lost"
+	}
+	return text
+}
+
+// flagged is kubectl's reason why a pod stays on a drained node, with the whole command in the
+// place of the flag that would move it: the console has none.
+func flagged(why, drain string) string {
+	for _, flag := range []string{" --delete-emptydir-data", " --force"} {
+		why = strings.ReplaceAll(why, "use"+flag+" to override", "`"+drain+flag+"` moves them")
+	}
+	return why
+}
+
+// commands are those of the shell that do what a migration or a drain does: one for each
+// namespace, and a drain for each node, which is opened again where it was not to be drained.
+func commands(order ui.Order, kube *setup.Kube) []string {
+	if order.To == view.ToAnew {
+		return nil // what the node does by itself for pods with ecideck.io/rescue: auto
+	}
+	drain := func(node string) string {
+		text := "ecideck drain " + node
 		if order.To != view.ToAny {
 			text += " --to " + order.To
 		}
 		return text
 	}
-	args := []string{"ecideck", "migrate"}
+	if order.Verb == view.Drain {
+		return []string{drain(order.Targets[0].Name)}
+	}
+	var out []string
+	in := map[string][]string{}
+	var spaces []string
 	for _, t := range order.Targets {
-		args = append(args, strings.ToLower(t.Kind)+"/"+t.Name)
+		if t.Kind == "Node" {
+			out = append(out, drain(t.Name), "ecideck uncordon "+t.Name)
+			continue
+		}
+		if in[t.Namespace] == nil {
+			spaces = append(spaces, t.Namespace)
+		}
+		in[t.Namespace] = append(in[t.Namespace], strings.ToLower(t.Kind)+"/"+t.Name)
 	}
-	if ns := order.Targets[0].Namespace; ns != "" && ns != kube.Namespace {
-		args = slices.Insert(args, 1, "-n", ns)
+	for _, namespace := range spaces {
+		args := []string{"ecideck", "migrate"}
+		if namespace != "" && namespace != kube.Namespace {
+			args = append(args, "-n", namespace)
+		}
+		args = append(args, in[namespace]...)
+		if order.How != "" {
+			args = append(args, "--how", order.How)
+		}
+		out = append(out, strings.Join(append(args, "--to", order.To), " "))
 	}
-	if order.How != "" {
-		args = append(args, "--how", order.How)
-	}
-	if order.To == view.ToAnew {
-		return "" // what the node does by itself for pods with ecideck.io/rescue: auto
-	}
-	return strings.Join(append(args, "--to", order.To), " ")
+	return out
 }
 
 // equivalent is the kubectl command that does the same as a step; "": there is none.
