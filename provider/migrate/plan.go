@@ -68,7 +68,7 @@ type Facts struct {
 	NoStock     time.Time            // when ECI last lacked something, as events say; zero: not lately
 	Lacked      string               // in its words
 	Unread      []string             // what could not be read, in words
-	Hidden      map[types.UID]string // controllers that are there, or may be, and could not be read, and why
+	Withheld    map[types.UID]string // controllers that are there, or may be, and could not be read, and why
 	away        error                // the API server was not reached for one of them
 	sent        map[string]int       // how many pods the plan that is made sends to a virtual node
 }
@@ -308,7 +308,7 @@ func kindOf(owner *metav1.OwnerReference) string { return burst.KindOf(owner.API
 // lacks says why a controller is not among the facts: it is gone, so that its pods will be, or
 // it could not be read.
 func (f *Facts) lacks(who string, uid types.UID, end string) string {
-	if why := f.Hidden[uid]; why != "" {
+	if why := f.Withheld[uid]; why != "" {
 		return who + " can't be read, so what becomes of its pods is not known (" + why + "); ask for the right, or use another context"
 	}
 	return who + " is gone: " + end

@@ -120,16 +120,16 @@ func TestMake(t *testing.T) {
 		{"its ReplicaSet is gone", func(f *Facts) { clear(f.ReplicaSets) }, ToECI, Stay, "web-6c is gone: it will be deleted"},
 		{"its ReplicaSet may not be read", func(f *Facts) {
 			clear(f.ReplicaSets)
-			f.Hidden = map[types.UID]string{"rs": "forbidden to you"}
+			f.Withheld = map[types.UID]string{"rs": "forbidden to you"}
 		}, ToECI, Stay, "web-6c can't be read, so what becomes of its pods is not known (forbidden to you); ask for the right"},
 		{"its StatefulSet may not be read", func(f *Facts) {
 			owner(f, "StatefulSet")
-			f.Hidden = map[types.UID]string{"other": "forbidden to you"}
+			f.Withheld = map[types.UID]string{"other": "forbidden to you"}
 		}, ToECI, Stay, "StatefulSet other can't be read"},
 		{"its Deployment may not be read", func(f *Facts) {
 			f.ReplicaSets["rs"].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.Deployments["shop/web"], appsv1.SchemeGroupVersion.WithKind("Deployment"))}
 			clear(f.Deployments)
-			f.Hidden = map[types.UID]string{"d": "forbidden to you"}
+			f.Withheld = map[types.UID]string{"d": "forbidden to you"}
 		}, ToECI, Stay, "Deployment web can't be read"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
 		{"a surge pod of another operation", func(f *Facts) {

@@ -34,7 +34,7 @@ import (
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
-		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Hidden: map[types.UID]string{}}
+		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Withheld: map[types.UID]string{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
@@ -312,7 +312,7 @@ func (f *Facts) lost(kind string, owner *metav1.OwnerReference, err error) bool 
 		return true
 	}
 	if f.unread(kind+" "+owner.Name, err) {
-		f.Hidden[owner.UID] = err.Error()
+		f.Withheld[owner.UID] = err.Error()
 		return true
 	}
 	return false

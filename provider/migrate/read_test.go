@@ -70,7 +70,7 @@ func TestWhatMayNotBeReadIsNotGone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := f.Hidden[c.uid]; strings.Contains(got, "forbidden") != forbidden || got == "" == forbidden {
+			if got := f.Withheld[c.uid]; strings.Contains(got, "forbidden") != forbidden || got == "" == forbidden {
 				t.Errorf("%s, forbidden %t: %q", c.resource, forbidden, got)
 			}
 		}
