@@ -300,6 +300,10 @@ func (c *console) turnReadOnly() {
 		c.say("read-only is "+map[bool]string{true: "on", false: "off"}[on], false)
 	}
 	if !c.readOnly {
+		if what := c.busy(); what != "" { // its writes would be refused, as if the API server were away
+			c.Notice("read-only stays off while this console runs: " + what + "; x stops it first")
+			return
+		}
 		set(true)
 		c.Notice("read-only: nothing is changed from here")
 		return

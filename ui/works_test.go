@@ -124,7 +124,7 @@ func samplePlan(p *Plan) {
 	if p.How != "" {
 		p.Ways = []view.Way{{How: "", Text: "swap"}}
 	}
-	p.Time, p.Undo = "about 50s, the first of a workload is watched for 60s", "z, any time; x stops it where it is, nothing is lost"
+	p.Time, p.Undo = "about 50s, the first of a workload is watched for 60s", "z once it has ended; x before that takes back what still can be"
 	p.Commands = []string{"kubectl -n shop get pods"}
 }
 
@@ -486,6 +486,35 @@ func TestReadOnlyIsTurnedOffByTyping(t *testing.T) {
 	d.See("nothing is changed from here")
 	d.Do(func() {
 		if !slices.Equal(told, []bool{false, true}) {
+			t.Errorf("told: %v", told)
+		}
+	})
+}
+
+// TestReadOnlyWaitsForWhatRunsHere: an operation whose writes are refused halfway would take the
+// API server for dead.
+func TestReadOnlyWaitsForWhatRunsHere(t *testing.T) {
+	var told []bool
+	c := &crew{end: make(chan error)}
+	d := staffed(t, c, sample(), func(o *Options) { o.SetReadOnly = func(on bool) { told = append(told, on) } })
+	turn := func() {
+		d.Press(":")
+		d.Type("readonly")
+		d.Press("Enter")
+	}
+	d.Press("2", "m")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("1123-031200-ab12")
+	turn()
+	d.See("read-only stays off while this console runs: ")
+	d.See("stops it first")
+	c.end <- nil
+	d.See("is done")
+	turn()
+	d.See("nothing is changed from here")
+	d.Do(func() {
+		if !slices.Equal(told, []bool{true}) {
 			t.Errorf("told: %v", told)
 		}
 	})

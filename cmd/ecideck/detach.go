@@ -44,15 +44,7 @@ func (m *mover) leave(op *migrate.Operation, verb string) error {
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
-	args := []string{"ops", verb, op.ID, "--yes"}
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	m.kube.AddFlags(flags)
-	flags.VisitAll(func(f *pflag.Flag) {
-		// Their values are those of this process already.
-		if v := f.Value.String(); v != "" && v != "[]" && v != "false" && v != "0" && f.Name != "cache-dir" {
-			args = append(args, "--"+f.Name+"="+strings.Trim(v, "[]"))
-		}
-	})
+	args := m.again(op, verb)
 	cmd := exec.Command(self, args...) //nolint:noctx // it is to outlive this process
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, ownSession()
 	if err := cmd.Start(); err != nil {
@@ -68,4 +60,22 @@ func (m *mover) leave(op *migrate.Operation, verb string) error {
 		return err
 	}
 	return cmd.Process.Release()
+}
+
+// again are the arguments by which a process goes on with an operation as this one would. It
+// looks for it in the operation's namespace, where this user may not look in all.
+func (m *mover) again(op *migrate.Operation, verb string) []string {
+	args := []string{"ops", verb, op.ID, "--yes"}
+	if op.Plan.Home != "" {
+		args = append(args, "--namespace="+op.Plan.Home)
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	m.kube.AddFlags(flags)
+	flags.VisitAll(func(f *pflag.Flag) {
+		// Their values are those of this process already.
+		if v := f.Value.String(); v != "" && v != "[]" && v != "false" && v != "0" && f.Name != "cache-dir" && f.Name != "namespace" {
+			args = append(args, "--"+f.Name+"="+strings.Trim(v, "[]"))
+		}
+	})
+	return args
 }

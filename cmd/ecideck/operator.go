@@ -30,8 +30,37 @@ type operator struct {
 
 	running sync.WaitGroup
 
-	mu      sync.Mutex
-	engines map[string]*migrate.Engine // of the operations that run here, by id
+	mu   sync.Mutex
+	here map[string]*work // the operations that run here, by id
+}
+
+// A work is an operation that runs in this console, as its engine reported it last.
+type work struct {
+	engine *migrate.Engine
+	op     *migrate.Operation
+}
+
+// find is the operation with an id, and the engine that runs it here, or nil. What runs here is
+// known, and what the console shows is looked for where it saw it.
+func (o *operator) find(ctx context.Context, id string) (*migrate.Operation, *migrate.Engine, error) {
+	o.mu.Lock()
+	if w := o.here[id]; w != nil {
+		defer o.mu.Unlock()
+		return w.op, w.engine, nil
+	}
+	o.mu.Unlock()
+	var others []string
+	if o.latest != nil {
+		if s := o.latest(); s != nil {
+			for _, x := range s.Operations {
+				if x.ID == id {
+					others = append(others, x.Namespace)
+				}
+			}
+		}
+	}
+	op, err := find(ctx, o.kube, id, others...)
+	return op, nil, err
 }
 
 // A planRun is what runs a plan; it is the plan's Handle.
@@ -78,12 +107,12 @@ func (o *operator) Run(ctx context.Context, p *ui.Plan, report func(*ui.Progress
 
 // Progress implements ui.Operator.
 func (o *operator) Progress(ctx context.Context, id string) (*ui.Progress, error) {
-	op, err := find(ctx, o.kube, id)
+	op, here, err := o.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	p := progressOf(op)
-	if !p.Over {
+	if !p.Over && here == nil {
 		alive, err := migrate.Alive(ctx, o.kube.Client, op)
 		p.Alone = err == nil && !alive
 		if err != nil {
@@ -164,8 +193,11 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	if word != "" {
 		p.Danger, p.Confirm = danger, word
 	}
-	if text := command(order, o.kube); text != "" {
-		p.Commands = []string{text}
+	p.Commands = commands(order, o.kube)
+	if order.Verb == view.Drain {
+		for i := range p.Moves {
+			p.Moves[i].Why = flagged(p.Moves[i].Why, p.Commands[0])
+		}
 	}
 	return p, nil
 }
@@ -186,7 +218,7 @@ func (o *operator) pods(ctx context.Context, namespace, fields string) ([]migrat
 
 // undo plans to take an operation back.
 func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
-	before, err := find(ctx, o.kube, order.Operation)
+	before, _, err := o.find(ctx, order.Operation)
 	if err != nil {
 		return nil, err
 	}
@@ -210,17 +242,16 @@ func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 
 // goOn plans to resume or abort an operation.
 func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
-	op, err := find(ctx, o.kube, order.Operation)
+	op, here, err := o.find(ctx, order.Operation)
 	if err != nil {
 		return nil, err
 	}
-	alive, err := migrate.Alive(ctx, o.kube.Client, op)
-	if err != nil {
-		return nil, err
+	alive := here != nil
+	if !alive {
+		if alive, err = migrate.Alive(ctx, o.kube.Client, op); err != nil {
+			return nil, err
+		}
 	}
-	o.mu.Lock()
-	here := o.engines[op.ID]
-	o.mu.Unlock()
 	abort := order.Verb == view.Abort
 	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{"ecideck ops " + string(order.Verb) + " " + op.ID}}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s began it %s ago; it is %s", cmp.Or(op.By, "somebody"), age(op.Began, time.Now()), op.State))
@@ -262,7 +293,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		if alive {
 			p.Checks = append(p.Checks, view.Check{Name: "runner", Level: view.Warns, Reason: op.Runner + " may still be at work on it: its leases are waited for"})
 		}
-		p.Handle = o.engine(op.ID, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+		p.Handle = o.engine(op, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 			return e.Resume(ctx, op, abort)
 		})
 	}
@@ -274,7 +305,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	plan := &op.Plan
 	p := &ui.Plan{ID: op.ID, Blocked: plan.Blocked(), Checks: checksOf(plan.Checks),
 		Cost: &view.PlanCost{Before: plan.Before, After: plan.After, Unpriced: plan.Unpriced, Share: plan.Share, Unshared: plan.Unshared},
-		Undo: "z, any time; x stops it where it is, and nothing is lost"}
+		Undo: takenBack(plan)}
 	p.Danger, p.Confirm = plan.Danger()
 	for _, row := range op.Checked() {
 		level := view.Level(row.Level)
@@ -329,7 +360,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 	}
 	for _, b := range plan.Budgets {
 		text := fmt.Sprintf("%s/%s: %d healthy, %d needed, %d disruptions allowed", b.Namespace, b.Name, b.Healthy, b.Desired, b.Allowed)
-		if b.Allowed == 0 && swaps {
+		if b.Allowed == 0 && b.Healthy >= b.Desired && swaps {
 			text += " until a surge pod is Ready"
 		}
 		p.Budgets = append(p.Budgets, text)
@@ -347,7 +378,7 @@ func (o *operator) planned(op *migrate.Operation) *ui.Plan {
 			p.Time += fmt.Sprintf(", with %s in which the first of a workload is watched", lasts(plan.Soak))
 		}
 	}
-	p.Handle = o.engine(op.ID, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
+	p.Handle = o.engine(op, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
 	return p
 }
 
@@ -356,9 +387,9 @@ func lasts(seconds int) string {
 }
 
 // engine runs an operation by an engine of its own.
-func (o *operator) engine(id string, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) planRun {
+func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) planRun {
 	return func(ctx context.Context, report func(*ui.Progress)) error {
-		client, err := (&mover{}).client(o.kube, id)
+		client, err := (&mover{}).client(o.kube, op.ID)
 		if err != nil {
 			return err
 		}
@@ -382,17 +413,23 @@ func (o *operator) engine(id string, run func(context.Context, *migrate.Engine) 
 			report(p)
 		}
 		e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
-			Report: func(op *migrate.Operation) { tell(op, "") },
 			Notice: func(text string) { tell(nil, text) }}
-		o.mu.Lock()
-		if o.engines == nil {
-			o.engines = map[string]*migrate.Engine{}
+		w := &work{engine: e, op: op}
+		e.Report = func(now *migrate.Operation) {
+			o.mu.Lock()
+			w.op = now
+			o.mu.Unlock()
+			tell(now, "")
 		}
-		o.engines[id] = e
+		o.mu.Lock()
+		if o.here == nil {
+			o.here = map[string]*work{}
+		}
+		o.here[op.ID] = w
 		o.mu.Unlock()
 		end, err := run(ctx, e)
 		o.mu.Lock()
-		delete(o.engines, id)
+		delete(o.here, op.ID)
 		o.mu.Unlock()
 		tell(end, "")
 		if err != nil && end != nil && end.State == migrate.Interrupted {
@@ -520,29 +557,74 @@ func title(order ui.Order, pods int) string {
 	return string(order.Verb) + " " + what + to
 }
 
-// command is the command of the shell that does what a migration or a drain does.
-func command(order ui.Order, kube *setup.Kube) string {
-	if order.Verb == view.Drain {
-		text := "ecideck drain " + order.Targets[0].Name
+// takenBack says how a plan is taken back, and what of it can't be.
+func takenBack(p *migrate.Plan) string {
+	text := "z once it has ended"
+	switch {
+	case p.To == migrate.Anywhere && p.Drain != nil && p.Drain.Cordoned:
+		text = "none once it has ended: what left the node is not moved back"
+	case p.To == migrate.Anywhere && p.Drain != nil:
+		text = "z once it has ended opens the node and moves nothing back"
+	}
+	text += "; x before that takes back what still can be"
+	if slices.ContainsFunc(p.Items, func(x migrate.Item) bool {
+		return x.Strategy == migrate.Suspend || x.Strategy == migrate.Evict && x.Owner.Kind == "Job"
+	}) {
+		text += "; a Job's work so far is lost"
+	}
+	return text
+}
+
+// flagged is kubectl's reason why a pod stays on a drained node, with the whole command in the
+// place of the flag that would move it: the console has none.
+func flagged(why, drain string) string {
+	for _, flag := range []string{" --delete-emptydir-data", " --force"} {
+		why = strings.ReplaceAll(why, "use"+flag+" to override", "`"+drain+flag+"` moves them")
+	}
+	return why
+}
+
+// commands are those of the shell that do what a migration or a drain does: one for each
+// namespace, and a drain for each node, which is opened again where it was not to be drained.
+func commands(order ui.Order, kube *setup.Kube) []string {
+	if order.To == view.ToAnew {
+		return nil // what the node does by itself for pods with ecideck.io/rescue: auto
+	}
+	drain := func(node string) string {
+		text := "ecideck drain " + node
 		if order.To != view.ToAny {
 			text += " --to " + order.To
 		}
 		return text
 	}
-	args := []string{"ecideck", "migrate"}
+	if order.Verb == view.Drain {
+		return []string{drain(order.Targets[0].Name)}
+	}
+	var out []string
+	in := map[string][]string{}
+	var spaces []string
 	for _, t := range order.Targets {
-		args = append(args, strings.ToLower(t.Kind)+"/"+t.Name)
+		if t.Kind == "Node" {
+			out = append(out, drain(t.Name), "ecideck uncordon "+t.Name)
+			continue
+		}
+		if in[t.Namespace] == nil {
+			spaces = append(spaces, t.Namespace)
+		}
+		in[t.Namespace] = append(in[t.Namespace], strings.ToLower(t.Kind)+"/"+t.Name)
 	}
-	if ns := order.Targets[0].Namespace; ns != "" && ns != kube.Namespace {
-		args = slices.Insert(args, 1, "-n", ns)
+	for _, namespace := range spaces {
+		args := []string{"ecideck", "migrate"}
+		if namespace != "" && namespace != kube.Namespace {
+			args = append(args, "-n", namespace)
+		}
+		args = append(args, in[namespace]...)
+		if order.How != "" {
+			args = append(args, "--how", order.How)
+		}
+		out = append(out, strings.Join(append(args, "--to", order.To), " "))
 	}
-	if order.How != "" {
-		args = append(args, "--how", order.How)
-	}
-	if order.To == view.ToAnew {
-		return "" // what the node does by itself for pods with ecideck.io/rescue: auto
-	}
-	return strings.Join(append(args, "--to", order.To), " ")
+	return out
 }
 
 // equivalent is the kubectl command that does the same as a step; "": there is none.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/collectors/fleet"
+	"github.com/ecideck/ecideck/provider/migrate"
 	"github.com/ecideck/ecideck/ui"
 	"github.com/ecideck/ecideck/ui/view"
 )
@@ -161,6 +163,83 @@ func TestInProductionTheContextIsTyped(t *testing.T) {
 	p, err := (&operator{kube: kube, production: true}).Plan(t.Context(), ui.Order{Verb: view.Cordon, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}})
 	if err != nil || p.Confirm != "prod-hz" || !strings.Contains(p.Danger, "production") {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestTheSameByHandIsWhatTheShellTakes: each command is one that parses, and says all.
+func TestTheSameByHandIsWhatTheShellTakes(t *testing.T) {
+	pod := func(namespace, name string) fleet.Ref {
+		return fleet.Ref{Kind: "Pod", Namespace: namespace, Name: name}
+	}
+	for _, c := range []struct {
+		name  string
+		order ui.Order
+		want  []string
+	}{
+		{"pods of the kubeconfig's namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("shop", "a"), pod("shop", "b")}}, []string{"ecideck migrate pod/a pod/b --to eci"}},
+		{"of several namespaces", ui.Order{Verb: view.Migrate, To: "ecs", How: "swap", Targets: []fleet.Ref{pod("shop", "a"), pod("pay", "b"), pod("shop", "c")}},
+			[]string{"ecideck migrate pod/a pod/c --how swap --to ecs", "ecideck migrate -n pay pod/b --how swap --to ecs"}},
+		{"a namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Namespace", Name: "pay"}}}, []string{"ecideck migrate namespace/pay --to eci"}},
+		{"a node that stays open", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1 --to eci", "ecideck uncordon ecs-1"}},
+		{"a drain", ui.Order{Verb: view.Drain, To: view.ToAny, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1"}},
+		{"another group", ui.Order{Verb: view.Migrate, To: view.ToAnew, Targets: []fleet.Ref{pod("shop", "a")}}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := commands(c.order, &setup.Kube{Namespace: "shop"})
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			for _, text := range got {
+				root := newRoot(&options{streams: streams{out: io.Discard, err: io.Discard}, kube: genericclioptions.NewConfigFlags(true)})
+				found, rest, err := root.Find(strings.Fields(text)[1:])
+				if err != nil || found == root {
+					t.Fatalf("%s: %v", text, err)
+				}
+				if err := errors.Join(found.ParseFlags(rest), found.ValidateArgs(found.Flags().Args())); err != nil {
+					t.Errorf("%s: %v", text, err)
+				}
+				for _, target := range found.Flags().Args() {
+					if kind, _, is := strings.Cut(target, "/"); found.Name() == "migrate" && is && kind != "namespace" {
+						if k, _, err := named([]string{target}); err != nil || k.kind == "Node" {
+							t.Errorf("%s: the shell does not move a %s", text, kind)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestADrainsRemedyIsACommand: the console has no flags.
+func TestADrainsRemedyIsACommand(t *testing.T) {
+	for why, want := range map[string]string{
+		"kubectl drain would not delete Pods with local storage (use --delete-emptydir-data to override)": "kubectl drain would not delete Pods with local storage (`ecideck drain ecs-1 --to eci --delete-emptydir-data` moves them)",
+		"kubectl drain would not delete Pods that declare no controller (use --force to override)":        "kubectl drain would not delete Pods that declare no controller (`ecideck drain ecs-1 --to eci --force` moves them)",
+		"it belongs to DaemonSet logs, which has one pod on each node":                                    "it belongs to DaemonSet logs, which has one pod on each node",
+	} {
+		if got := flagged(why, "ecideck drain ecs-1 --to eci"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestAPlanSaysHowItIsTakenBack: and what of it can't be.
+func TestAPlanSaysHowItIsTakenBack(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		plan migrate.Plan
+		want string
+	}{
+		{"a swap", migrate.Plan{To: migrate.ToECI, Items: []migrate.Item{{Strategy: migrate.Swap}}}, "z once it has ended; x before that takes back what still can be"},
+		{"a Job", migrate.Plan{To: migrate.ToECI, Items: []migrate.Item{{Strategy: migrate.Suspend}}}, "z once it has ended; x before that takes back what still can be; a Job's work so far is lost"},
+		{"a drain", migrate.Plan{To: migrate.Anywhere, Drain: &migrate.Drained{}, Items: []migrate.Item{{Strategy: migrate.Evict, Owner: migrate.Ref{Kind: "Job"}}}},
+			"z once it has ended opens the node and moves nothing back; x before that takes back what still can be; a Job's work so far is lost"},
+		{"a drain of a closed node", migrate.Plan{To: migrate.Anywhere, Drain: &migrate.Drained{Cordoned: true}, Items: []migrate.Item{{Strategy: migrate.Evict}}},
+			"none once it has ended: what left the node is not moved back; x before that takes back what still can be"},
+	} {
+		if got := takenBack(&c.plan); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
 	}
 }
 

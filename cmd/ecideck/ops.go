@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
@@ -53,7 +57,10 @@ func scope(kube *setup.Kube) string {
 }
 
 func (m *mover) listOps(ctx context.Context, kube *setup.Kube, _ []string) error {
-	all, failed := migrate.Load(ctx, kube.Client, audits(), scope(kube))
+	all, failed := operations(ctx, kube)
+	if at := scope(kube); at != "" {
+		all, failed = migrate.Load(ctx, kube.Client, audits(), at)
+	}
 	if m.output != "table" {
 		items := make([]operationItem, len(all))
 		for i, o := range all {
@@ -100,12 +107,43 @@ func about(o *migrate.Operation, all []*migrate.Operation) string {
 	return few(o.Plan.Targets)
 }
 
-// find is the operation with an id, or that begins with it.
-func find(ctx context.Context, kube *setup.Kube, id string) (*migrate.Operation, error) {
+// operations are those of the cluster, the newest first. Where this user may not look for them
+// in all namespaces, they are those of the namespaces that the kubeconfig names, of others that
+// the caller knows, and of kube-system, which has the drains; the error says so, unless it is nil.
+func operations(ctx context.Context, kube *setup.Kube, others ...string) ([]*migrate.Operation, error) {
 	all, err := migrate.Load(ctx, kube.Client, audits(), "")
-	if err != nil && scope(kube) != "" {
-		all, err = migrate.Load(ctx, kube.Client, audits(), kube.Namespace)
+	if !apierrors.IsForbidden(err) {
+		return all, err
 	}
+	known := map[string]bool{}
+	for _, o := range all {
+		known[o.ID] = true // those that are written down on this machine only
+	}
+	asked := map[string]bool{"": true}
+	for _, namespace := range slices.Concat(others, kube.Namespaces(), []string{metav1.NamespaceSystem}) {
+		if asked[namespace] {
+			continue
+		}
+		asked[namespace] = true
+		more, refused := migrate.Load(ctx, kube.Client, audits(), namespace)
+		if refused != nil && !apierrors.IsForbidden(refused) {
+			err = errors.Join(err, refused)
+		}
+		for _, o := range more {
+			if !known[o.ID] {
+				known[o.ID] = true
+				all = append(all, o)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *migrate.Operation) int { return b.Began.Compare(a.Began) })
+	return all, err
+}
+
+// find is the operation with an id, or that begins with it. It may be in other namespaces than
+// those that operations looks in.
+func find(ctx context.Context, kube *setup.Kube, id string, others ...string) (*migrate.Operation, error) {
+	all, err := operations(ctx, kube, others...)
 	var found []*migrate.Operation
 	for _, o := range all {
 		if o.ID == id {

@@ -61,6 +61,20 @@ func PodLimits(wide Limits, namespace map[string]string, w Workload, workload ma
 // Volumes says what of a pod's claims keeps a direct binding away, or "": the scheduler would
 // wait for a claim to be bound, and take a node that its volume can be reached from.
 func Volumes(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, node *corev1.Node) (string, error) {
+	why, err := Reach(ctx, client, pod, node)
+	return why[0], err
+}
+
+// Reach is Volumes for several nodes, of each what keeps the pod away from it. The claims and
+// their volumes are read once.
+func Reach(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, nodes ...*corev1.Node) ([]string, error) {
+	why := make([]string, len(nodes))
+	everywhere := func(format string, args ...any) ([]string, error) {
+		for i := range why {
+			why[i] = fmt.Sprintf(format, args...)
+		}
+		return why, nil
+	}
 	for i := range pod.Spec.Volumes {
 		name := ""
 		switch v := &pod.Spec.Volumes[i]; {
@@ -74,27 +88,30 @@ func Volumes(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, 
 		claim, err := client.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
-			return fmt.Sprintf("the claim %s does not exist", name), nil
+			return everywhere("the claim %s does not exist", name)
 		case err != nil:
-			return "", fmt.Errorf("reading the claim %s: %w", name, err)
+			return make([]string, len(nodes)), fmt.Errorf("reading the claim %s: %w", name, err)
 		case claim.Spec.VolumeName == "" || claim.Status.Phase != corev1.ClaimBound:
-			return fmt.Sprintf("the claim %s is not bound yet, and a direct binding would not wait for it: use a storage class with volumeBindingMode Immediate", name), nil
+			return everywhere("the claim %s is not bound yet, and a direct binding would not wait for it: use a storage class with volumeBindingMode Immediate", name)
 		}
 		volume, err := client.CoreV1().PersistentVolumes().Get(ctx, claim.Spec.VolumeName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
-			return fmt.Sprintf("the volume %s of the claim %s does not exist", claim.Spec.VolumeName, name), nil
+			return everywhere("the volume %s of the claim %s does not exist", claim.Spec.VolumeName, name)
 		}
 		if err != nil {
-			return "", fmt.Errorf("reading the volume %s: %w", claim.Spec.VolumeName, err)
+			return make([]string, len(nodes)), fmt.Errorf("reading the volume %s: %w", claim.Spec.VolumeName, err)
 		}
 		if volume.Spec.NodeAffinity == nil || volume.Spec.NodeAffinity.Required == nil {
 			continue
 		}
-		if ok, err := nodeaffinity.NewLazyErrorNodeSelector(volume.Spec.NodeAffinity.Required).Match(node); err != nil || !ok {
-			return fmt.Sprintf("the volume of the claim %s can't be reached from node %s: it is in another zone, or the node has no zone label", name, node.Name), nil
+		zones := nodeaffinity.NewLazyErrorNodeSelector(volume.Spec.NodeAffinity.Required)
+		for i, node := range nodes {
+			if ok, err := zones.Match(node); why[i] == "" && (err != nil || !ok) {
+				why[i] = fmt.Sprintf("the volume of the claim %s can't be reached from node %s: it is in another zone, or the node has no zone label", name, node.Name)
+			}
 		}
 	}
-	return "", nil
+	return why, nil
 }
 
 // workloads reads annotations of workloads and namespaces. Who asks gets what was read after they asked, and

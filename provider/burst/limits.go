@@ -188,10 +188,25 @@ func WorkloadOf(pod *corev1.Pod) Workload {
 	if owner == nil {
 		return Workload{"Pod", pod.Namespace, pod.Name}
 	}
-	if hash := pod.Labels["pod-template-hash"]; owner.Kind == "ReplicaSet" && hash != "" {
+	kind := KindOf(owner.APIVersion, owner.Kind)
+	if hash := pod.Labels["pod-template-hash"]; kind == "ReplicaSet" && hash != "" {
 		if name, ok := strings.CutSuffix(owner.Name, "-"+hash); ok {
 			return Workload{"Deployment", pod.Namespace, name}
 		}
 	}
-	return Workload{owner.Kind, pod.Namespace, owner.Name}
+	return Workload{kind, pod.Namespace, owner.Name}
+}
+
+// KindOf is a kind of workload by which it is told apart from Kubernetes' own of that name:
+// OpenKruise's StatefulSet is "StatefulSet.apps.kruise.io", as kubectl takes it. A DaemonSet is
+// one of whatever group: each of its pods belongs to its node.
+func KindOf(apiVersion, kind string) string {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	switch kind {
+	case "Deployment", "ReplicaSet", "StatefulSet", "Job":
+		if strings.Contains(group, ".") { // Kubernetes' own workloads are of groups without one
+			return kind + "." + group
+		}
+	}
+	return kind
 }

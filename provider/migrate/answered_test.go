@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,6 +48,14 @@ func answered() []answer {
 			return true, pod, nil
 		})
 	}
+	sick := func(w *world, desired int32) {
+		w.add(policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"), &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "b"},
+			Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+			Status: policyv1.PodDisruptionBudgetStatus{CurrentHealthy: 3, DesiredHealthy: desired}})
+		w.api.PrependReactor("create", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+			return a.GetSubresource() == "eviction", nil, apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+		})
+	}
 	budget := func(w *world, allowed int32) {
 		w.add(policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets"), &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "b"},
 			Spec:   policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
@@ -70,7 +79,41 @@ func answered() []answer {
 		}
 		return &Operation{ID: "before", State: Done, Plan: Plan{To: ToECI, Home: "shop", Items: items}}
 	}
+	// denies has the API server let its caller do all but some things.
+	denies := func(rights ...string) func(*world) {
+		return func(w *world) {
+			w.api.PrependReactor("create", "selfsubjectaccessreviews", func(a k8stesting.Action) (bool, runtime.Object, error) {
+				review := a.(k8stesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview)
+				r := review.Spec.ResourceAttributes
+				review.Status.Allowed = !slices.Contains(rights, strings.TrimSuffix(r.Verb+" "+r.Resource+"/"+r.Subresource, "/"))
+				return true, review, nil
+			})
+		}
+	}
+	// rolled is an operation by which a Deployment was rolled out to ECI.
+	rolled := func(t *testing.T, w *world) *Operation {
+		d, err := w.api.AppsV1().Deployments("shop").Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := Item{Strategy: Rollout, Workload: Ref{"Deployment", "shop", "web", d.UID}, Change: &Change{Before: deploymentFields(d)}}
+		x.Change.Before.Tolerations = []corev1.Toleration{{Key: "before"}}
+		x.Change.After = deploymentFields(d)
+		return moved(x)
+	}
 	return []answer{
+		{check: "rights", level: Block, says: "you may not create pods/eviction in namespace shop", change: denies("create pods/eviction")},
+		{check: "rights", level: Block, says: "you may not create, patch and delete pods in namespace shop", change: denies("create pods", "patch pods", "delete pods")},
+		{check: "rights", level: Block, says: "you may not list endpointslices in namespace shop", change: denies("list endpointslices")},
+		{check: "rights", level: Block, says: "you may not delete leases in namespace shop", change: denies("delete leases")},
+		{check: "rights", level: Block, says: "you may not patch configmaps in namespace shop", change: denies("patch configmaps")},
+		{check: "rights", level: Block, says: "you may not patch deployments in namespace shop", change: denies("patch deployments"), whole: true},
+		{check: "rights", level: Warn, says: "you may not create configmaps in namespace shop, so the operation is written down on this machine only", change: denies("create configmaps", "patch configmaps")},
+		{check: "rights", level: Block, says: "you may not patch deployments in namespace shop", change: denies("patch deployments"), undoes: rolled},
+		{check: "rights", level: Warn, says: "you may not create configmaps in namespace shop, so", change: denies("create configmaps"), undoes: rolled},
+		{check: "rights", level: Block, says: "you may not patch nodes", change: denies("patch nodes"), undoes: func(*testing.T, *world) *Operation {
+			return &Operation{ID: "before", State: Done, Plan: Plan{To: Anywhere, Home: "kube-system", Drain: &Drained{Node: Ref{"Node", "", realNode, "n-1"}}}}
+		}},
 		{check: "rehearsal", level: Block, says: "a surge pod would be refused: pods \"it\" is forbidden: exceeded quota", change: func(w *world) {
 			w.refuse = func(a k8stesting.Action) error {
 				if !dryCreate(a) {
@@ -103,6 +146,7 @@ func answered() []answer {
 		}},
 		{check: "eviction", level: Info, says: "would be allowed now", change: func(w *world) { budget(w, 1) }},
 		{check: "eviction", level: Info, says: "is allowed once the surge pod is Ready", change: func(w *world) { budget(w, 0) }},
+		{check: "eviction", level: Warn, says: "would be refused now, and with a surge pod still: budget web has 3 healthy pods and needs 4", change: func(w *world) { sick(w, 4) }},
 		{check: "held", level: Block, says: "has stopped halfway on deployment/web in shop", change: func(w *world) {
 			if _, err := (&Engine{Client: w.api, Holder: "bob@bastion/1"}).Enroll(w.t.Context(), w.plan(ToECI, w.names()[0])); err != nil {
 				w.t.Fatal(err)

@@ -79,9 +79,7 @@ func off(spec *corev1.PodSpec) Fields {
 		free := false // a term without any condition left takes every node
 		for i := range s.NodeSelectorTerms {
 			t := &s.NodeSelectorTerms[i]
-			t.MatchExpressions = slices.DeleteFunc(t.MatchExpressions, func(r corev1.NodeSelectorRequirement) bool {
-				return r.Key == placement.NodeTypeLabel && r.Operator == corev1.NodeSelectorOpIn && slices.Equal(r.Values, []string{placement.NodeType})
-			})
+			t.MatchExpressions = slices.DeleteFunc(t.MatchExpressions, toVirtual)
 			free = free || len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0
 		}
 		if free {
@@ -89,6 +87,26 @@ func off(spec *corev1.PodSpec) Fields {
 		}
 	}
 	return templateFields(spec)
+}
+
+// virtualOnly tells that a pod's placement takes no real node.
+func virtualOnly(spec *corev1.PodSpec) bool {
+	if spec.NodeSelector[placement.NodeTypeLabel] == placement.NodeType {
+		return true
+	}
+	a := spec.Affinity
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return false
+	}
+	// Terms are alternatives.
+	return !slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(t corev1.NodeSelectorTerm) bool {
+		return !slices.ContainsFunc(t.MatchExpressions, toVirtual)
+	})
+}
+
+// toVirtual is the requirement that sends pods to virtual nodes only.
+func toVirtual(r corev1.NodeSelectorRequirement) bool {
+	return r.Key == placement.NodeTypeLabel && r.Operator == corev1.NodeSelectorOpIn && slices.Equal(r.Values, []string{placement.NodeType})
 }
 
 // unrequired is an affinity without required nodes, and nil where nothing is left of it.

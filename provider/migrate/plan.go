@@ -50,26 +50,27 @@ type Facts struct {
 	ReplicaSets map[types.UID]*appsv1.ReplicaSet
 	Deployments map[string]*appsv1.Deployment // by namespace/name
 	Sets        map[types.UID]*appsv1.StatefulSet
-	Jobs        map[types.UID]*batchv1.Job     // that are asked for
-	CronJobs    map[types.UID]*batchv1.CronJob // that are asked for
-	Whole       []Ref                          // workloads that are asked for as a whole
-	Volumes     map[types.UID]string           // why a pod's volumes can't be reached where it is to go
+	Jobs        map[types.UID]*batchv1.Job      // that are asked for
+	CronJobs    map[types.UID]*batchv1.CronJob  // that are asked for
+	Whole       []Ref                           // workloads that are asked for as a whole
+	Volumes     map[types.UID]map[string]string // why a pod's volumes can't be reached from a virtual node, by its name
 	Namespaces  map[string]*Space
 	Virtual     []*corev1.Node
-	OnVirtual   map[string]int    // how many pods a virtual node has
-	Real        []Room            // real nodes, where something has to fit there before it goes
-	NoPolicy    string            // why no admission policy can be made; "": it can
-	Minor       int               // of the API server's version 1.x; 0: not known
-	Agents      []string          // DaemonSets with a pod on the nodes that are left
-	Drained     *corev1.Node      // the node that is drained, or nil
-	Filtered    map[string]string // of a drain: what kubectl says of namespace/pod that it doesn't evict
-	Skipped     map[string]string // and of those that it leaves without a fuss
-	Skew        time.Duration     // how far the API server's clock is ahead of this machine's
-	NoStock     time.Time         // when ECI last lacked something, as events say; zero: not lately
-	Lacked      string            // in its words
-	Denied      []string          // verbs that we lack
-	Unread      []string          // what could not be read, in words
-	away        error             // the API server was not reached for one of them
+	OnVirtual   map[string]int       // how many pods a virtual node has
+	Real        []Room               // real nodes, where something has to fit there before it goes
+	NoPolicy    string               // why no admission policy can be made; "": it can
+	Minor       int                  // of the API server's version 1.x; 0: not known
+	Agents      []string             // DaemonSets with a pod on the nodes that are left
+	Drained     *corev1.Node         // the node that is drained, or nil
+	Filtered    map[string]string    // of a drain: what kubectl says of namespace/pod that it doesn't evict
+	Skipped     map[string]string    // and of those that it leaves without a fuss
+	Skew        time.Duration        // how far the API server's clock is ahead of this machine's
+	NoStock     time.Time            // when ECI last lacked something, as events say; zero: not lately
+	Lacked      string               // in its words
+	Unread      []string             // what could not be read, in words
+	Withheld    map[types.UID]string // controllers that are there, or may be, and could not be read, and why
+	away        error                // the API server was not reached for one of them
+	sent        map[string]int       // how many pods the plan that is made sends to a virtual node
 }
 
 // A Space is what a namespace has around its pods.
@@ -116,15 +117,17 @@ func Make(f *Facts, r Request) *Plan {
 		p.Locks = append(p.Locks, p.Drain.Node)
 	}
 	whole(p, f, r)
+	own := *f
+	f, own.sent = &own, map[string]int{} // the caller's facts stay as they are
 	items, covered := wholes(f, r)
 	ill := unwell(f)
 	for _, pod := range ordered(f.Pods) {
 		if !covered[pod.UID] {
 			items = append(items, consider(f, r, pod, ill))
+			f.sends(&items[len(items)-1])
 		}
 	}
-	target, _ := targetNode(f, r)
-	for n, x := range gather(items, f, r, target) {
+	for n, x := range gather(items, f, r, f.tainted(items)) {
 		x.ID, x.Steps = strconv.Itoa(n+1), []Step{}
 		x.State = Planned
 		if x.Strategy == Stay {
@@ -145,9 +148,9 @@ func Make(f *Facts, r Request) *Plan {
 	}
 	// Two operations that want the same locks take them in the same order.
 	slices.SortFunc(p.Locks, func(a, b Ref) int { return cmp.Compare(a.Kind+a.Namespace+a.Name, b.Kind+b.Namespace+b.Name) })
-	if target != nil {
-		if most := target.Status.Allocatable.Pods().Value(); most > 0 && int64(f.OnVirtual[target.Name]) < most && int64(f.OnVirtual[target.Name]+p.Moves()) > most {
-			p.Checks = append(p.Checks, Check{"addresses", Warn, fmt.Sprintf("%d pods are to move, and node %s has %d and takes %d", p.Moves(), target.Name, f.OnVirtual[target.Name], most),
+	for _, n := range f.Virtual {
+		if f.sent[n.Name] > 0 && !full(n, f.OnVirtual[n.Name]) && full(n, f.OnVirtual[n.Name]+f.sent[n.Name]-1) {
+			p.Checks = append(p.Checks, Check{"addresses", Warn, fmt.Sprintf("%d pods are to move to node %s, which has %d and takes %d", f.sent[n.Name], n.Name, f.OnVirtual[n.Name], n.Status.Allocatable.Pods().Value()),
 				"the last of them stay where they are; a vSwitch more, or a greater one, takes more"})
 		}
 	}
@@ -182,7 +185,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 	x.Workload = Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
 	owner := metav1.GetControllerOf(pod)
 	if owner != nil {
-		x.Owner = Ref{owner.Kind, pod.Namespace, owner.Name, owner.UID}
+		x.Owner = Ref{kindOf(owner), pod.Namespace, owner.Name, owner.UID}
 	}
 	onECI := f.onECI(pod)
 	x.costs(f, r, pod)
@@ -197,7 +200,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 	drain := f.Drained != nil
 	kind := ""
 	if owner != nil {
-		kind = owner.Kind
+		kind = kindOf(owner)
 	}
 	switch {
 	case pod.Annotations[corev1.MirrorPodAnnotationKey] != "":
@@ -230,6 +233,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return stay("%s", why)
 	}
 	if target != nil {
+		target = f.nodeFor(r, pod, f.wanted(r, pod))
 		x.Node = target.Name
 	}
 	if pod.Spec.NodeName == "" {
@@ -239,7 +243,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return x.judged(stay)
 	}
 	if kind == "ReplicaSet" && f.ReplicaSets[owner.UID] == nil {
-		return stay("its ReplicaSet %s is gone: it will be deleted", owner.Name)
+		return stay("%s", f.lacks("its ReplicaSet "+owner.Name, owner.UID, "it will be deleted"))
 	}
 	if kind == "ReplicaSet" && r.How != Restart {
 		rs := f.ReplicaSets[owner.UID]
@@ -306,6 +310,18 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return stay("it can't be swapped: only pods of Deployments and ReplicaSets have a successor that runs beside them")
 	}
 	return restarted(f, r, x, pod, target)
+}
+
+// kindOf is a controller's kind, which tells Kubernetes' own from others of that name.
+func kindOf(owner *metav1.OwnerReference) string { return burst.KindOf(owner.APIVersion, owner.Kind) }
+
+// lacks says why a controller is not among the facts: it is gone, so that its pods will be, or
+// it could not be read.
+func (f *Facts) lacks(who string, uid types.UID, end string) string {
+	if why := f.Withheld[uid]; why != "" {
+		return who + " can't be read, so what becomes of its pods is not known (" + why + "); ask for the right, or use another context"
+	}
+	return who + " is gone: " + end
 }
 
 // judged is the item, or that it stays because a check blocks it.
@@ -393,21 +409,98 @@ func selecting(services []*corev1.Service, pod *corev1.Pod) []*corev1.Service {
 	return out
 }
 
-// targetNode is the virtual node to go to, or why there is none.
+// openNodes are the virtual nodes that take pods now, in their order.
+func openNodes(f *Facts, r Request) []*corev1.Node {
+	if r.To != ToECI {
+		return nil
+	}
+	var nodes []*corev1.Node
+	for _, n := range f.Virtual {
+		if (f.Drained == nil || n.UID != f.Drained.UID) && closed(n) == "" {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// targetNode is the first virtual node that is open, or why there is none.
 func targetNode(f *Facts, r Request) (*corev1.Node, string) {
 	if r.To != ToECI {
 		return nil, ""
 	}
+	if nodes := openNodes(f, r); len(nodes) > 0 {
+		return nodes[0], ""
+	}
 	why := "there is no virtual node: see that ecideck-node runs"
 	for _, n := range f.Virtual {
-		if f.Drained != nil && n.UID == f.Drained.UID {
-			continue
-		}
-		if why = closed(n); why == "" {
-			return n, ""
+		if f.Drained == nil || n.UID != f.Drained.UID {
+			why = closed(n)
 		}
 	}
 	return nil, why
+}
+
+// nodeFor is the first open virtual node that takes what runs instead of a pod, and that has
+// room for it beside what the plan sends there already. Where none has, it is one that would
+// take it, and otherwise the first, whose refusals are the reason then. There has to be an
+// open one.
+func (f *Facts) nodeFor(r Request, old, next *corev1.Pod) *corev1.Node {
+	nodes := openNodes(f, r)
+	if len(nodes) == 1 {
+		return nodes[0]
+	}
+	var takes *corev1.Node
+	for _, n := range nodes {
+		if f.Volumes[old.UID][n.Name] != "" || blocked(nodeChecks(f, old, next, n)) != "" {
+			continue
+		}
+		if !full(n, f.OnVirtual[n.Name]+f.sent[n.Name]) {
+			return n
+		}
+		if takes == nil {
+			takes = n
+		}
+	}
+	return cmp.Or(takes, nodes[0])
+}
+
+// wanted is about what would run instead of a pod, as far as it says where.
+func (f *Facts) wanted(r Request, pod *corev1.Pod) *corev1.Pod {
+	owner := controllerUID(pod)
+	if pod.Spec.NodeName == "" {
+		return pod
+	}
+	if rs := f.ReplicaSets[owner]; rs != nil && r.How != Restart {
+		return podOf(&rs.Spec.Template)
+	}
+	if set := f.Sets[owner]; set != nil {
+		return podOf(&set.Spec.Template)
+	}
+	return pod
+}
+
+// podOf is a pod as a template has it, to be read only.
+func podOf(t *corev1.PodTemplateSpec) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: t.ObjectMeta, Spec: t.Spec}
+}
+
+// sends counts what an item sends to its virtual node.
+func (f *Facts) sends(x *Item) {
+	if x.Strategy != Stay && x.Node != "" {
+		f.sent[x.Node] += x.Count()
+	}
+}
+
+// tainted is a node with the taints of all virtual nodes that pods of StatefulSets are sent to by
+// their template, which has to tolerate them: those of one set may go to several.
+func (f *Facts) tainted(items []Item) *corev1.Node {
+	node := &corev1.Node{}
+	for _, n := range f.Virtual {
+		if slices.ContainsFunc(items, func(x Item) bool { return x.Strategy == Ordinals && x.Node == n.Name }) {
+			node.Spec.Taints = append(node.Spec.Taints, n.Spec.Taints...)
+		}
+	}
+	return node
 }
 
 // parallel is how many of a workload may be on the way at once: of each move the surge pod

@@ -97,6 +97,40 @@ func TestMake(t *testing.T) {
 		{"of an operator", func(f *Facts) { owner(f, "Database") }, ToECI, Restart, "policy"},
 		{"of an operator without a budget", func(f *Facts) { owner(f, "Database"); f.Namespaces["shop"].Budgets = nil }, ToECI, Stay, "PodDisruptionBudget"},
 		{"of an operator without policies", func(f *Facts) { owner(f, "Database"); f.NoPolicy = "no policies" }, ToECI, Stay, "no policies"},
+		{"of OpenKruise's StatefulSet", func(f *Facts) {
+			owner(f, "StatefulSet")
+			set(f) // Kubernetes' own of that name is another one
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion, p.OwnerReferences[0].UID = "apps.kruise.io/v1beta1", "kruise"
+			}
+		}, ToECI, Restart, "StatefulSet.apps.kruise.io other"},
+		{"of Volcano's Job", func(f *Facts) {
+			owner(f, "Job")
+			f.Namespaces["shop"].Budgets = nil
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion = "batch.volcano.sh/v1alpha1"
+			}
+		}, ToECI, Stay, "Job.batch.volcano.sh other is an operator's"},
+		{"of OpenKruise's DaemonSet", func(f *Facts) {
+			owner(f, "DaemonSet")
+			for _, p := range f.Pods {
+				p.OwnerReferences[0].APIVersion = "apps.kruise.io/v1alpha1"
+			}
+		}, ToECI, Stay, "one pod on each node"},
+		{"its ReplicaSet is gone", func(f *Facts) { clear(f.ReplicaSets) }, ToECI, Stay, "web-6c is gone: it will be deleted"},
+		{"its ReplicaSet may not be read", func(f *Facts) {
+			clear(f.ReplicaSets)
+			f.Withheld = map[types.UID]string{"rs": "forbidden to you"}
+		}, ToECI, Stay, "web-6c can't be read, so what becomes of its pods is not known (forbidden to you); ask for the right"},
+		{"its StatefulSet may not be read", func(f *Facts) {
+			owner(f, "StatefulSet")
+			f.Withheld = map[types.UID]string{"other": "forbidden to you"}
+		}, ToECI, Stay, "StatefulSet other can't be read"},
+		{"its Deployment may not be read", func(f *Facts) {
+			f.ReplicaSets["rs"].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.Deployments["shop/web"], appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+			clear(f.Deployments)
+			f.Withheld = map[types.UID]string{"d": "forbidden to you"}
+		}, ToECI, Stay, "Deployment web can't be read"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
 		{"dead, on a drained node", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, Anywhere, Evict, "has ended"},
 		{"dead, on a node that is drained to ECI", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, ToECI, Stay, "has ended"},
@@ -140,6 +174,27 @@ func TestMake(t *testing.T) {
 			onECI(f)
 			web(f).Labels = map[string]string{"alibabacloud.com/eci": "true", "pod-template-hash": "6c"}
 		}, ToECS, Stay, "ECI only"},
+		{"home, though its template requires virtual nodes", func(f *Facts) {
+			onECI(f)
+			placed := onto(template(f), f.Virtual[0])
+			template(f).Tolerations, template(f).Affinity = placed.Tolerations, placed.Affinity
+		}, ToECS, Stay, "deploy/web --to ecs"},
+		{"home, though its node selector is of virtual nodes", func(f *Facts) {
+			onECI(f)
+			template(f).NodeSelector = map[string]string{placement.NodeTypeLabel: placement.NodeType}
+		}, ToECS, Stay, "deploy/web --to ecs"},
+		{"home, its template tolerates virtual nodes", func(f *Facts) { onECI(f); open(template(f), f.Virtual[0]) }, ToECS, Swap, "surge pod"},
+		{"home, its template takes virtual nodes or others", func(f *Facts) {
+			onECI(f)
+			placed := onto(template(f), f.Virtual[0])
+			template(f).Tolerations, template(f).Affinity = placed.Tolerations, placed.Affinity
+			terms := &template(f).Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+			*terms = append(*terms, corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "disk", Operator: corev1.NodeSelectorOpExists}}})
+		}, ToECS, Swap, "surge pod"},
+		{"home, a clone of what requires virtual nodes", func(f *Facts) {
+			onECI(f)
+			web(f).OwnerReferences, web(f).Spec.NodeSelector = nil, map[string]string{placement.NodeTypeLabel: placement.NodeType}
+		}, ToECS, Stay, "no controller"},
 		{"a full quota", func(f *Facts) {
 			f.Namespaces["shop"].Quotas = []*corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{
 				Hard: corev1.ResourceList{"pods": resource.MustParse("3")}, Used: corev1.ResourceList{"pods": resource.MustParse("3")}}}}
@@ -384,22 +439,6 @@ func TestWaysAreWhatMovesItOtherwise(t *testing.T) {
 				t.Errorf("%q, want %q", strings.Join(got, ", "), c.want)
 			}
 		})
-	}
-}
-
-func TestRightsThatAreMissingBlockAPlan(t *testing.T) {
-	f := healthy()
-	f.Denied = []string{"create pods/eviction in namespace shop", "create configmaps in namespace shop" + optional}
-	p := Make(f, Request{To: ToECI})
-	if why := p.Blocked(); !strings.Contains(why, "create pods/eviction") {
-		t.Errorf("blocked: %q", why)
-	}
-	warned := false
-	for _, c := range p.Checks {
-		warned = warned || c.Level == Warn && strings.Contains(c.Reason, "this machine only")
-	}
-	if !warned {
-		t.Errorf("checks %+v", p.Checks)
 	}
 }
 

@@ -28,14 +28,7 @@ func whole(p *Plan, f *Facts, r Request) {
 		p.Checks = append(p.Checks, Check{name, level, reason, remedy})
 	}
 	for _, what := range f.Unread {
-		add("unread", Warn, "not all could be read, so the plan may lack something: "+what, "")
-	}
-	for _, verb := range joined(f.Denied) {
-		if strings.HasSuffix(verb, optional) {
-			add("rights", Warn, "you may not "+strings.TrimSuffix(verb, optional)+", so the operation is written down on this machine only and can't be resumed from another", "ask for the right, or stay on this machine until it has ended")
-			continue
-		}
-		add("rights", Block, "you may not "+verb, "ask for the right, or use another context")
+		p.Checks = append(p.Checks, unreadCheck(what))
 	}
 	p.Checks = append(p.Checks, clockChecks(f.Skew)...)
 	if r.To == ToECI {
@@ -61,33 +54,10 @@ func whole(p *Plan, f *Facts, r Request) {
 	}
 }
 
-const (
-	placementUseSpecs = "k8s.aliyun.com/eci-use-specs"
-	// optional marks a right in Facts.Denied that there is a way without.
-	optional = " (optional)"
-)
+const placementUseSpecs = "k8s.aliyun.com/eci-use-specs"
 
-// joined are rights with the verbs for one thing together: "create and patch configmaps in
-// namespace shop".
-func joined(denied []string) (out []string) {
-	verbs := map[string][]string{}
-	var order []string
-	for _, text := range denied {
-		verb, what, _ := strings.Cut(text, " ")
-		if verbs[what] == nil {
-			order = append(order, what)
-		}
-		verbs[what] = append(verbs[what], verb)
-	}
-	for _, what := range order {
-		list := verbs[what]
-		text := list[len(list)-1]
-		if n := len(list); n > 1 {
-			text = strings.Join(list[:n-1], ", ") + " and " + text
-		}
-		out = append(out, text+" "+what)
-	}
-	return out
+func unreadCheck(what string) Check {
+	return Check{"unread", Warn, "not all could be read, so the plan may lack something: " + what, ""}
 }
 
 // closed says why a virtual node takes nothing now, or "".
@@ -140,17 +110,7 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		if marks.Mode == burst.RealOnly {
 			add("marks", Block, marks.From+" keeps it on real nodes", "remove the mark")
 		}
-		if !selected(next, node) {
-			add("node-selector", Block, "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
-		}
-		for i := range node.Spec.Taints {
-			taint := &node.Spec.Taints[i]
-			spec := next.Spec.DeepCopy()
-			open(spec, node)
-			if taint.Effect != corev1.TaintEffectPreferNoSchedule && !toleratesTaint(spec.Tolerations, taint) {
-				add("taints", Block, "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
-			}
-		}
+		checks = append(checks, nodeChecks(f, old, next, node)...)
 		size, refusal := placement.SizeOf(next, node.Labels[corev1.LabelTopologyRegion])
 		if refusal == nil && size.Spec() != "" {
 			asked := fmt.Sprintf("%g vCPU and %g GiB", size.CPU, size.Memory)
@@ -163,15 +123,7 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 			}
 			add("size", level, fmt.Sprintf("it asks for %s and is billed as %s", asked, size.Spec()), remedy)
 		}
-		for name, q := range burst.Requests(next) {
-			if offered, has := node.Status.Allocatable[name]; !q.IsZero() && (!has || q.Cmp(offered) > 0) {
-				add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
-			}
-		}
-		if why := f.Volumes[old.UID]; why != "" && old.Spec.NodeName == "" {
-			add("volumes", Block, why, "")
-		}
-		checks = append(checks, placeChecks(f, space, next, node)...)
+		checks = append(checks, placeChecks(f, space, next)...)
 		checks = append(checks, networkChecks(space, next)...)
 		checks = append(checks, topologyChecks(next)...)
 		for _, s := range selecting(space.Services, next) {
@@ -191,6 +143,13 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		add("marks", Block, marks.From+": it belongs on ECI only", "remove the mark first")
 	}
 	w := burst.WorkloadOf(old)
+	if r.To == ToECS && virtualOnly(&next.Spec) {
+		remedy := "change its node selector or required node affinity"
+		if w.Kind == "Deployment" {
+			remedy = "`ecideck migrate deploy/" + w.Name + " --to ecs` changes the template"
+		}
+		add("node-selector", Block, "its template sends it to ECI: it requires virtual nodes", remedy)
+	}
 	checks = append(checks, aroundChecks(f, space, old, Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name})...)
 	if old.Spec.NodeName != "" {
 		if grace := old.Spec.TerminationGracePeriodSeconds; grace != nil && *grace > 60 {
@@ -202,6 +161,50 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 		add("critical", Warn, "it is one of the cluster's own pods", "")
 	}
 	return checks
+}
+
+// nodeChecks are what one virtual node has against a pod that would go there, and another one
+// may not have. They are cheap: every pod of a plan is held against every node.
+func nodeChecks(f *Facts, old, next *corev1.Pod, node *corev1.Node) []Check {
+	var checks []Check
+	add := func(name string, level Level, reason, remedy string) {
+		checks = append(checks, Check{name, level, reason, remedy})
+	}
+	if !selected(next, node) {
+		add("node-selector", Block, "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
+	}
+	opened := corev1.PodSpec{Tolerations: slices.Clone(next.Spec.Tolerations)}
+	open(&opened, node)
+	for i := range node.Spec.Taints {
+		taint := &node.Spec.Taints[i]
+		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !toleratesTaint(opened.Tolerations, taint) {
+			add("taints", Block, "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
+		}
+	}
+	for name, q := range burst.Requests(next) {
+		if offered, has := node.Status.Allocatable[name]; !q.IsZero() && (!has || q.Cmp(offered) > 0) {
+			add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
+		}
+	}
+	if why := f.Volumes[old.UID][node.Name]; why != "" && old.Spec.NodeName == "" {
+		add("volumes", Block, why, "")
+	}
+	if full(node, f.OnVirtual[node.Name]) {
+		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], node.Status.Allocatable.Pods().Value()),
+			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
+			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
+		}
+	}
+	return checks
+}
+
+// full tells that a node with so many pods takes no more.
+func full(n *corev1.Node, pods int) bool {
+	most := n.Status.Allocatable.Pods().Value()
+	return most > 0 && int64(pods) >= most
 }
 
 // networkChecks are about NetworkPolicies, which ECI does not enforce.
@@ -310,7 +313,11 @@ func swapChecks(f *Facts, rs *appsv1.ReplicaSet, x *Item, old, surge *corev1.Pod
 	switch {
 	case x.Workload.Kind != "Deployment":
 	case d == nil:
-		add("owner", Block, "Deployment "+x.Workload.Name+" is gone: its pods will be deleted", "")
+		var uid types.UID
+		if above := metav1.GetControllerOf(rs); above != nil {
+			uid = above.UID
+		}
+		add("owner", Block, f.lacks("Deployment "+x.Workload.Name, uid, "its pods will be deleted"), "")
 	default:
 		if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 			add("strategy", Block, "Deployment "+d.Name+" has the strategy Recreate: two of its pods must not run at once", "change the template, which restarts it")
@@ -456,19 +463,10 @@ func setChecks(set *appsv1.StatefulSet, how Strategy) []Check {
 }
 
 // placeChecks are the rows about what is around a pod that goes to a virtual node.
-func placeChecks(f *Facts, space *Space, next *corev1.Pod, node *corev1.Node) []Check {
+func placeChecks(f *Facts, space *Space, next *corev1.Pod) []Check {
 	var checks []Check
 	add := func(name string, level Level, reason, remedy string) {
 		checks = append(checks, Check{name, level, reason, remedy})
-	}
-	if most := node.Status.Allocatable.Pods().Value(); most > 0 && int64(f.OnVirtual[node.Name]) >= most {
-		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], most),
-			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
-	}
-	for _, c := range node.Status.Conditions {
-		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
-			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
-		}
 	}
 	var public, odd []string
 	for i := range next.Spec.Containers {
@@ -533,7 +531,7 @@ func aroundChecks(f *Facts, space *Space, pod *corev1.Pod, workload Ref) []Check
 		checks = append(checks, Check{name, level, reason, remedy})
 	}
 	for _, h := range space.HPAs {
-		if t := h.Spec.ScaleTargetRef; t.Kind == workload.Kind && t.Name == workload.Name && h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
+		if t := h.Spec.ScaleTargetRef; burst.KindOf(t.APIVersion, t.Kind) == workload.Kind && t.Name == workload.Name && h.Status.LastScaleTime != nil && f.Now.Sub(h.Status.LastScaleTime.Time) < 5*time.Minute {
 			add("autoscaler", Warn, fmt.Sprintf("HorizontalPodAutoscaler %s scaled it %s ago and may do so again", h.Name, f.Now.Sub(h.Status.LastScaleTime.Time).Round(time.Second)), "")
 		}
 	}

@@ -109,12 +109,20 @@ func TestPreflight(t *testing.T) {
 			f.Pods[0].Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}, ToECI},
 		{"volumes", Block, "one node at a time", func(f *Facts) { claim(f, corev1.ReadWriteOnce) }, ToECI},
-		{"volumes", Block, "another zone", func(f *Facts) { stateful(f); f.Volumes = map[types.UID]string{"web-6c-a": "it is in another zone"} }, ToECI},
+		{"volumes", Block, "another zone", func(f *Facts) {
+			stateful(f)
+			f.Volumes = map[types.UID]map[string]string{"web-6c-a": {"vk": "it is in another zone"}}
+		}, ToECI},
 		{"volumes", Block, "not bound", func(f *Facts) {
 			pending(f)
-			f.Volumes = map[types.UID]string{"web-6c-a": "the claim c is not bound yet"}
+			f.Volumes = map[types.UID]map[string]string{"web-6c-a": {"vk": "the claim c is not bound yet"}}
 		}, ToECI},
 		{"node-selector", Block, "node selector", func(f *Facts) { template(f).Spec.NodeSelector = map[string]string{"kubernetes.io/arch": "arm64"} }, ToECI},
+		{"node-selector", Block, "its template sends it to ECI: it requires virtual nodes; `ecideck migrate deploy/web --to ecs`", func(f *Facts) {
+			home(f)
+			placed := onto(&template(f).Spec, f.Virtual[0])
+			template(f).Spec.Tolerations, template(f).Spec.Affinity = placed.Tolerations, placed.Affinity
+		}, ToECS},
 		{"taints", Block, "has the taint", func(f *Facts) {
 			f.Virtual[0].Spec.Taints = append(f.Virtual[0].Spec.Taints, corev1.Taint{Key: "maintenance", Effect: corev1.TaintEffectNoSchedule})
 		}, ToECI},
@@ -233,11 +241,6 @@ func TestPreflight(t *testing.T) {
 		}, ToECS},
 		{"host-port", Warn, "host port 80", func(f *Facts) { home(f); main(f).Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}} }, ToECS},
 		{"selector", Block, "every label", func(f *Facts) { service(f).Selector = map[string]string{"app": "web", "pod-template-hash": "6c"} }, ToECI},
-		{"rights", Block, "create pods/eviction", func(f *Facts) { f.Denied = []string{"create pods/eviction in namespace shop"} }, ToECI},
-		{"rights", Block, "create, delete and patch pods in namespace shop", func(f *Facts) {
-			f.Denied = []string{"create pods in namespace shop", "delete pods in namespace shop", "patch pods in namespace shop"}
-		}, ToECI},
-		{"rights", Warn, "this machine only", func(f *Facts) { f.Denied = []string{"create configmaps in namespace shop" + optional} }, ToECI},
 		{"clock", Warn, "20s behind the API server's", func(f *Facts) { f.Skew = 20 * time.Second }, ToECI},
 		{"clock", Block, "10m0s ahead of the API server's", func(f *Facts) { f.Skew = -10 * time.Minute }, ToECI},
 		{"unread", Warn, "the budgets", func(f *Facts) { f.Unread = []string{"the budgets of namespace shop: forbidden"} }, ToECI},
@@ -265,7 +268,7 @@ func TestPreflight(t *testing.T) {
 				all = append(all, p.Items[i].Checks...)
 			}
 			found := slices.ContainsFunc(all, func(k Check) bool {
-				return k.Name == c.check && k.Level == c.level && strings.Contains(k.Reason, c.says)
+				return k.Name == c.check && k.Level == c.level && strings.Contains(k.Reason+"; "+k.Remedy, c.says)
 			})
 			if !found {
 				t.Errorf("no such check among %+v\n%+v", all, p.Items)
@@ -320,7 +323,7 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("plans count the rows %v, PREFLIGHT.md has %v", known, slices.Sorted(maps.Keys(documented)))
 	}
 	// And what the code says is a row.
-	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go", "clock.go", "held.go"} {
+	for _, file := range []string{"preflight.go", "plan.go", "whole.go", "read.go", "undo.go", "ordinals.go", "clock.go", "held.go", "rights.go"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

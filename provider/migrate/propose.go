@@ -28,7 +28,9 @@ func Propose(ctx context.Context, client kubernetes.Interface, extra dynamic.Int
 	}
 	p := Make(f, r)
 	p.Ways = Ways(f, r)
-	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
+	if err := admitted(ctx, client, p, now); err != nil {
+		return nil, err
+	}
 	if p.Blocked() == "" {
 		if err := Rehearse(ctx, client, f, p); err != nil {
 			return nil, err
@@ -44,13 +46,26 @@ func ProposeUndo(ctx context.Context, client kubernetes.Interface, extra dynamic
 		return nil, remedied(err)
 	}
 	p.Targets = o.Plan.Targets // what it is about for a person, not the pods that took their places
-	p.Checks = append(p.Checks, held(ctx, client, p, now)...)
+	if err := admitted(ctx, client, p, now); err != nil {
+		return nil, err
+	}
 	if p.Blocked() == "" {
 		if err := Rehearse(ctx, client, f, p); err != nil {
 			return nil, err
 		}
 	}
 	return &Operation{ID: NewID(now), By: by, Began: now, Undoes: o.ID, Plan: *p}, nil
+}
+
+// admitted notes in a plan what keeps its caller from running it: missing rights, and the
+// operations of others.
+func admitted(ctx context.Context, client kubernetes.Interface, p *Plan, now time.Time) error {
+	rights, err := Rights(ctx, client, p)
+	if err != nil {
+		return err
+	}
+	p.Checks = append(append(p.Checks, rights...), held(ctx, client, p, now)...)
+	return nil
 }
 
 // remedied says what helps where something that a plan rests on may not be read.

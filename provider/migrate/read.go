@@ -9,7 +9,6 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -35,7 +34,7 @@ import (
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
-		Volumes: map[types.UID]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}}
+		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Withheld: map[types.UID]string{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
@@ -53,9 +52,9 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			}
 		}
 	}
-	target, _ := targetNode(f, r)
+	targets := openNodes(f, r)
 	for _, pod := range f.Pods {
-		f.surround(ctx, client, extra, pod, target)
+		f.surround(ctx, client, extra, pod, targets)
 	}
 	for _, t := range f.Whole {
 		if f.Namespaces[t.Namespace] == nil {
@@ -81,7 +80,12 @@ func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			}
 		}
 	}
-	f.rights(ctx, client, r)
+	if r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
+		c := metav1.GetControllerOf(p)
+		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, kindOf(c))
+	}) {
+		f.NoPolicy = f.steering(ctx, client)
+	}
 	if f.away != nil {
 		return nil, fmt.Errorf("reading what a plan rests on: %w", f.away)
 	}
@@ -142,10 +146,16 @@ func podsOf(ctx context.Context, client kubernetes.Interface, f *Facts, t Ref, r
 		}
 		f.Deployments[d.Namespace+"/"+d.Name] = d
 		f.Whole = append(f.Whole, Ref{"Deployment", d.Namespace, d.Name, d.UID})
-		return list(d.Spec.Selector, func(p *corev1.Pod) bool {
-			c := metav1.GetControllerOf(p)
-			return c != nil && c.Kind == "ReplicaSet" && strings.HasPrefix(c.Name, d.Name+"-")
-		})
+		// By UID: the selector may take pods of another Deployment, too, whose name begins alike.
+		all, err := client.AppsV1().ReplicaSets(t.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(d.Spec.Selector)})
+		if err != nil {
+			return nil, fmt.Errorf("listing the ReplicaSets of %s: %w", t, err)
+		}
+		own := map[types.UID]bool{}
+		for i := range all.Items {
+			own[all.Items[i].UID] = metav1.IsControlledBy(&all.Items[i], d)
+		}
+		return list(d.Spec.Selector, func(p *corev1.Pod) bool { return own[controllerUID(p)] })
 	case "ReplicaSet":
 		rs, err := client.AppsV1().ReplicaSets(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
 		if err != nil {
@@ -239,7 +249,7 @@ func (f *Facts) onNode(ctx context.Context, client kubernetes.Interface, r Reque
 }
 
 // surround reads what is around a pod.
-func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, pod *corev1.Pod, target *corev1.Node) {
+func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, pod *corev1.Pod, targets []*corev1.Node) {
 	space := f.Namespaces[pod.Namespace]
 	if space == nil {
 		space = f.readSpace(ctx, client, extra, pod.Namespace)
@@ -254,36 +264,58 @@ func (f *Facts) surround(ctx context.Context, client kubernetes.Interface, extra
 			space.Claims[claim.Name] = claim
 		}
 	}
-	owner := metav1.GetControllerOf(pod)
-	if target != nil && (owner == nil || owner.Kind != "ReplicaSet" || pod.Spec.NodeName == "") {
-		if why, err := burst.Volumes(ctx, client, pod, target); !f.unread("the volumes of pod "+pod.Name, err) && why != "" {
-			f.Volumes[pod.UID] = why
+	owner, kind := metav1.GetControllerOf(pod), ""
+	if owner != nil {
+		kind = kindOf(owner)
+	}
+	if len(targets) > 0 && (kind != "ReplicaSet" || pod.Spec.NodeName == "") {
+		if why, err := burst.Reach(ctx, client, pod, targets...); !f.unread("the volumes of pod "+pod.Name, err) {
+			for i, n := range targets {
+				if why[i] != "" && f.Volumes[pod.UID] == nil {
+					f.Volumes[pod.UID] = map[string]string{}
+				}
+				if why[i] != "" {
+					f.Volumes[pod.UID][n.Name] = why[i]
+				}
+			}
 		}
 	}
-	if owner != nil && owner.Kind == "StatefulSet" && f.Sets[owner.UID] == nil {
+	if kind == "StatefulSet" && f.Sets[owner.UID] == nil {
 		set, err := client.AppsV1().StatefulSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || f.unread("StatefulSet "+owner.Name, err) || set.UID != owner.UID {
+		if f.lost("StatefulSet", owner, err) || set.UID != owner.UID {
 			return
 		}
 		f.Sets[set.UID] = set
 		f.readSiblings(ctx, client, pod.Namespace, set.UID, set.Spec.Selector, "StatefulSet "+set.Name)
 		return
 	}
-	if owner == nil || owner.Kind != "ReplicaSet" || f.ReplicaSets[owner.UID] != nil {
+	if kind != "ReplicaSet" || f.ReplicaSets[owner.UID] != nil {
 		return
 	}
 	rs, err := client.AppsV1().ReplicaSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || f.unread("ReplicaSet "+owner.Name, err) || rs.UID != owner.UID {
+	if f.lost("ReplicaSet", owner, err) || rs.UID != owner.UID {
 		return
 	}
 	f.ReplicaSets[rs.UID] = rs
 	f.readSiblings(ctx, client, rs.Namespace, rs.UID, rs.Spec.Selector, "ReplicaSet "+rs.Name)
-	if above := metav1.GetControllerOf(rs); above != nil && above.Kind == "Deployment" {
+	if above := metav1.GetControllerOf(rs); above != nil && kindOf(above) == "Deployment" {
 		d, err := client.AppsV1().Deployments(rs.Namespace).Get(ctx, above.Name, metav1.GetOptions{})
-		if !apierrors.IsNotFound(err) && !f.unread("Deployment "+above.Name, err) && d.UID == above.UID {
+		if !f.lost("Deployment", above, err) && d.UID == above.UID {
 			f.Deployments[d.Namespace+"/"+d.Name] = d
 		}
 	}
+}
+
+// lost tells that there is no controller in an answer: it is gone, or it could not be read.
+func (f *Facts) lost(kind string, owner *metav1.OwnerReference, err error) bool {
+	if apierrors.IsNotFound(err) {
+		return true
+	}
+	if f.unread(kind+" "+owner.Name, err) {
+		f.Withheld[owner.UID] = err.Error()
+		return true
+	}
+	return false
 }
 
 // readSiblings reads the living pods of a controller.
@@ -323,7 +355,7 @@ func (f *Facts) readNodes(ctx context.Context, client kubernetes.Interface, r Re
 			}
 		}
 	}
-	if r.To != ToECS || !slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && c.Kind != "ReplicaSet" }) {
+	if r.To != ToECS || !slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { c := metav1.GetControllerOf(p); return c != nil && kindOf(c) != "ReplicaSet" }) {
 		return
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
@@ -373,104 +405,6 @@ func pointers[T any](items []T) []*T {
 	return out
 }
 
-// rights asks beforehand for every right that the operation needs.
-func (f *Facts) rights(ctx context.Context, client kubernetes.Interface, r Request) {
-	type right struct {
-		verb, group, resource, sub, namespace string
-		optional                              bool
-	}
-	var all []right
-	for _, namespace := range sortedKeys(f.Namespaces) {
-		all = append(all,
-			right{"create", "", "pods", "", namespace, false}, right{"delete", "", "pods", "", namespace, false}, right{"patch", "", "pods", "", namespace, false},
-			right{"create", "", "pods", "eviction", namespace, false},
-			right{"create", "coordination.k8s.io", "leases", "", namespace, false}, right{"update", "coordination.k8s.io", "leases", "", namespace, false})
-		if slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool { return p.Spec.NodeName == "" }) && r.To == ToECI {
-			all = append(all, right{"create", "", "pods", "binding", namespace, false})
-		}
-	}
-	for _, t := range f.Whole {
-		switch {
-		case t.Kind == "Deployment" && rollsOut(f, r, f.Deployments[t.Namespace+"/"+t.Name]):
-			all = append(all, right{"patch", "apps", "deployments", "", t.Namespace, false})
-		case t.Kind == "Job" && r.How == Suspend:
-			all = append(all, right{"patch", "batch", "jobs", "", t.Namespace, false})
-		case t.Kind == "CronJob":
-			all = append(all, right{"patch", "batch", "cronjobs", "", t.Namespace, false})
-		}
-	}
-	restarts := r.How == Restart || slices.ContainsFunc(f.Pods, func(p *corev1.Pod) bool {
-		c := metav1.GetControllerOf(p)
-		return c != nil && !slices.Contains([]string{"ReplicaSet", "DaemonSet", "Job"}, c.Kind)
-	})
-	if restarts {
-		f.NoPolicy = f.policies(client)
-		for _, resource := range []string{"mutatingadmissionpolicies", "mutatingadmissionpolicybindings"} {
-			for _, verb := range []string{"get", "create", "delete"} {
-				if f.NoPolicy == "" {
-					all = append(all, right{verb, "admissionregistration.k8s.io", resource, policyRight, "", true})
-				}
-			}
-		}
-		for _, set := range f.Sets {
-			all = append(all, right{"patch", "apps", "statefulsets", policyRight, set.Namespace, true})
-		}
-	}
-	home := metav1.NamespaceSystem
-	if f.Drained == nil && len(f.Pods)+len(f.Whole) > 0 {
-		if len(f.Pods) > 0 {
-			home = f.Pods[0].Namespace
-		} else {
-			home = f.Whole[0].Namespace
-		}
-	}
-	all = append(all, right{"create", "", "configmaps", "", home, true}, right{"patch", "", "configmaps", "", home, true})
-	if f.Drained != nil {
-		all = append(all, right{"patch", "", "nodes", "", "", false}, right{"create", "coordination.k8s.io", "leases", "", home, false})
-	}
-	patchSets := true
-	for _, x := range all {
-		either := x.sub == policyRight // either of two ways will do
-		if either {
-			x.sub = ""
-		}
-		review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: x.namespace, Verb: x.verb, Group: x.group, Resource: x.resource, Subresource: x.sub}}}, metav1.CreateOptions{})
-		if f.unread("what you may do", err) {
-			return
-		}
-		if review.Status.Allowed {
-			continue
-		}
-		text := x.verb + " " + x.resource
-		if x.sub != "" {
-			text += "/" + x.sub
-		}
-		if x.namespace != "" {
-			text += " in namespace " + x.namespace
-		}
-		if either {
-			if x.group == "apps" {
-				patchSets = false
-			}
-			if f.NoPolicy == "" && x.group != "apps" {
-				f.NoPolicy = "you may not " + text + ", so no admission policy can steer its successor"
-			}
-			continue
-		}
-		if x.optional {
-			text += optional
-		}
-		f.Denied = append(f.Denied, text)
-	}
-	if f.NoPolicy != "" && !patchSets {
-		f.Denied = append(f.Denied, "patch statefulsets, and "+f.NoPolicy)
-	}
-}
-
-// policyRight marks a right that there is another way for.
-const policyRight = "\x00either"
-
 // policies says why the API server has no mutating admission policies, or "".
 func (f *Facts) policies(client kubernetes.Interface) string {
 	list, err := client.Discovery().ServerResourcesForGroupVersion(admissionv1.SchemeGroupVersion.String())
@@ -481,15 +415,6 @@ func (f *Facts) policies(client kubernetes.Interface) string {
 		return ""
 	}
 	return "the API server has no MutatingAdmissionPolicy, which is from Kubernetes 1.36 on"
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // Rehearse tells a plan's API server what would be created, as a dry run: quotas, policies
@@ -563,9 +488,11 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		if x.Strategy != Swap && x.Strategy != Restart && x.Strategy != Evict && x.Strategy != Clone || asked[x.Key()] >= most {
 			continue
 		}
-		if !slices.ContainsFunc(f.space(x.Pod.Namespace).Budgets, func(b *policyv1.PodDisruptionBudget) bool {
-			return slices.ContainsFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID && covers(b, pod.Labels) })
-		}) {
+		if len(f.space(x.Pod.Namespace).Budgets) == 0 {
+			continue
+		}
+		at := slices.IndexFunc(f.Pods, func(pod *corev1.Pod) bool { return pod.UID == x.Pod.UID })
+		if at < 0 || !slices.ContainsFunc(f.space(x.Pod.Namespace).Budgets, func(b *policyv1.PodDisruptionBudget) bool { return covers(b, f.Pods[at].Labels) }) {
 			continue
 		}
 		asked[x.Key()]++
@@ -575,6 +502,10 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		case err == nil:
 			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be allowed now", ""})
 		case apierrors.IsTooManyRequests(err) && (x.Strategy == Swap || x.Strategy == Clone):
+			if why := tooSick(f, f.Pods[at]); why != "" {
+				x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now, and with a surge pod still: " + why, "make its pods well first"})
+				continue
+			}
 			x.Checks = append(x.Checks, Check{"eviction", Info, "its eviction would be refused now, and is allowed once the surge pod is Ready: " + refusal(err), ""})
 		case apierrors.IsTooManyRequests(err):
 			x.Checks = append(x.Checks, Check{"eviction", Warn, "its eviction would be refused now: " + refusal(err), "make the budget allow one, or its pods well"})
@@ -583,6 +514,20 @@ func verdicts(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 		}
 	}
 	return nil
+}
+
+// tooSick is a budget of a pod that one pod more does not let an eviction happen under; "": none.
+func tooSick(f *Facts, pod *corev1.Pod) string {
+	for _, b := range f.space(pod.Namespace).Budgets {
+		missing := b.Status.DesiredHealthy - b.Status.CurrentHealthy
+		if !ready(pod) {
+			missing-- // whose eviction takes nothing from what is healthy
+		}
+		if covers(b, pod.Labels) && missing > 0 {
+			return fmt.Sprintf("budget %s has %d healthy pods and needs %d", b.Name, b.Status.CurrentHealthy, b.Status.DesiredHealthy)
+		}
+	}
+	return ""
 }
 
 // injected says what admission adds to a pod that ECI would bill, or nil.

@@ -34,9 +34,11 @@ func wholes(f *Facts, r Request) (items []Item, covered map[types.UID]bool) {
 				covered[p.UID] = true
 			}
 			items = append(items, x)
+			f.sends(&x)
 		case "Job":
 			if r.How == Suspend && f.Jobs[t.UID] != nil {
 				items = append(items, jobItem(f, r, f.Jobs[t.UID]))
+				f.sends(&items[len(items)-1])
 				for _, p := range f.Pods {
 					if c := controllerUID(p); c == t.UID {
 						covered[p.UID] = true
@@ -133,6 +135,8 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 		return x.staying("%s", why)
 	}
 	if target != nil {
+		next := podOf(&d.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
@@ -173,6 +177,8 @@ func jobItem(f *Facts, r Request, j *batchv1.Job) Item {
 		return x.staying("the API server is of version 1.%d, and before 1.36 a Job that has started can't be changed", f.Minor)
 	}
 	if target != nil {
+		next := podOf(&j.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	for _, c := range j.Status.Conditions {
@@ -199,6 +205,8 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 		return x.staying("%s", why)
 	}
 	if target != nil {
+		next := podOf(&j.Spec.JobTemplate.Spec.Template)
+		target = f.nodeFor(r, next, next)
 		x.Node = target.Name
 	}
 	t := &j.Spec.JobTemplate.Spec.Template
@@ -227,7 +235,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 	set := f.Sets[x.Owner.UID]
 	switch {
 	case x.Owner.Kind == "StatefulSet" && set == nil:
-		return x.staying("its StatefulSet %s is gone: it will be deleted", x.Owner.Name)
+		return x.staying("%s", f.lacks("its StatefulSet "+x.Owner.Name, x.Owner.UID, "it will be deleted"))
 	case x.Owner.Kind == "StatefulSet":
 		x.Workload.UID = set.UID
 		next = templated(pod.Namespace, pod.Name, &set.Spec.Template, placeAt(&set.Spec.Template.Spec, r.To, target))
@@ -256,7 +264,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 		x.Checks = append(x.Checks, Check{"steering", Info, "until it has moved every pod that " + x.Owner.Kind + " " + x.Owner.Name + " makes goes to ECI", ""})
 	}
 	x.Checks = append(x.Checks, Check{"gap", Warn, "it is missing from its eviction until its successor is Ready: " + x.gap(pod, f, r), ""})
-	if why := f.Volumes[pod.UID]; why != "" {
+	if why := f.Volumes[pod.UID][x.Node]; why != "" {
 		x.Checks = append(x.Checks, Check{"volumes", Block, why, "use a shared file system (NAS), or a virtual node in that zone"})
 	}
 	if r.To == ToECS {

@@ -85,7 +85,7 @@ func newWorld(t *testing.T, replicas int32) *world {
 	w := &world{t: t, minimum: -1, settled: -1, changed: make(chan struct{}, 1)}
 	owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "d-web", Controller: ptr(true)}
 	set := map[string]string{"app": "web", "pod-template-hash": "6c"}
-	w.rs = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-6c", UID: "rs-web", OwnerReferences: []metav1.OwnerReference{owner}, Annotations: map[string]string{revision: "1"}},
+	w.rs = &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-6c", UID: "rs-web", Labels: set, OwnerReferences: []metav1.OwnerReference{owner}, Annotations: map[string]string{revision: "1"}},
 		Spec: appsv1.ReplicaSetSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: set},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: set}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1",
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("2Gi")}}}}}}}}

@@ -236,7 +236,7 @@ func (v *Steps) lines(int) (body, foot []line) {
 	case !p.Over && p.Alone && !here:
 		press = "r goes on · x goes back · Esc leaves it as it is"
 	case !p.Over && here:
-		press = "x aborts it, nothing is lost · Esc leaves it to run in this console"
+		press = "x takes back what still can be · Esc leaves it to run in this console"
 	case !p.Over:
 		press = "x aborts it · Esc"
 	case p.done() == 0:
