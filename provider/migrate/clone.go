@@ -167,7 +167,7 @@ func (e *Engine) clone(ctx context.Context, i int, m *memory) error {
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return err
 	}
-	v.overdue = overdue(v.old)
+	v.overdue = e.overdue(ctx, v.old)
 	if v.clone, err = e.pod(ctx, Ref{"Pod", x.Pod.Namespace, cloneName(x.Pod.Name, o.Plan.To), x.Surge.UID}); err != nil {
 		return err
 	}

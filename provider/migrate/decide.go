@@ -42,7 +42,9 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 			flying++
 			busy[key]++
 		case x.State == Failed && o.Plan.Drain != nil:
-			harmed = x.Subject().String()
+			if !x.Stuck { // what a dead node holds is no reason to leave the others there
+				harmed = x.Subject().String()
+			}
 		case x.State == Done:
 			if x.Strategy == Swap && (canary[key] == nil || x.Ended.Before(canary[key].Ended)) {
 				canary[key] = x

@@ -261,6 +261,9 @@ func TestNext(t *testing.T) {
 		{"one that needs a look ends a drain", operation(Done, Failed, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
 		}, well, nil, []int{2}},
+		{"one whose dead node holds it does not", operation(Done, Failed, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[1].Stuck, o.Plan.Items[2].Workload.Name = &Drained{}, true, "other"
+		}, well, []int{2}, nil},
 		{"one as before ends its workload's part of a drain", operation(Done, Aborted, Planned, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
 		}, well, []int{2}, []int{3}},

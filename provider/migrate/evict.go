@@ -48,7 +48,7 @@ func decideEvict(v evictView) action {
 	case v.old == nil:
 		return action{verb: end, state: Aborted, reason: "the pod is gone already"}
 	case v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
-		return action{verb: end, state: Failed, reason: undead(v.old)}
+		return action{verb: end, state: Failed, reason: undead(v.old), stuck: true}
 	case v.old.DeletionTimestamp != nil:
 		return action{verb: wait, reason: "it is ending"}
 	case v.aborting:
@@ -80,7 +80,7 @@ func (e *Engine) evict(ctx context.Context, i int, m *memory) error {
 	if v.old != nil && v.old.DeletionTimestamp != nil {
 		m.since = time.Now() // its grace period is nobody's delay
 	}
-	v.spent, v.overdue = time.Since(m.since), overdue(v.old)
+	v.spent, v.overdue = time.Since(m.since), e.overdue(ctx, v.old)
 	if x.Owner.Kind == "StatefulSet" {
 		call, cancel := context.WithTimeout(ctx, perCall)
 		set, err := e.Client.AppsV1().StatefulSets(x.Owner.Namespace).Get(call, x.Owner.Name, metav1.GetOptions{})
@@ -93,6 +93,7 @@ func (e *Engine) evict(ctx context.Context, i int, m *memory) error {
 	}
 	switch a := decideEvict(v); {
 	case a.verb == end:
+		e.change(i, func(x *Item) { x.Stuck = a.stuck })
 		return e.end(ctx, i, a.state, a.reason)
 	case m.hurry:
 		return errInterrupted

@@ -376,3 +376,53 @@ func TestAPodThatNeverEndsHoldsNothingUp(t *testing.T) {
 		})
 	})
 }
+
+// TestADeadNodeIsDrainedWithoutWaitingForIt: what is on it never ends, and its workloads are to
+// run elsewhere soon, also those behind one that needs a look.
+func TestADeadNodeIsDrainedWithoutWaitingForIt(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("gone=%t", gone), func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				w.mu.Lock()
+				for _, p := range w.list() {
+					p.Finalizers = []string{"example.com/hold"} // nobody ends it
+					w.put(p)
+				}
+				nodes := corev1.SchemeGroupVersion.WithResource("nodes")
+				object, err := w.api.Tracker().Get(nodes, "", realNode)
+				if err == nil {
+					node := object.DeepCopyObject().(*corev1.Node)
+					node.Status.Conditions[0].Status = corev1.ConditionUnknown
+					err = w.api.Tracker().Update(nodes, node, "")
+				}
+				w.mu.Unlock()
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := w.names()
+				o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.watch()
+				begin := time.Now()
+				e := &Engine{Client: w.api, Holder: "a", Report: func(o *Operation) {
+					if gone && o.Count()[Leaving] > 0 {
+						_ = w.api.Tracker().Delete(nodes, "", realNode) // gone already at the second look
+					}
+				}}
+				got, err := e.Run(t.Context(), o)
+				// The canary, and the other two one after the other, as a tenth of so few is one.
+				if took := time.Since(begin); err != nil || got.State != Done || took > 3*(awayDeadline+15*time.Second) {
+					t.Errorf("%v, %s: %s after %s", err, got.State, got.Reason, took)
+				}
+				for i := range got.Plan.Items {
+					if x := &got.Plan.Items[i]; !strings.Contains(x.Reason, "is still there") {
+						t.Errorf("it says %q", x.Reason)
+					}
+				}
+				w.kept(before, before...)
+			})
+		})
+	}
+}

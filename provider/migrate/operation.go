@@ -145,6 +145,7 @@ type Item struct {
 	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
 	Settle   int        `json:"settleSeconds,omitempty"`
 	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
+	Stuck    bool       `json:"stuck,omitempty"`        // it failed because its old pod does not end
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI

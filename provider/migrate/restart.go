@@ -99,7 +99,9 @@ func decideRestart(x *Item, v restartView) action {
 		}
 		return action{verb: unsteer, reason: why}
 	case v.old != nil && v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
-		return end(Failed, "%s", undead(v.old))
+		a := end(Failed, "%s", undead(v.old))
+		a.stuck = true
+		return a
 	case v.old != nil && short:
 		return action{verb: steer}
 	case v.old != nil:
@@ -173,6 +175,7 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 	}
 	switch a.verb {
 	case end:
+		e.change(i, func(x *Item) { x.Stuck = a.stuck })
 		return e.end(ctx, i, a.state, a.reason)
 	case steer:
 		if !alive(v.old) { // it steers already, and is to steer yet when the old pod is gone
@@ -209,7 +212,7 @@ func (e *Engine) lookAtRestart(ctx context.Context, x *Item, m *memory) (v resta
 		return v, nil, err
 	}
 	if v.old != nil && !alive(v.old) {
-		v.overdue, m.since = overdue(v.old), time.Now() // its grace period is nobody's delay
+		v.overdue, m.since = e.overdue(ctx, v.old), time.Now() // its grace period is nobody's delay
 	}
 	if x.Policy != "" {
 		call, cancel := context.WithTimeout(ctx, perCall)

@@ -91,6 +91,22 @@ func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
 	return nil
 }
 
+// overdue is since when a pod's grace period is over. One whose kubelet is away, or whose node is
+// gone, has had its time sooner: a dead node is drained because it is dead.
+func (e *Engine) overdue(ctx context.Context, p *corev1.Pod) time.Duration {
+	since := overdue(p)
+	if since < awayDeadline || since >= endDeadline {
+		return since
+	}
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	node, err := e.Client.CoreV1().Nodes().Get(call, p.Spec.NodeName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && !nodeReady(node) {
+		return endDeadline
+	}
+	return since // also for who may not read nodes
+}
+
 // wayBack follows why an item that is Reverting goes back.
 const wayBack = "; back to how it was: "
 
@@ -110,7 +126,7 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	if x.State == Leaving {
 		var err error
 		v.old, err = e.pod(ctx, x.Pod)
-		v.overdue = overdue(v.old)
+		v.overdue = e.overdue(ctx, v.old)
 		return v, err
 	}
 	// Between an eviction and the adoption it is in a hurry.
@@ -122,7 +138,7 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 		return err
 	})
 	err := reads.Wait()
-	v.overdue = overdue(v.old)
+	v.overdue = e.overdue(ctx, v.old)
 	if v.surge != nil && v.surge.Labels[placement.LabelOperation] != id {
 		v.surge = nil // somebody else's: creating ours will tell
 	}

@@ -149,6 +149,7 @@ type action struct {
 	verb   verb
 	state  State  // of end and linger
 	reason string // a sentence
+	stuck  bool   // of end: Item.Stuck
 }
 
 // A swapView is what a decision about a swap rests on: what the API server said just now.
@@ -181,6 +182,8 @@ const (
 	// endDeadline is how long a pod may be there after its grace period, while its kubelet
 	// clears up.
 	endDeadline = 5 * time.Minute
+	// awayDeadline is how long where its kubelet is away, which ends nothing.
+	awayDeadline = 30 * time.Second
 )
 
 // decideSwap says what to do next about a swap. It is pure. Up to the eviction everything
@@ -230,8 +233,8 @@ func overdue(p *corev1.Pod) time.Duration {
 
 // undead says of a pod that it does not end, and what is to be done.
 func undead(p *corev1.Pod) string {
-	return fmt.Sprintf("%s is still there %s after its grace period: node %s is away, or a finalizer holds it (kubectl -n %[4]s describe pod %[1]s); where the node is off for certain, kubectl -n %[4]s delete pod %[1]s --force ends it",
-		p.Name, endDeadline, p.Spec.NodeName, p.Namespace)
+	return fmt.Sprintf("%s is still there %s and more after its grace period: node %s is away, or a finalizer holds it (kubectl -n %[4]s describe pod %[1]s); where the node is off for certain, kubectl -n %[4]s delete pod %[1]s --force ends it",
+		p.Name, awayDeadline, p.Spec.NodeName, p.Namespace)
 }
 
 func (v swapView) decide(x *Item) action {
