@@ -378,6 +378,25 @@ func TestAnOldPlanIsMadeAgain(t *testing.T) {
 	d.See("Operation 1123-031200-ab12")
 }
 
+// TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain: a prompt may stand open overnight.
+func TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain(t *testing.T) {
+	c := &crew{}
+	d := staffed(t, c, busySample(), nil)
+	d.Press("4", "/")
+	d.Type("ecs-07")
+	d.Press("Enter", "r")
+	d.See("Enter, then type ecs-07")
+	d.Press("Enter")
+	d.Type("ecs-07")
+	d.Do(func() { d.clock.Add(180) })
+	d.Press("Enter")
+	d.See("the plan was 3m old")
+	orders, ran := c.asked()
+	if len(orders) != 2 || len(ran) != 0 {
+		t.Errorf("%d plans, %d ran", len(orders), len(ran))
+	}
+}
+
 func TestAnOperationGoesOnWhenItsViewIsLeft(t *testing.T) {
 	c := &crew{end: make(chan error, 1)}
 	d := staffed(t, c, sample(), nil)

@@ -170,6 +170,32 @@ func answered() []answer {
 			w.update2(appsv1.SchemeGroupVersion.WithResource("deployments"), d, d)
 			return moved(x)
 		}},
+		{check: "changed", level: Warn, says: "update strategy was changed since, and stays", undoes: func(t *testing.T, w *world) *Operation {
+			w.withStatefulSet(2, appsv1.RollingUpdateStatefulSetStrategyType)
+			set, err := w.api.AppsV1().StatefulSets("shop").Get(t.Context(), "db", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			node, err := w.api.CoreV1().Nodes().Get(t.Context(), virtualNode, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := Item{Strategy: Ordinals, Workload: Ref{"StatefulSet", "shop", "db", set.UID}, Change: ordinalsChange(set, onto(&set.Spec.Template.Spec, node), []int{0, 1})}
+			to := x.Change.After
+			set.Spec.Template.Spec.Tolerations, set.Spec.Template.Spec.NodeSelector, set.Spec.Template.Spec.Affinity = to.Tolerations, to.NodeSelector, to.Affinity
+			set.Spec.UpdateStrategy = appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
+			w.update2(appsv1.SchemeGroupVersion.WithResource("statefulsets"), set, set)
+			return moved(x)
+		}},
+		{check: "cordon", level: Warn, says: "is not there any more", undoes: func(*testing.T, *world) *Operation {
+			o := moved(Item{Strategy: Swap, Pod: Ref{"Pod", "shop", "web-1", "old"}, Surge: Ref{"Pod", "shop", "web-2", "new"}})
+			o.Plan.Drain = &Drained{Node: Ref{Kind: "Node", Name: realNode, UID: "of another machine"}}
+			return o
+		}},
+		{check: "changed", level: Warn, says: "ran on ECI before, too", undoes: func(_ *testing.T, w *world) *Operation {
+			pod := w.list()[0]
+			return moved(Item{Strategy: Swap, From: virtualNode, Pod: Ref{"Pod", "shop", "web-1", "old"}, Surge: Ref{"Pod", "shop", pod.Name, pod.UID}})
+		}},
 	}
 }
 

@@ -102,6 +102,7 @@ type cloneView struct {
 	unserved string      // a Service whose endpoints the copy is not among yet
 	readyFor time.Duration
 	refused  string
+	overdue  time.Duration // since the old pod's grace period is over, by this machine's clock
 	spent    time.Duration
 }
 
@@ -123,8 +124,14 @@ func decideClone(x *Item, v cloneView) action {
 		return action{verb: create}
 	case c.DeletionTimestamp != nil:
 		return action{verb: wait, reason: "the copy is being removed"}
+	case !v.aborting && ending(v.old, v.overdue):
+		return action{verb: wait, reason: "its copy " + c.Name + " serves" + endsItsGrace}
 	case !alive(v.old):
-		return action{verb: end, state: Done, reason: "its copy is " + c.Name + " on " + c.Spec.NodeName}
+		done := "its copy is " + c.Name + " on " + c.Spec.NodeName
+		if v.old != nil && v.old.DeletionTimestamp != nil && !v.aborting {
+			done += "; the old pod " + undead(v.old)
+		}
+		return action{verb: end, state: Done, reason: done}
 	case x.State == Removing:
 		return action{verb: remove, reason: x.Reason}
 	}
@@ -160,6 +167,7 @@ func (e *Engine) clone(ctx context.Context, i int, m *memory) error {
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return err
 	}
+	v.overdue = overdue(v.old)
 	if v.clone, err = e.pod(ctx, Ref{"Pod", x.Pod.Namespace, cloneName(x.Pod.Name, o.Plan.To), x.Surge.UID}); err != nil {
 		return err
 	}

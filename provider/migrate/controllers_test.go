@@ -217,12 +217,13 @@ func (w *world) rollOut() {
 			old += *rs.Spec.Replicas
 		}
 	}
-	if want := min(n, *newest.Spec.Replicas+max(0, n+surge-total)); want > *newest.Spec.Replicas || old == 0 {
+	// One that is paused counts, and does nothing.
+	if want := min(n, *newest.Spec.Replicas+max(0, n+surge-total)); !d.Spec.Paused && (want > *newest.Spec.Replicas || old == 0) {
 		newest.Spec.Replicas = ptr(want)
 	}
 	for _, rs := range sets {
 		// Pods that aren't Ready go first, then as many as may be missing.
-		for rs != newest && *rs.Spec.Replicas > 0 {
+		for rs != newest && *rs.Spec.Replicas > 0 && !d.Spec.Paused {
 			sick := slices.IndexFunc(w.mine(rs.UID), func(p *corev1.Pod) bool { return alive(p) && !ready(p) }) >= 0
 			if !sick && available <= n-away {
 				break

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 )
+
+// errReplaced says that another node has a node's name.
+var errReplaced = errors.New("is another machine than before: it was replaced meanwhile")
 
 // SetUnschedulable cordons or uncordons a node, and tells how it was before. uid "" takes
 // whichever node has the name.
@@ -20,7 +24,7 @@ func SetUnschedulable(ctx context.Context, client kubernetes.Interface, name str
 		case err != nil:
 			return false, fmt.Errorf("reading node %s: %w", name, err)
 		case uid != "" && node.UID != uid:
-			return false, fmt.Errorf("node %s is another machine than before: it was replaced meanwhile", name)
+			return false, fmt.Errorf("node %s %w", name, errReplaced)
 		case node.Spec.Unschedulable == on:
 			return on, nil
 		}
@@ -66,7 +70,8 @@ func (e *Engine) uncordon(ctx context.Context) error {
 }
 
 // node is a step on the node, written down before and after. An API server that is away is
-// waited for as long as with an item.
+// waited for as long as with an item. A node that is gone, or was replaced, is no failure:
+// machines go while their pods are moved, and what was on them has to come to its end.
 func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	verb := map[bool]string{true: "cordon", false: "uncordon"}[on]
 	e.mu.Lock()
@@ -91,6 +96,9 @@ func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	last := &e.op.Steps[len(e.op.Steps)-1]
 	if last.Answer = "ok"; err != nil {
 		last.Answer = err.Error()
+	}
+	if apierrors.IsNotFound(err) || errors.Is(err, errReplaced) {
+		err = nil
 	}
 	e.mu.Unlock()
 	if written := try(write); written != nil && err == nil {

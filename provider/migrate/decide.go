@@ -28,20 +28,24 @@ type Health struct {
 func Next(o *Operation, health map[string]Health, now time.Time) (start []int, give map[int]string) {
 	give = map[int]string{}
 	flying, busy := 0, map[string]int{}
-	first := map[string]*Item{}  // the one that was moved first
+	canary := map[string]*Item{} // the one that was swapped first
 	failures := map[string]int{} // in a row
 	latest := map[string]time.Time{}
+	harmed, ordinary := "", false // in a drain: what needs a look; what is to go before critical pods
 	for i := range o.Plan.Items {
 		x := &o.Plan.Items[i]
 		key := x.Key()
+		ordinary = ordinary || x.Strategy != Stay && !x.Critical && !x.State.Ended()
 		switch {
 		case x.Strategy == Stay || x.State == Planned:
 		case !x.State.Ended():
 			flying++
 			busy[key]++
+		case x.State == Failed && o.Plan.Drain != nil:
+			harmed = x.Subject().String()
 		case x.State == Done:
-			if first[key] == nil || x.Ended.Before(first[key].Ended) {
-				first[key] = x
+			if x.Strategy == Swap && (canary[key] == nil || x.Ended.Before(canary[key].Ended)) {
+				canary[key] = x
 			}
 			if x.Ended.After(latest[key]) {
 				latest[key] = x.Ended
@@ -63,21 +67,29 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 			give[i] = "the operation was aborted before it began"
 			continue
 		}
-		// A drain ends at the first failure; elsewhere a workload does at the second in a row.
-		if n := failures[key]; n >= 2 || n == 1 && first[key] == nil || n > 0 && o.Plan.Drain != nil {
+		// A workload is left alone at the second failure in a row, in a drain at the first. What
+		// is not as before ends the whole drain: somebody is to look.
+		if n := failures[key]; n >= 2 || n == 1 && latest[key].IsZero() || n > 0 && o.Plan.Drain != nil {
 			give[i] = "others of " + x.Workload.String() + " could not be moved, so it was not begun"
+			continue
+		}
+		if harmed != "" {
+			give[i] = harmed + " needs a look first, so it was not begun"
+			continue
+		}
+		if o.Plan.Drain != nil && x.Critical && ordinary {
 			continue
 		}
 		if flying >= perCluster || busy[key] >= max(1, min(cmp.Or(o.Plan.Parallel[key], perWorkload), perWorkload)) {
 			continue
 		}
 		if x.Strategy == Swap {
-			soaked, why := soak(o, first[key], health, now)
+			soaked, why := soak(o, canary[key], health, now)
 			if why != "" {
 				give[i] = why
 				continue
 			}
-			if first[key] == nil && busy[key] > 0 || !soaked {
+			if canary[key] == nil && busy[key] > 0 || !soaked {
 				continue
 			}
 		}

@@ -146,6 +146,25 @@ func TestDecideSwap(t *testing.T) {
 			unready(v.controlled[0])
 			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
 		}, adopt, "", ""},
+		{"the replacement was Ready first, and a sibling never is", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]) }, retarget, "", "moved in its place"},
+		{"that, and it is aborted", func(_ *Item, v *swapView) { faster(v); unready(v.controlled[0]); v.aborting = true }, remove, "", "Ready first"},
+		{"that, again and again", func(x *Item, v *swapView) { faster(v); unready(v.controlled[0]); x.Again = 3 }, remove, "", "Ready first"},
+		{"that, where the replacement should be", func(x *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			x.Node = "ecs-1"
+		}, remove, "", "Ready first"},
+		{"that, and the ReplicaSet has one pod less", func(_ *Item, v *swapView) {
+			faster(v)
+			unready(v.controlled[0])
+			v.controlled = v.controlled[1:]
+		}, adopt, "", ""},
+		{"a sibling is Pending, and another pod was made meanwhile and is Ready", func(_ *Item, v *swapView) {
+			faster(v)
+			v.owner.Spec.Replicas = ptr(int32(4))
+			v.controlled[0].Status, v.controlled[0].Spec.NodeName = corev1.PodStatus{Phase: corev1.PodPending}, ""
+			v.controlled = append(v.controlled, another(v, corev1.PodPending, "ecs-1"))
+		}, wait, "", "web-6c-b"},
 		{"labelled", func(x *Item, v *swapView) { gone(v); v.surge.Labels["pod-template-hash"] = "6c" }, wait, "", "adopts"},
 		{"adopted", func(x *Item, v *swapView) {
 			gone(v)
@@ -160,6 +179,28 @@ func TestDecideSwap(t *testing.T) {
 			v.surge.Annotations[corev1.PodDeletionCost] = firstCost
 			v.controlled = append(v.controlled, v.surge)
 		}, settle, "", ""},
+		{"adopted, and the old pod ends", func(x *Item, v *swapView) {
+			x.State, v.controlled = Adopting, append(v.controlled[1:], v.surge)
+			v.old.DeletionTimestamp = ptr(metav1.NewTime(noon))
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+		}, linger, Leaving, "ends its grace period"},
+		{"its successor serves, and it ends", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon))
+		}, linger, Leaving, "ends its grace period"},
+		{"its successor serves, and it is gone", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old = Leaving, "replaced"+endsItsGrace, nil, nil
+		}, end, Done, "replaced"},
+		{"its successor serves, and it does not end", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp, v.overdue = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon)), endDeadline
+		}, end, Done, "is still there"},
+		{"its successor serves, it ends, and it is aborted", func(x *Item, v *swapView) {
+			x.State, x.Reason, v.surge, v.old.DeletionTimestamp, v.aborting = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon)), true
+		}, end, Done, "still ends"},
+		{"the replacement was Ready first, and the old pod ends", func(_ *Item, v *swapView) {
+			old := v.old
+			faster(v)
+			v.old, old.DeletionTimestamp = old, ptr(metav1.NewTime(noon))
+		}, linger, Surging, "when the old pod has ended"},
 		{"deleted upon the adoption", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Adopting, nil }, end, Aborted, "upon the adoption"},
 		{"deleted upon the adoption, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Adopting, nil }, retarget, "", "moved in its place"},
 		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {
@@ -217,6 +258,30 @@ func TestNext(t *testing.T) {
 		{"one failed after others", operation(Done, Aborted, Planned), nil, well, []int{2}, nil},
 		{"two failed in a row", operation(Done, Aborted, Failed, Planned), nil, well, nil, []int{3}},
 		{"one failed in a drain", operation(Done, Aborted, Planned), func(o *Operation) { o.Plan.Drain = &Drained{} }, well, nil, []int{2}},
+		{"one that needs a look ends a drain", operation(Done, Failed, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
+		}, well, nil, []int{2}},
+		{"one as before ends its workload's part of a drain", operation(Done, Aborted, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
+		}, well, []int{2}, []int{3}},
+		{"one that was let onto ECI is no canary", operation(Done, Planned, Planned), func(o *Operation) {
+			o.Plan.Items[0].Strategy, o.Plan.Items[0].Surge = Place, Ref{}
+		}, nil, []int{1}, nil},
+		{"critical ones are the last of a drain", operation(Done, Surging, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain = &Drained{}
+			for i := range o.Plan.Items {
+				o.Plan.Items[i].Workload.Name, o.Plan.Items[i].Critical = strconv.Itoa(i), i > 1
+			}
+		}, nil, nil, nil},
+		{"they go when the others have gone", operation(Done, Aborted, Planned, Planned), func(o *Operation) {
+			o.Plan.Drain = &Drained{}
+			for i := range o.Plan.Items {
+				o.Plan.Items[i].Workload.Name, o.Plan.Items[i].Critical = strconv.Itoa(i), i > 1
+			}
+		}, nil, []int{2, 3}, nil},
+		{"without a drain nobody waits for that", operation(Done, Surging, Planned), func(o *Operation) {
+			o.Plan.Items[2].Workload.Name, o.Plan.Items[2].Critical = "other", true
+		}, well, []int{2}, nil},
 		{"aborted", operation(Done, Surging, Planned), func(o *Operation) { o.State = Aborting }, well, nil, []int{2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -259,6 +324,15 @@ func TestDecidePlace(t *testing.T) {
 		{"its node selector does not take it", func(_ *Item, v *placeView) { v.pod.Spec.NodeSelector = map[string]string{"a": "b"} }, bind, ""},
 		{"its claim waits", func(_ *Item, v *placeView) {
 			v.pod.Spec.NodeSelector, v.keeps = map[string]string{"a": "b"}, "claim"
+		}, end, Aborted},
+		{"the node was closed since the plan", func(x *Item, v *placeView) {
+			x.Steps = []Step{{}}
+			open(&v.pod.Spec, v.node)
+			v.node.Spec.Taints = append(v.node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+		}, wait, ""},
+		{"it stays closed", func(_ *Item, v *placeView) {
+			v.waited = time.Hour
+			v.node.Spec.Taints = append(v.node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 		}, end, Aborted},
 		{"it has a node", func(_ *Item, v *placeView) { v.pod.Spec.NodeName = "vk" }, end, Done},
 		{"it is gone", func(_ *Item, v *placeView) { v.pod = nil }, end, Aborted},

@@ -709,6 +709,72 @@ func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
 	return died
 }
 
+// TestAProcessKilledBesideASiblingThatIsNeverReadyIsFollowed kills it between the eviction and the
+// adoption. Its ReplicaSet's own replacement is Ready then, and with the surge pod there would be
+// one pod too many: not the sick sibling, which is none of ours.
+func TestAProcessKilledBesideASiblingThatIsNeverReadyIsFollowed(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		t.Run(fmt.Sprintf("abort=%t", abort), func(t *testing.T) {
+			inWorld(t, 5, func(t *testing.T, w *world) {
+				time.Sleep(10 * time.Second)
+				w.mu.Lock()
+				w.starts = 5 * time.Second
+				for i, p := range w.list() {
+					p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(p.CreationTimestamp.Add(5 * time.Second)) // they take their time
+					if i == 0 {
+						p.Status.Conditions[0].Status = corev1.ConditionFalse
+						p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
+					}
+					w.put(p)
+				}
+				w.mu.Unlock()
+				before := w.names()
+				o := w.plan(ToECI, before[4])
+				w.watch()
+				l := newLife(0)
+				l.at = "create pods/eviction"
+				ctx, cancel := contextOf(t)
+				api := w.another(l)
+				gone := make(chan struct{})
+				go func() {
+					defer close(gone)
+					_, _ = (&Engine{Client: api, Holder: "alice@one/1"}).Run(ctx, o)
+				}()
+				<-l.died
+				cancel()
+				<-gone
+				time.Sleep(time.Minute)
+				all, err := Load(t.Context(), w.api, "", "")
+				if err != nil || len(all) != 1 || w.serving() != 5 {
+					t.Fatal(err, all, w)
+				}
+				begin := time.Now()
+				got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), all[0], abort)
+				if want := map[bool]State{false: Done, true: Aborted}[abort]; err != nil || got.State != want {
+					t.Errorf("%v, %s, want %s: %+v", err, got.State, want, got.Plan.Items)
+				}
+				if took := time.Since(begin); took > leaseDuration+time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				time.Sleep(time.Minute)
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if w.minimum < 4 {
+					t.Errorf("%d served at one time", w.minimum)
+				}
+				for _, name := range before[:4] {
+					if w.get(name) == nil {
+						t.Errorf("the bystander %s was deleted", name)
+					}
+				}
+				if n := len(w.list()); n != 5 || w.healthy() != 4 {
+					t.Errorf("%d pods are left, %d Ready", n, w.healthy())
+				}
+			})
+		})
+	}
+}
+
 var listAll = metav1.ListOptions{}
 
 // TestAScaleIsNoRollout: an autoscaler changes a Deployment at any time, and its controller needs
@@ -749,5 +815,50 @@ func TestAScaleIsNoRollout(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestADrainOfANodeThatIsGoneComesToItsEnd: an autoscaler takes the machine away, or puts another
+// one in its place, while nobody is at work on the drain.
+func TestADrainOfANodeThatIsGoneComesToItsEnd(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		for _, replaced := range []bool{false, true} {
+			t.Run(fmt.Sprintf("abort %t, replaced %t", abort, replaced), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 2)
+					defer w.stop()
+					o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if o, err = (&Engine{Client: w.api, Holder: "alice@one/1"}).Enroll(t.Context(), o); err != nil {
+						t.Fatal(err)
+					}
+					w.mu.Lock()
+					nodes := corev1.SchemeGroupVersion.WithResource("nodes")
+					node, err := w.api.Tracker().Get(nodes, "", realNode)
+					if err == nil {
+						err = w.api.Tracker().Delete(nodes, "", realNode)
+					}
+					if err == nil && replaced {
+						another := node.DeepCopyObject().(*corev1.Node)
+						another.UID = "of another machine"
+						err = w.api.Tracker().Add(another)
+					}
+					w.mu.Unlock()
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Resume(t.Context(), o, abort)
+					want := map[bool]State{false: Done, true: Aborted}[abort]
+					if err != nil || got.State != want {
+						t.Errorf("it is %s: %s, %v", got.State, got.Reason, err)
+					}
+					if node, err := w.api.CoreV1().Nodes().Get(t.Context(), realNode, metav1.GetOptions{}); replaced && (err != nil || node.Spec.Unschedulable) {
+						t.Errorf("the other machine is closed: %v", err)
+					}
+				})
+			})
+		}
 	}
 }

@@ -21,7 +21,8 @@ type evictView struct {
 	old      *corev1.Pod
 	set      *appsv1.StatefulSet // the pod's, or nil
 	refused  string
-	spent    time.Duration
+	overdue  time.Duration // since the old pod's grace period is over, by this machine's clock
+	spent    time.Duration // in the item's present state, and since the old pod is gone, as far as this process saw
 }
 
 // decideEvict says what to do next about a pod that is evicted and made anew by its
@@ -46,6 +47,8 @@ func decideEvict(v evictView) action {
 		return action{verb: end, state: Done, reason: "it was evicted"}
 	case v.old == nil:
 		return action{verb: end, state: Aborted, reason: "the pod is gone already"}
+	case v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
+		return action{verb: end, state: Failed, reason: undead(v.old)}
 	case v.old.DeletionTimestamp != nil:
 		return action{verb: wait, reason: "it is ending"}
 	case v.aborting:
@@ -68,12 +71,16 @@ func decideEvict(v evictView) action {
 func (e *Engine) evict(ctx context.Context, i int, m *memory) error {
 	x := e.get(i)
 	e.mu.Lock()
-	v := evictView{aborting: e.aborting, refused: m.refused, spent: time.Since(m.since), asked: len(x.Steps) > 0}
+	v := evictView{aborting: e.aborting, refused: m.refused, asked: len(x.Steps) > 0}
 	e.mu.Unlock()
 	var err error
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return err
 	}
+	if v.old != nil && v.old.DeletionTimestamp != nil {
+		m.since = time.Now() // its grace period is nobody's delay
+	}
+	v.spent, v.overdue = time.Since(m.since), overdue(v.old)
 	if x.Owner.Kind == "StatefulSet" {
 		call, cancel := context.WithTimeout(ctx, perCall)
 		set, err := e.Client.AppsV1().StatefulSets(x.Owner.Namespace).Get(call, x.Owner.Name, metav1.GetOptions{})

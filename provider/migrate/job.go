@@ -58,7 +58,7 @@ func decideResume(x *Item, v jobView) action {
 	}
 	live, c := jobFields(v.job), x.Change
 	back := v.aborting || x.State == Reverting
-	reason := x.Reason
+	reason := x.cause()
 	if x.State != Reverting {
 		reason = "aborted"
 	}

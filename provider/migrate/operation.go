@@ -69,6 +69,7 @@ const (
 	Surging   State = "surging"  // its surge pod is on the way; nothing is disrupted
 	Evicting  State = "evicting" // its eviction is asked for
 	Adopting  State = "adopting" // the surge pod is handed to the ReplicaSet
+	Leaving   State = "leaving"  // it is done, but for the old pod, which ends its grace period
 	Removing  State = "removing" // the surge pod is taken away again
 	Placing   State = "placing"
 	Steering  State = "steering"  // the admission policy is made and takes effect; nothing is disrupted
@@ -127,6 +128,7 @@ type Item struct {
 	ID       string     `json:"id"`
 	Pod      Ref        `json:"pod,omitzero"`
 	Pods     int        `json:"pods,omitempty"`     // of a workload: how many move
+	Critical bool       `json:"critical,omitempty"` // the cluster itself needs it: of a drained node it goes last
 	Members  []Ref      `json:"members,omitempty"`  // of a StatefulSet: which pods, in order
 	Change   *Change    `json:"change,omitempty"`   // of a workload: its fields
 	Revision string     `json:"revision,omitempty"` // of a Deployment, once it has rolled out
@@ -142,6 +144,7 @@ type Item struct {
 	Hidden   string     `json:"hidden,omitempty"`
 	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
 	Settle   int        `json:"settleSeconds,omitempty"`
+	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI

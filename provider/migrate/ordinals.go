@@ -73,7 +73,7 @@ func decideOrdinals(x *Item, v ordinalsView) (action, *corev1.Pod) {
 	}
 	live, c := setFields(v.set), x.Change
 	back := v.aborting || x.State == Reverting
-	reason := x.Reason
+	reason := x.cause()
 	if x.State != Reverting {
 		reason = "aborted"
 	}
@@ -120,12 +120,12 @@ func (v ordinalsView) next(members []Ref) (action, *corev1.Pod) {
 	}
 	for _, r := range members {
 		p := v.pods[r.Name]
-		why := ""
+		why, deadline := "", successorDeadline
 		switch {
 		case p == nil:
 			why = "pod " + r.Name + " is to be made anew"
 		case p.DeletionTimestamp != nil:
-			why = "pod " + r.Name + " is ending"
+			why, deadline = "pod "+r.Name+" is ending", deadline+graceOf(p)
 		case moved(p) && !ready(p):
 			if b := broken(p, v.still > roomDeadline); b != "" {
 				return action{verb: revert, reason: "pod " + p.Name + " " + b}, nil
@@ -141,8 +141,8 @@ func (v ordinalsView) next(members []Ref) (action, *corev1.Pod) {
 			}
 			return action{verb: evict, reason: v.refused}, p
 		}
-		if v.still > successorDeadline {
-			return action{verb: revert, reason: fmt.Sprintf("nothing has moved for %s: %s", successorDeadline, why)}, nil
+		if v.still > deadline {
+			return action{verb: revert, reason: fmt.Sprintf("nothing has moved for %s: %s", deadline, why)}, nil
 		}
 		return action{verb: wait, reason: why}, nil
 	}
@@ -309,7 +309,7 @@ func gather(items []Item, f *Facts, r Request, node *corev1.Node) []Item {
 			continue
 		}
 		y := &out[n]
-		y.Members, y.Pods = append(y.Members, x.Pod), y.Pods+1
+		y.Members, y.Pods, y.Grace = append(y.Members, x.Pod), y.Pods+1, max(y.Grace, x.Grace)
 		y.join(&x)
 		for _, c := range x.Checks {
 			if !slices.Contains(y.Checks, c) {

@@ -20,6 +20,9 @@ import (
 // tolerates it, before the pod is bound there.
 const toleratedFor = 15 * time.Second
 
+// reopened is how long a virtual node that was closed since the plan is waited for.
+const reopened = 2 * time.Minute
+
 // A placeView is what a decision about a pod without a node rests on.
 type placeView struct {
 	aborting bool
@@ -47,12 +50,24 @@ func decidePlace(x *Item, v placeView) action {
 	case len(v.pod.Spec.SchedulingGates) > 0:
 		return action{verb: end, state: Aborted, reason: "it is held by the scheduling gate " + v.pod.Spec.SchedulingGates[0].Name}
 	}
-	takes := true
+	opened := v.pod.Spec.DeepCopy()
+	open(opened, v.node)
+	takes, closed := true, ""
 	for i := range v.node.Spec.Taints {
 		taint := &v.node.Spec.Taints[i]
-		takes = takes && (taint.Effect == corev1.TaintEffectPreferNoSchedule || toleratesTaint(v.pod.Spec.Tolerations, taint))
+		if taint.Effect == corev1.TaintEffectPreferNoSchedule {
+			continue
+		}
+		takes = takes && toleratesTaint(v.pod.Spec.Tolerations, taint)
+		if !toleratesTaint(opened.Tolerations, taint) {
+			closed = fmt.Sprintf("node %s has the taint %s, which it does not tolerate", x.Node, taint.ToString())
+		}
 	}
 	switch {
+	case closed != "" && v.waited > reopened:
+		return action{verb: end, state: Aborted, reason: closed + "; nothing was disrupted"}
+	case closed != "":
+		return action{verb: wait, reason: closed}
 	case !takes && !selected(v.pod, v.node):
 		// The toleration would not help, and can't be taken back.
 	case !takes:

@@ -141,7 +141,10 @@ func Make(f *Facts, r Request) *Plan {
 		if !slices.Contains(p.Locks, x.Workload) {
 			p.Locks = append(p.Locks, x.Workload)
 		}
-		p.Parallel[x.Key()] = parallel(f, &x)
+		// Of a workload whose pods are moved in several ways, what binds one binds all.
+		if n, has := p.Parallel[x.Key()]; !has || n > parallel(f, &x) {
+			p.Parallel[x.Key()] = parallel(f, &x)
+		}
 	}
 	// Two operations that want the same locks take them in the same order.
 	slices.SortFunc(p.Locks, func(a, b Ref) int { return cmp.Compare(a.Kind+a.Namespace+a.Name, b.Kind+b.Namespace+b.Name) })
@@ -160,21 +163,24 @@ func Make(f *Facts, r Request) *Plan {
 // ordered puts what is least critical first, and of StatefulSets the highest ordinal.
 func ordered(pods []*corev1.Pod) []*corev1.Pod {
 	out := slices.Clone(pods)
-	critical := func(p *corev1.Pod) int {
-		if strings.HasPrefix(p.Spec.PriorityClassName, "system-") {
+	rank := func(p *corev1.Pod) int {
+		if critical(p) {
 			return 1
 		}
 		return 0
 	}
 	slices.SortStableFunc(out, func(a, b *corev1.Pod) int {
-		return cmp.Or(cmp.Compare(critical(a), critical(b)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(len(b.Name), len(a.Name)), cmp.Compare(b.Name, a.Name))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(len(b.Name), len(a.Name)), cmp.Compare(b.Name, a.Name))
 	})
 	return out
 }
 
+// critical tells that a pod is one that the cluster itself needs.
+func critical(p *corev1.Pod) bool { return strings.HasPrefix(p.Spec.PriorityClassName, "system-") }
+
 // consider says how one pod is moved, or why it stays.
 func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) Item {
-	x := Item{Pod: Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, From: pod.Spec.NodeName, Strategy: Stay}
+	x := Item{Pod: Ref{"Pod", pod.Namespace, pod.Name, pod.UID}, From: pod.Spec.NodeName, Strategy: Stay, Critical: critical(pod)}
 	w := burst.WorkloadOf(pod)
 	x.Workload = Ref{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
 	owner := metav1.GetControllerOf(pod)
@@ -217,6 +223,10 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return stay("it has no node yet: the scheduler looks for one")
 	case drain && f.Filtered[pod.Namespace+"/"+pod.Name] != "":
 		return stay("%s", f.Filtered[pod.Namespace+"/"+pod.Name])
+	}
+	if !alive(pod) {
+		x.Strategy, x.Why = Evict, fmt.Sprintf("it has ended (%s): it is removed, and nothing is disrupted", pod.Status.Phase)
+		return x
 	}
 	target, why := targetNode(f, r)
 	if r.To == ToECI && target == nil {
@@ -545,12 +555,13 @@ func (p *Plan) eta(f *Facts) {
 	p.ETA = max(longest, total)
 }
 
-// seconds is about how long an item takes, where a pod takes one to be Ready.
+// seconds is about how long an item takes, where a pod takes one to be Ready and those that are
+// restarted use up their grace period.
 func (i *Item) seconds(one int) int {
 	n := i.Count()
 	switch i.Strategy {
 	case Ordinals: // one after the other
-		return n * one
+		return n * (i.Grace + one)
 	case Rollout: // as many at once as it may have more
 		rolling := i.Change.During.Deployment.RollingUpdate
 		if rolling == nil { // all at once
@@ -562,7 +573,7 @@ func (i *Item) seconds(one int) int {
 		}
 		return (n + surge - 1) / surge * one
 	}
-	return one + i.Settle
+	return i.Grace + one + i.Settle
 }
 
 // tookToBeReady is the median, in seconds; 0: not known.

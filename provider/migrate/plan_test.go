@@ -132,6 +132,8 @@ func TestMake(t *testing.T) {
 			f.Withheld = map[types.UID]string{"d": "forbidden to you"}
 		}, ToECI, Stay, "Deployment web can't be read"},
 		{"of nobody", func(f *Facts) { web(f).OwnerReferences = nil }, ToECI, Stay, "no controller"},
+		{"dead, on a drained node", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, Anywhere, Evict, "has ended"},
+		{"dead, on a node that is drained to ECI", func(f *Facts) { node(f); web(f).Status.Phase = corev1.PodFailed }, ToECI, Stay, "has ended"},
 		{"a surge pod of another operation", func(f *Facts) {
 			web(f).OwnerReferences[0].Controller = nil
 			web(f).Labels = map[string]string{placement.LabelOperation: "x"}
@@ -247,6 +249,22 @@ func TestAPlanSaysWhatItCostsAndTakes(t *testing.T) {
 	}
 }
 
+// TestQuotasBindAPlaceWithSwaps: a workload's pod that is let onto ECI does not lift what its
+// swaps are held to.
+func TestQuotasBindAPlaceWithSwaps(t *testing.T) {
+	f := healthy()
+	last := f.Pods[2]
+	last.Spec.NodeName, last.Status = "", corev1.PodStatus{Phase: corev1.PodPending}
+	p := Make(f, Request{To: ToECI})
+	if n := p.Parallel["Deployment/shop/web"]; n != 1 || p.Moves() != 3 {
+		t.Errorf("%d at a time, of %d", n, p.Moves())
+	}
+	last.Labels, f.Pods[0].Name = map[string]string{"app": "web", "pod-template-hash": "6c"}, "web-6c-z" // in another order
+	if p := Make(f, Request{To: ToECI}); p.Parallel["Deployment/shop/web"] != 1 {
+		t.Errorf("%v at a time", p.Parallel)
+	}
+}
+
 // TestAPlanNamesTheBudgetsOfWhatItEvicts: those of a StatefulSet's pods, too, which are one item.
 func TestAPlanNamesTheBudgetsOfWhatItEvicts(t *testing.T) {
 	f := healthy()
@@ -286,6 +304,8 @@ func TestAnItemTakesAsLongAsItsPodsOneAfterTheOther(t *testing.T) {
 		{"a pod", Item{Strategy: Swap}, 50},
 		{"a pod behind a load balancer", Item{Strategy: Swap, Settle: 20}, 70},
 		{"a StatefulSet of three", Item{Strategy: Ordinals, Pods: 3}, 150},
+		{"a StatefulSet of three that take two minutes to end", Item{Strategy: Ordinals, Pods: 3, Grace: 120}, 510},
+		{"a pod that takes two minutes to end before it is made anew", Item{Strategy: Restart, Grace: 120}, 170},
 		{"a Job of three, all at once", Item{Strategy: Suspend, Pods: 3}, 50},
 		{"a rollout of one", rollout(1, false), 50},
 		{"a rollout of 20, two at once", rollout(20, false), 500},

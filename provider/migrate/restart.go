@@ -24,7 +24,7 @@ import (
 
 const (
 	// policyLife is how long a policy steers: then it is over by itself, whoever has died. It is
-	// renewed while the eviction waits, before policyRest is left.
+	// renewed before policyRest is left, as long as its pod has no successor.
 	policyLife = 15 * time.Minute
 	policyRest = 5 * time.Minute
 	// A policy takes effect on each API server within a second or so: it is probed that often,
@@ -56,7 +56,8 @@ type restartView struct {
 	other     *corev1.Pod   // or the one that came back unsteered
 	unready   string        // why another pod must not be missing now; "": it may
 	refused   string        // what the last eviction was refused with
-	spent     time.Duration // in the item's present state, as far as this process saw
+	overdue   time.Duration // since the old pod's grace period is over, by this machine's clock
+	spent     time.Duration // in the item's present state, and since the old pod is gone, as far as this process saw
 }
 
 // decideRestart says what to do next about a restart in place. It is pure.
@@ -89,7 +90,19 @@ func decideRestart(x *Item, v restartView) action {
 		}
 		return action{verb: evict, reason: v.refused}
 	}
-	if v.old != nil {
+	short := v.policy && v.left < policyRest
+	switch {
+	case v.old != nil && v.policy && (v.aborting || x.State == Removing): // its successor is not to go there at all
+		why := x.Reason
+		if x.State != Removing {
+			why = "aborted"
+		}
+		return action{verb: unsteer, reason: why}
+	case v.old != nil && v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
+		return end(Failed, "%s", undead(v.old))
+	case v.old != nil && short:
+		return action{verb: steer}
+	case v.old != nil:
 		return action{verb: wait, reason: "the old pod is ending; its place is taken then"}
 	}
 	if len(x.Steps) == 0 && x.State == Steering {
@@ -101,6 +114,8 @@ func decideRestart(x *Item, v restartView) action {
 		return end(Done, "it runs on %s now, as %s", s.Spec.NodeName, s.Name)
 	case s == nil && v.other == nil && v.spent > replaceDeadline:
 		return end(Failed, "it was evicted, and after %s its controller has made no other", replaceDeadline)
+	case s == nil && v.other == nil && short && !v.aborting && x.State != Removing:
+		return action{verb: steer}
 	case s == nil && v.other == nil:
 		return action{verb: wait, reason: "its controller is to make it anew"}
 	case s == nil && !ready(v.other) && v.spent > replaceDeadline:
@@ -160,8 +175,11 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 	case end:
 		return e.end(ctx, i, a.state, a.reason)
 	case steer:
+		if !alive(v.old) { // it steers already, and is to steer yet when the old pod is gone
+			return e.steer(ctx, i, x.State, policy)
+		}
 		m.hits = 0
-		return e.steer(ctx, i, policy)
+		return e.steer(ctx, i, Steering, policy)
 	case probe:
 		return e.probe(ctx, i, policy, v.old, m)
 	case unsteer:
@@ -189,6 +207,9 @@ func (e *Engine) lookAtRestart(ctx context.Context, x *Item, m *memory) (v resta
 	e.mu.Unlock()
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return v, nil, err
+	}
+	if v.old != nil && !alive(v.old) {
+		v.overdue, m.since = overdue(v.old), time.Now() // its grace period is nobody's delay
 	}
 	if x.Policy != "" {
 		call, cancel := context.WithTimeout(ctx, perCall)
@@ -366,8 +387,8 @@ func steeringPolicy(name, operation string, x *Item, node *corev1.Node, until ti
 		}}
 }
 
-// steer makes the policy and its binding, or prolongs it.
-func (e *Engine) steer(ctx context.Context, i int, has *admissionv1.MutatingAdmissionPolicy) error {
+// steer makes the policy and its binding, or prolongs it. state is what the item is in then.
+func (e *Engine) steer(ctx context.Context, i int, state State, has *admissionv1.MutatingAdmissionPolicy) error {
 	x := e.get(i)
 	o := e.copy()
 	virtual, err := virtualNodes(ctx, e.Client)
@@ -381,10 +402,13 @@ func (e *Engine) steer(ctx context.Context, i int, has *admissionv1.MutatingAdmi
 		}
 	}
 	ref := Ref{Kind: "MutatingAdmissionPolicy", Name: x.Policy}
-	if x.Node != "" && node == nil {
+	switch {
+	case x.Node != "" && node == nil && has != nil:
+		return e.unsteer(ctx, i, has, "node "+x.Node+" is gone")
+	case x.Node != "" && node == nil:
 		return e.end(ctx, i, Aborted, "node "+x.Node+" is gone; nothing was disrupted")
 	}
-	if err := e.before(ctx, i, Steering, "", "steer", ref); err != nil {
+	if err := e.before(ctx, i, state, "", "steer", ref); err != nil {
 		return err
 	}
 	until := time.Now().Add(policyLife)

@@ -28,7 +28,7 @@ const (
 // unhasty is a Deployment's strategy under which no old pod goes before a new one is
 // available.
 func unhasty(d *appsv1.Deployment) *appsv1.DeploymentStrategy {
-	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+	if recreates(&d.Spec.Strategy) {
 		return d.Spec.Strategy.DeepCopy()
 	}
 	n := int32(1)
@@ -37,6 +37,19 @@ func unhasty(d *appsv1.Deployment) *appsv1.DeploymentStrategy {
 	}
 	none, surge := intstr.FromInt32(0), intstr.FromInt32(max(1, (n+9)/10))
 	return &appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &surge}}
+}
+
+// recreates tells a strategy under which all pods end before a new one starts.
+func recreates(s *appsv1.DeploymentStrategy) bool {
+	return s != nil && s.Type == appsv1.RecreateDeploymentStrategyType
+}
+
+// inWords is what a rolling strategy allows.
+func inWords(s *appsv1.DeploymentStrategy) string {
+	if s == nil || s.RollingUpdate == nil || s.RollingUpdate.MaxUnavailable == nil || s.RollingUpdate.MaxSurge == nil {
+		return "what it was"
+	}
+	return fmt.Sprintf("maxUnavailable %s, maxSurge %s", s.RollingUpdate.MaxUnavailable, s.RollingUpdate.MaxSurge)
 }
 
 // rolloutChange is how a Deployment's fields change so that its pods go where placed says.
@@ -73,14 +86,18 @@ func decideRollout(x *Item, v rolloutView) action {
 	live, c := deploymentFields(v.d), x.Change
 	undone := x.State == Changed && live.placedAs(c.Before)
 	back := v.aborting || x.State == Reverting || undone
-	reason := x.Reason
+	reason := x.cause()
 	if x.State != Reverting {
 		reason = "aborted"
 		if undone && !v.aborting {
 			reason = "somebody has set the template back"
 		}
 	}
-	switch progress := rolledOut(v.d); {
+	progress := rolledOut(v.d)
+	if progress != "" && v.d.Spec.Paused {
+		progress = fmt.Sprintf("somebody has paused the Deployment (kubectl -n %s rollout resume deployment/%s): %s", v.d.Namespace, v.d.Name, progress)
+	}
+	switch {
 	case live.placedAs(c.After) && back:
 		return action{verb: revert, reason: reason}
 	case live.placedAs(c.After) && v.broken != "":
@@ -95,12 +112,23 @@ func decideRollout(x *Item, v rolloutView) action {
 		return action{verb: end, state: Done, reason: fmt.Sprintf("all %d pods are where the template says now", v.d.Status.Replicas)}
 	case !live.placedAs(c.Before):
 		return action{verb: end, state: Failed, reason: "somebody else has changed where its template puts pods: nothing more is done to it; look at its node affinity, tolerations and strategy"}
+	case back && progress != "" && x.State == Reverting && v.still > stillDeadline:
+		reason += fmt.Sprintf("; the template is as before, and nothing has moved for %s: %s", stillDeadline, progress)
+		if !same(live.Deployment, c.Before.Deployment) && same(live.Deployment, c.During.Deployment) {
+			// Under its own more pods might end than may be missing.
+			reason += "; its strategy is still the careful one: set back " + inWords(c.Before.Deployment)
+		}
+		return action{verb: end, state: Failed, reason: reason}
 	case back && progress != "" && x.State == Reverting:
-		return action{verb: wait, reason: "back to how it was: " + progress}
+		return action{verb: wait, reason: progress}
 	case back && !same(live.Deployment, c.Before.Deployment) && same(live.Deployment, c.During.Deployment):
 		return action{verb: restore, reason: reason}
-	case back:
+	case back && !recreates(c.During.Deployment):
 		return action{verb: end, state: Aborted, reason: reason + "; the template is as before, and no pod was missing"}
+	case back && len(x.Steps) > 0:
+		return action{verb: end, state: Aborted, reason: reason + "; the template is as before, and its pods may have ended and begun anew (strategy Recreate)"}
+	case back:
+		return action{verb: end, state: Aborted, reason: reason + "; the template is as before"}
 	case v.d.Spec.Paused:
 		return action{verb: end, state: Aborted, reason: "the Deployment is paused: nothing was changed"}
 	case !same(live.Deployment, c.Before.Deployment) && !same(live.Deployment, c.During.Deployment):

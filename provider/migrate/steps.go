@@ -44,6 +44,16 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 		return e.evictPod(ctx, i, m)
 	case adopt:
 		return e.adopt(ctx, i, &x, v)
+	case linger:
+		m.next = glance
+		switch {
+		case a.state != x.State:
+			e.change(i, func(x *Item) { x.State, x.Reason = a.state, a.reason })
+			return e.save(ctx, i, true)
+		case m.hurry:
+			return errInterrupted
+		}
+		return e.waiting(ctx, i, a.reason)
 	case settle:
 		return e.settle(ctx, i, v.surge)
 	case retarget:
@@ -68,13 +78,26 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 
 // waiting says what is waited for, to whoever looks at the operation from elsewhere, too.
 func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
-	// Why a pod is removed is what the item ends with.
-	if x := e.get(i); x.Reason != reason && x.State != Removing {
+	// Why a pod is removed, or a workload's fields are set back, is what the item ends with.
+	x := e.get(i)
+	if x.State == Reverting {
+		reason = x.cause() + wayBack + reason
+	}
+	if x.Reason != reason && x.State != Removing {
 		e.change(i, func(x *Item) { x.Reason = reason })
 		e.report()
 		return e.save(ctx, i, true)
 	}
 	return nil
+}
+
+// wayBack follows why an item that is Reverting goes back.
+const wayBack = "; back to how it was: "
+
+// cause is why an item goes back, without what it waits for.
+func (i *Item) cause() string {
+	why, _, _ := strings.Cut(i.Reason, wayBack)
+	return why
 }
 
 // lookAtSwap reads all that a decision rests on.
@@ -84,6 +107,12 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	v.anywhere = e.op.Plan.To == Anywhere
 	id := e.op.ID
 	e.mu.Unlock()
+	if x.State == Leaving {
+		var err error
+		v.old, err = e.pod(ctx, x.Pod)
+		v.overdue = overdue(v.old)
+		return v, err
+	}
 	// Between an eviction and the adoption it is in a hurry.
 	reads, look := errgroup.WithContext(ctx)
 	reads.Go(func() (err error) { v.owner, err = e.replicaSet(look, x.Owner); return err })
@@ -93,6 +122,7 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 		return err
 	})
 	err := reads.Wait()
+	v.overdue = overdue(v.old)
 	if v.surge != nil && v.surge.Labels[placement.LabelOperation] != id {
 		v.surge = nil // somebody else's: creating ours will tell
 	}

@@ -141,12 +141,13 @@ const (
 	admit                // add the virtual node's toleration
 	bind                 // bind the pod to the node
 	end                  // nothing more: state says how
+	linger               // wait for the old pod to be gone, in state: nothing is in a hurry
 )
 
 // An action is a decision about one item.
 type action struct {
 	verb   verb
-	state  State  // of end
+	state  State  // of end and linger
 	reason string // a sentence
 }
 
@@ -163,6 +164,7 @@ type swapView struct {
 	readyFor   time.Duration      // how long the surge pod has been Ready
 	spent      time.Duration      // in the item's present state, as far as this process saw
 	refused    string             // what the last eviction was refused with; "": it wasn't
+	overdue    time.Duration      // since the old pod's grace period is over, by this machine's clock
 }
 
 const (
@@ -176,12 +178,63 @@ const (
 	mostAgain = 3
 	// verifyDeadline is how long a ReplicaSet may take to adopt.
 	verifyDeadline = 2 * time.Minute
+	// endDeadline is how long a pod may be there after its grace period, while its kubelet
+	// clears up.
+	endDeadline = 5 * time.Minute
 )
 
 // decideSwap says what to do next about a swap. It is pure. Up to the eviction everything
 // leads back to how it was; from then on to an adopted surge pod, or, where the ReplicaSet's
-// own replacement was Ready first, to none.
+// own replacement was Ready first, to none. It is done when the old pod is gone: its node may be
+// stopped then, and a quota has its room for the next surge pod.
 func decideSwap(x *Item, v swapView) action {
+	ends := ending(v.old, v.overdue)
+	if x.State == Leaving {
+		// What becomes of its successor is the workload's own affair from now on.
+		done := strings.TrimSuffix(x.Reason, endsItsGrace)
+		switch {
+		case ends && !v.aborting:
+			return action{verb: linger, state: Leaving, reason: x.Reason}
+		case ends:
+			done += "; the old pod still ends its grace period"
+		case v.old != nil && v.old.DeletionTimestamp != nil:
+			done += "; the old pod " + undead(v.old)
+		}
+		return action{verb: end, state: Done, reason: done}
+	}
+	a := v.decide(x)
+	switch {
+	case a.verb == end && a.state == Done && v.old != nil && v.old.DeletionTimestamp != nil:
+		return action{verb: linger, state: Leaving, reason: a.reason + endsItsGrace}
+	case a.verb == retarget && ends:
+		return action{verb: linger, state: x.State, reason: "its ReplicaSet's own replacement was Ready first, and is moved in its place when the old pod has ended its grace period"}
+	}
+	return a
+}
+
+// endsItsGrace follows what an item that is Leaving has come to.
+const endsItsGrace = "; the old pod ends its grace period"
+
+// ending tells that a pod is being deleted, and may yet be there.
+func ending(p *corev1.Pod, overdue time.Duration) bool {
+	return p != nil && p.DeletionTimestamp != nil && overdue < endDeadline
+}
+
+// overdue is since when a pod's grace period is over; negative: it isn't; 0: it has not begun.
+func overdue(p *corev1.Pod) time.Duration {
+	if p == nil || p.DeletionTimestamp == nil {
+		return 0
+	}
+	return time.Since(p.DeletionTimestamp.Time)
+}
+
+// undead says of a pod that it does not end, and what is to be done.
+func undead(p *corev1.Pod) string {
+	return fmt.Sprintf("%s is still there %s after its grace period: node %s is away, or a finalizer holds it (kubectl -n %[4]s describe pod %[1]s); where the node is off for certain, kubectl -n %[4]s delete pod %[1]s --force ends it",
+		p.Name, endDeadline, p.Spec.NodeName, p.Namespace)
+}
+
+func (v swapView) decide(x *Item) action {
 	if v.surge == nil {
 		return v.withoutSurge(x)
 	}
@@ -286,15 +339,14 @@ func (v swapView) critical(x *Item) action {
 		return action{verb: remove, reason: "the old pod is gone and the surge pod is not Ready: its ReplicaSet replaces it by itself"}
 	}
 	if v.whole() {
-		// The surge pod serves all the same: the replacement is what is to be moved now.
-		if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
-			return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
-		}
-		return action{verb: remove, reason: "the old pod is gone, and its ReplicaSet's own replacement was Ready first"}
+		return v.spare(x)
 	}
 	// With the surge pod there may be one too many. Who goes then must be a replacement.
 	if int32(len(v.controlled))+1 > replicas(v.owner) {
 		if first := firstToGo(append(slices.Clone(v.controlled), v.surge)); first.UID != v.surge.UID && v.bystander(first) {
+			if v.replaced() {
+				return v.spare(x)
+			}
 			why := fmt.Sprintf("the ReplicaSet would delete pod %s, which is not ready, instead of the replacement", first.Name)
 			if v.spent > surgeDeadline {
 				return action{verb: end, state: Failed, reason: why + fmt.Sprintf("; the surge pod %s serves and was left: label it %s=%s, or delete it", v.surge.Name, x.Hidden, v.owner.Spec.Selector.MatchLabels[x.Hidden])}
@@ -303,6 +355,22 @@ func (v swapView) critical(x *Item) action {
 		}
 	}
 	return action{verb: adopt}
+}
+
+// spare is what becomes of a surge pod that nothing lacks without. It serves all the same, so
+// the replacement is what is to be moved now.
+func (v swapView) spare(x *Item) action {
+	if r := v.replacement(x); r != nil && !v.aborting && x.Again < mostAgain {
+		return action{verb: retarget, reason: "its ReplicaSet's own replacement, " + r.Name + ", was Ready first, and is moved in its place"}
+	}
+	return action{verb: remove, reason: "the old pod is gone, and its ReplicaSet's own replacement was Ready first"}
+}
+
+// replaced tells that all that the ReplicaSet has made because of us is Ready: what is not
+// Ready then was so before.
+func (v swapView) replaced() bool {
+	made := slices.DeleteFunc(slices.Clone(v.controlled), v.bystander)
+	return len(made) > 0 && !slices.ContainsFunc(made, func(p *corev1.Pod) bool { return !ready(p) })
 }
 
 // whole tells that the ReplicaSet has all its pods without the surge pod, and they are Ready.

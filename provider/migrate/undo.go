@@ -26,9 +26,19 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 	var gone []Check
 	var back []*Item // whose fields are set back
 	r.To, r.Targets = o.Plan.To.Reverse(), nil
+	virtual, err := virtualNodes(ctx, client)
+	if err != nil {
+		return nil, nil, err
+	}
+	cloned := false
 	for i := range o.Plan.Items {
 		x := &o.Plan.Items[i]
 		if x.State != Done || o.Plan.To == Anywhere {
+			continue
+		}
+		cloned = cloned || x.Strategy == Clone
+		if o.Plan.To == ToECI && slices.ContainsFunc(virtual, func(n *corev1.Node) bool { return n.Name == x.From }) {
+			gone = append(gone, Check{"changed", Warn, fmt.Sprintf("pod %s ran on ECI before, too, in another group, which is gone: what took its place stays there", x.Pod.Name), ""})
 			continue
 		}
 		if x.Change != nil {
@@ -57,7 +67,7 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 	}
 	// By the strategy that moved it: what was cloned is cloned back, and nothing is restarted
 	// that was swapped.
-	if r.How == "" && len(o.Plan.Items) > 0 && o.Plan.Items[0].Strategy == Clone {
+	if r.How == "" && cloned {
 		r.How = Clone
 	}
 	f, err := Read(ctx, client, extra, r, now)
@@ -75,6 +85,14 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 	}
 	p.sum()
 	if d := o.Plan.Drain; d != nil && !d.Cordoned {
+		there, err := stands(ctx, client, d.Node)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !there {
+			p.Checks = append(p.Checks, Check{"cordon", Warn, "node " + d.Node.Name + ", which operation " + o.ID + " has cordoned, is not there any more, so it is not uncordoned", ""})
+			return f, p, nil
+		}
 		p.Open = &d.Node
 		p.Locks = append(p.Locks, d.Node)
 		if p.Home == "" {
@@ -83,6 +101,20 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 		p.Checks = append(p.Checks, Check{"cordon", Info, "node " + d.Node.Name + " is uncordoned, which operation " + o.ID + " has cordoned", ""})
 	}
 	return f, p, nil
+}
+
+// stands tells that a node is there, and no other one under its name.
+func stands(ctx context.Context, client kubernetes.Interface, r Ref) (bool, error) {
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	node, err := client.CoreV1().Nodes().Get(call, r.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading node %s: %w", r.Name, err)
+	}
+	return r.UID == "" || node.UID == r.UID, nil
 }
 
 // namesake is the pod that the controller of a restarted one has made under the same name, or nil.
@@ -146,6 +178,10 @@ func takeBack(ctx context.Context, client kubernetes.Interface, x *Item) (Item, 
 		live = setFields(set)
 		y.Change = &Change{Before: live, During: live.placed(x.Change.Before), After: live.placed(x.Change.Before)}
 		y.Change.During.StatefulSet, y.Change.After.StatefulSet = x.Change.During.StatefulSet, x.Change.Before.StatefulSet
+		if !same(live.StatefulSet, x.Change.After.StatefulSet) {
+			y.Change.After.StatefulSet = live.StatefulSet
+			changed = "StatefulSet " + set.Name + "'s update strategy was changed since, and stays"
+		}
 	case Suspend:
 		call, cancel := context.WithTimeout(ctx, perCall)
 		defer cancel()

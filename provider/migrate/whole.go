@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -227,6 +228,7 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 // restarted decides how a pod is moved whose successor can't run beside it.
 func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node) Item {
 	x.Strategy, x.Danger = Restart, "it ends before its successor starts"
+	x.Grace = int(graceOf(pod) / time.Second)
 	x.Why = "it is evicted, and an admission policy sends its successor to " + cmpOr(x.Node, "real nodes") + ": it is missing until then"
 	next := pod.DeepCopy()
 	next.Spec.NodeName = ""
@@ -261,7 +263,7 @@ func restarted(f *Facts, r Request, x Item, pod *corev1.Pod, target *corev1.Node
 		// While the policy steers, whatever pod that controller makes goes there.
 		x.Checks = append(x.Checks, Check{"steering", Info, "until it has moved every pod that " + x.Owner.Kind + " " + x.Owner.Name + " makes goes to ECI", ""})
 	}
-	x.Checks = append(x.Checks, Check{"gap", Warn, "it is missing from its eviction until its successor is Ready: " + gapOf(pod, f, r), ""})
+	x.Checks = append(x.Checks, Check{"gap", Warn, "it is missing from its eviction until its successor is Ready: " + x.gap(pod, f, r), ""})
 	if why := f.Volumes[pod.UID][x.Node]; why != "" {
 		x.Checks = append(x.Checks, Check{"volumes", Block, why, "use a shared file system (NAS), or a virtual node in that zone"})
 	}
@@ -285,17 +287,24 @@ func open2(spec *corev1.PodSpec, node *corev1.Node) {
 	}
 }
 
-// gapOf is how long a restarted pod will be missing, in words.
-func gapOf(pod *corev1.Pod, f *Facts, r Request) string {
-	grace := int64(30)
-	if g := pod.Spec.TerminationGracePeriodSeconds; g != nil {
-		grace = *g
-	}
+// gap is how long a restarted pod will be missing, in words.
+func (i *Item) gap(pod *corev1.Pod, f *Facts, r Request) string {
 	start := int(startup.Seconds())
 	if took := tookToBeReady(f.Siblings[controllerUID(pod)], f.Virtual, r.To == ToECI); took > 0 {
 		start = took
 	}
-	return fmt.Sprintf("up to %d s to end and about %d s to start", grace, start)
+	return fmt.Sprintf("up to %d s to end and about %d s to start", i.Grace, start)
+}
+
+// graceOf is how long a pod may take to end.
+func graceOf(pod *corev1.Pod) time.Duration {
+	seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
+	for _, given := range []*int64{pod.Spec.TerminationGracePeriodSeconds, pod.DeletionGracePeriodSeconds} {
+		if given != nil {
+			seconds = *given
+		}
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // cloned decides about a pod that has no controller.

@@ -76,6 +76,8 @@ type world struct {
 	read    int           // how many changes of pods there had been then
 	settled int           // how many changes there had been when nothing was left to be done
 	due     time.Time     // when a kubelet has something to do next; zero: never
+	starts  time.Duration // how long pods take to start on real nodes; 0: a second and a half
+	grace   time.Duration // how long pods take to end; 0: a second
 	rush    bool          // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
 }
 
@@ -234,7 +236,7 @@ func (w *world) evict(o *policyv1.Eviction) error {
 	return nil
 }
 
-// kill lets a pod end: it has a second of grace, none without a node.
+// kill lets a pod end: it takes all of its grace period, and has none without a node.
 func (w *world) kill(by string, pod *corev1.Pod) {
 	if pod.DeletionTimestamp != nil {
 		return
@@ -244,7 +246,8 @@ func (w *world) kill(by string, pod *corev1.Pod) {
 		w.drop(pod)
 		return
 	}
-	pod.DeletionTimestamp = ptr(metav1.NewTime(time.Now().Add(time.Second)))
+	grace := cmp.Or(w.grace, time.Second)
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = ptr(metav1.NewTime(time.Now().Add(grace))), ptr(int64(grace/time.Second))
 	w.put(pod)
 	w.endpoints()
 }
@@ -507,10 +510,10 @@ func (w *world) kubelets() {
 		return false
 	}
 	for _, pod := range w.list() {
-		starts := map[bool]time.Duration{false: 1500 * time.Millisecond, true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]
+		starts := map[bool]time.Duration{false: cmp.Or(w.starts, 1500*time.Millisecond), true: 4 * time.Second}[pod.Spec.NodeName == virtualNode]
 		switch {
 		case pod.DeletionTimestamp != nil:
-			if after(pod.DeletionTimestamp.Time) {
+			if after(pod.DeletionTimestamp.Time) && len(pod.Finalizers) == 0 {
 				w.drop(pod)
 			}
 		case pod.Spec.NodeName == "":
@@ -691,7 +694,8 @@ func (w *world) outage(api *fakeapi.API, at int, lasts time.Duration) {
 // A life is one process, which ends as by kill -9 at one of its calls that change something,
 // when it took effect and before its answer is read. Compare provider/kill_test.go.
 type life struct {
-	end   int // the call at which it ends, from 1; 0: at none
+	end   int    // the call at which it ends, from 1; 0: at none
+	at    string // or the call, in words; "": at none
 	mu    sync.Mutex
 	calls []string
 	died  chan struct{}
@@ -724,7 +728,7 @@ func (l *life) gate(api *fakeapi.API) {
 		}
 		if verb := a.GetVerb(); verb != "get" && verb != "list" && a.GetResource().Resource != "events" && !dry {
 			l.calls = append(l.calls, strings.Trim(verb+" "+a.GetResource().Resource+"/"+a.GetSubresource(), "/"))
-			if last = len(l.calls) == l.end; last {
+			if last = len(l.calls) == l.end || l.calls[len(l.calls)-1] == l.at; last {
 				close(l.died)
 			}
 		}

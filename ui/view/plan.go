@@ -290,9 +290,15 @@ func (p *PlanPanel) Actions() []keymap.Action {
 // confirm runs the plan, after the name has been typed where it has one.
 func (p *PlanPanel) confirm() {
 	plan, made, _ := p.now()
-	if age := p.env.Now().Sub(made); age > planLasts {
-		p.env.Shell.Notice("the plan was " + format.Age(made, p.env.Now()) + " old: it is made again; look at it, then Enter")
+	old := func() string {
+		if p.env.Now().Sub(made) <= planLasts {
+			return ""
+		}
 		p.replan()
+		return "the plan was " + format.Age(made, p.env.Now()) + " old: it is made again; look at it, then Enter"
+	}
+	if why := old(); why != "" {
+		p.env.Shell.Notice(why)
 		return
 	}
 	if plan.Confirm == "" {
@@ -308,6 +314,9 @@ func (p *PlanPanel) confirm() {
 			return "there is another plan now"
 		case strings.TrimSpace(text) != plan.Confirm:
 			return "that is not " + plan.Confirm
+		}
+		if why := old(); why != "" {
+			return why
 		}
 		p.run(plan)
 		return ""
