@@ -391,6 +391,7 @@ func TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain(t *testing.T) {
 	d.Do(func() { d.clock.Add(180) })
 	d.Press("Enter")
 	d.See("the plan was 3m old")
+	d.See("Enter, then type ecs-07") // the second one is there
 	orders, ran := c.asked()
 	if len(orders) != 2 || len(ran) != 0 {
 		t.Errorf("%d plans, %d ran", len(orders), len(ran))

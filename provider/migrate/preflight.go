@@ -167,35 +167,33 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 // may not have. They are cheap: every pod of a plan is held against every node.
 func nodeChecks(f *Facts, old, next *corev1.Pod, node *corev1.Node) []Check {
 	var checks []Check
-	add := func(name string, level Level, reason, remedy string) {
-		checks = append(checks, Check{name, level, reason, remedy})
-	}
+	refuse := func(name, reason, remedy string) { checks = append(checks, Check{name, Block, reason, remedy}) }
 	if !selected(next, node) {
-		add("node-selector", Block, "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
+		refuse("node-selector", "its node selector or required node affinity does not take node "+node.Name, "change the template's node selector")
 	}
 	opened := corev1.PodSpec{Tolerations: slices.Clone(next.Spec.Tolerations)}
 	open(&opened, node)
 	for i := range node.Spec.Taints {
 		taint := &node.Spec.Taints[i]
 		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !toleratesTaint(opened.Tolerations, taint) {
-			add("taints", Block, "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
+			refuse("taints", "node "+node.Name+" has the taint "+taint.ToString()+", which it does not tolerate", "")
 		}
 	}
 	for name, q := range burst.Requests(next) {
 		if offered, has := node.Status.Allocatable[name]; !q.IsZero() && (!has || q.Cmp(offered) > 0) {
-			add("resources", Block, fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
+			refuse("resources", fmt.Sprintf("node %s does not offer %s %s", node.Name, q.String(), name), "")
 		}
 	}
 	if why := f.Volumes[old.UID][node.Name]; why != "" && old.Spec.NodeName == "" {
-		add("volumes", Block, why, "")
+		refuse("volumes", why, "")
 	}
 	if full(node, f.OnVirtual[node.Name]) {
-		add("addresses", Block, fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], node.Status.Allocatable.Pods().Value()),
+		refuse("addresses", fmt.Sprintf("node %s has %d pods and takes %d: its vSwitches have no more free addresses, or it was told so", node.Name, f.OnVirtual[node.Name], node.Status.Allocatable.Pods().Value()),
 			"a vSwitch more, or a greater one (--vswitch-ids), or --pods")
 	}
 	for _, c := range node.Status.Conditions {
 		if c.Type == "CloudAPIReachable" && c.Status == corev1.ConditionFalse {
-			add("cloud", Block, "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
+			refuse("cloud", "node "+node.Name+" says that the ECI API does not answer: "+c.Message, "wait until it does")
 		}
 	}
 	return checks
