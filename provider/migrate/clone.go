@@ -97,6 +97,7 @@ func unpin(a *corev1.Affinity, virtual []*corev1.Node) *corev1.Affinity {
 // A cloneView is what a decision about a copy rests on: what the API server said just now.
 type cloneView struct {
 	aborting bool
+	drain    bool        // whoever drains waits for the old pod to be gone
 	old      *corev1.Pod // nil: it is gone, or another pod has its name
 	clone    *corev1.Pod // nil: there is none
 	unserved string      // a Service whose endpoints the copy is not among yet
@@ -124,11 +125,11 @@ func decideClone(x *Item, v cloneView) action {
 		return action{verb: create}
 	case c.DeletionTimestamp != nil:
 		return action{verb: wait, reason: "the copy is being removed"}
-	case !v.aborting && ending(v.old, v.overdue):
+	case v.drain && !v.aborting && ending(v.old, v.overdue):
 		return action{verb: wait, reason: "its copy " + c.Name + " serves" + endsItsGrace}
 	case !alive(v.old):
 		done := "its copy is " + c.Name + " on " + c.Spec.NodeName
-		if v.old != nil && v.old.DeletionTimestamp != nil && !v.aborting {
+		if v.old != nil && v.old.DeletionTimestamp != nil && v.drain && !v.aborting {
 			done += "; the old pod " + undead(v.old)
 		}
 		return action{verb: end, state: Done, reason: done}
@@ -162,7 +163,7 @@ func decideClone(x *Item, v cloneView) action {
 func (e *Engine) clone(ctx context.Context, i int, m *memory) error {
 	x := e.get(i)
 	o := e.copy()
-	v := cloneView{aborting: e.isAborting(), refused: m.refused, spent: time.Since(m.since)}
+	v := cloneView{aborting: e.isAborting(), drain: o.Plan.Drain != nil, refused: m.refused, spent: time.Since(m.since)}
 	var err error
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return err

@@ -20,7 +20,7 @@ func serving() (*Item, *swapView) {
 	f := healthy()
 	x := &Item{ID: "1", Pod: Ref{"Pod", "shop", "web-6c-a", "web-6c-a"}, Owner: Ref{"ReplicaSet", "shop", "web-6c", "rs"}, Strategy: Swap, State: Surging,
 		Node: "vk", Hidden: "pod-template-hash", Workload: Ref{Kind: "Deployment", Namespace: "shop", Name: "web"}, Surge: Ref{UID: "surge"}, Made: noon}
-	v := &swapView{old: f.Pods[0], owner: f.ReplicaSets["rs"], controlled: f.Pods, readyFor: time.Second}
+	v := &swapView{awaited: true, old: f.Pods[0], owner: f.ReplicaSets["rs"], controlled: f.Pods, readyFor: time.Second}
 	v.surge = SurgePod(v.owner, x, ToECI, "op", f.Virtual)
 	v.surge.UID, v.surge.Spec.NodeName, v.surge.CreationTimestamp = "surge", "vk", metav1.NewTime(noon)
 	v.surge.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
@@ -184,6 +184,11 @@ func TestDecideSwap(t *testing.T) {
 			v.old.DeletionTimestamp = ptr(metav1.NewTime(noon))
 			v.surge.OwnerReferences[0].Controller = ptr(true)
 		}, linger, Leaving, "ends its grace period"},
+		{"adopted, and nobody waits for the old pod to end", func(x *Item, v *swapView) {
+			x.State, v.controlled, v.awaited = Adopting, append(v.controlled[1:], v.surge), false
+			v.old.DeletionTimestamp = ptr(metav1.NewTime(noon))
+			v.surge.OwnerReferences[0].Controller = ptr(true)
+		}, end, Done, "replaced by"},
 		{"its successor serves, and it ends", func(x *Item, v *swapView) {
 			x.State, x.Reason, v.surge, v.old.DeletionTimestamp = Leaving, "replaced"+endsItsGrace, nil, ptr(metav1.NewTime(noon))
 		}, linger, Leaving, "ends its grace period"},

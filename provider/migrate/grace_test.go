@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8stesting "k8s.io/client-go/testing"
 )
 
@@ -191,27 +193,49 @@ func TestADrainIsDoneWhenTheOldPodsAreGone(t *testing.T) {
 	}
 }
 
-// Pods that end count in quotas: the room that a surge pod took is there for the next.
+// Pods that end count in quotas: the room that a surge pod took is there for the next. Where a
+// quota has room, or there is none, nothing waits.
 func TestPodsThatEndLeaveTheNextSurgePodItsRoom(t *testing.T) {
-	inWorld(t, 3, func(t *testing.T, w *world) {
-		before := w.names()
-		o := w.plan(ToECI, before...)
-		w.mu.Lock()
-		w.grace = 3 * time.Minute
-		w.refuse = func(a k8stesting.Action) error {
-			if a.GetVerb() == "create" && a.GetResource().Resource == "pods" && a.GetSubresource() == "" && len(w.list()) >= 3+2 {
-				return apierrors.NewForbidden(a.GetResource().GroupResource(), "surge", errors.New("exceeded quota"))
-			}
-			return nil
-		}
-		w.mu.Unlock()
-		w.watch()
-		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
-		if err != nil || got.State != Done {
-			t.Errorf("%v, %s: %s\n%+v", err, got.State, got.Reason, got.Plan.Items)
-		}
-		w.kept(before, before...)
-	})
+	for _, room := range []int{2, 50} {
+		t.Run(fmt.Sprintf("room for %d", room), func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				quotas := corev1.SchemeGroupVersion.WithResource("resourcequotas")
+				quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "few"}}
+				count := func() {
+					quota.Status.Hard = corev1.ResourceList{"pods": *resource.NewQuantity(int64(3+room), resource.DecimalSI)}
+					quota.Status.Used = corev1.ResourceList{"pods": *resource.NewQuantity(int64(len(w.list())), resource.DecimalSI)}
+				}
+				w.mu.Lock()
+				count()
+				w.add(quotas, quota)
+				w.also = append(w.also, func() {
+					count()
+					now := quota.DeepCopy()
+					w.update2(quotas, now, now)
+				})
+				w.mu.Unlock()
+				before := w.names()
+				o := w.plan(ToECI, before...)
+				w.mu.Lock()
+				w.grace = 3 * time.Minute
+				w.refuse = func(a k8stesting.Action) error {
+					if a.GetVerb() == "create" && a.GetResource().Resource == "pods" && a.GetSubresource() == "" && len(w.list()) >= 3+room {
+						return apierrors.NewForbidden(a.GetResource().GroupResource(), "surge", errors.New("exceeded quota"))
+					}
+					return nil
+				}
+				w.mu.Unlock()
+				w.watch()
+				begin := time.Now()
+				got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+				took := time.Since(begin)
+				if err != nil || got.State != Done || (took > 2*w.grace) != (room == 2) || (took < w.grace) != (room == 50) {
+					t.Errorf("%v after %s, %s: %s\n%+v", err, took, got.State, got.Reason, got.Plan.Items)
+				}
+				w.kept(before, before...)
+			})
+		})
+	}
 }
 
 // leaving runs a swap until its old pod ends.
@@ -225,6 +249,7 @@ func (w *world) leaving(t *testing.T) (interrupt context.CancelFunc, ended func(
 	var got *Operation
 	var err error
 	o := w.plan(ToECI, w.names()[2])
+	o.Plan.Drain = &Drained{Node: Ref{Kind: "Node", Name: realNode, UID: "n-1"}}
 	w.watch()
 	go func() {
 		defer close(over)
@@ -314,6 +339,7 @@ func TestAPodThatNeverEndsHoldsNothingUp(t *testing.T) {
 			before := w.names()
 			hold(w)
 			o := w.plan(ToECI, before[2])
+			o.Plan.Drain = &Drained{Node: Ref{Kind: "Node", Name: realNode, UID: "n-1"}}
 			w.watch()
 			begin := time.Now()
 			got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
@@ -367,6 +393,7 @@ func TestAPodThatNeverEndsHoldsNothingUp(t *testing.T) {
 			ways := ways()
 			w, o, _ := ways[len(ways)-1].begin(t)
 			defer func() { w.stop() }()
+			o.Plan.Drain = &Drained{Node: Ref{Kind: "Node", Name: realNode, UID: "n-1"}}
 			hold(w)
 			got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
 			if err != nil || got.State != Done {

@@ -145,6 +145,9 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	if err != nil || v.owner == nil {
 		return v, err
 	}
+	if v.awaited, err = e.awaited(ctx, x, &v); err != nil {
+		return v, err
+	}
 	if alive(v.old) {
 		if v.changed, err = e.changed(ctx, x, v.owner); err != nil {
 			return v, err
@@ -169,6 +172,41 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 		v.unserved, err = e.unserved(ctx, x, v.surge)
 	}
 	return v, err
+}
+
+// awaited tells that the old pod, which ends, is waited for: in a drain, whose node may be stopped
+// when it is done, and where it has the room in a quota that the next surge pod needs.
+func (e *Engine) awaited(ctx context.Context, x *Item, v *swapView) (bool, error) {
+	if v.old == nil || v.old.DeletionTimestamp == nil {
+		return false, nil
+	}
+	e.mu.Lock()
+	drain, next := e.op.Plan.Drain != nil, false
+	at := max(1, e.op.Plan.Parallel[x.Key()])
+	for i := range e.op.Plan.Items {
+		y := &e.op.Plan.Items[i]
+		next = next || y.State == Planned && y.Strategy == Swap && y.Pod.Namespace == x.Pod.Namespace
+	}
+	e.mu.Unlock()
+	// What is not handed over yet has no time for another call.
+	if over := v.surge == nil || owned(v.surge, v.owner); drain || !next || !over {
+		return drain, nil
+	}
+	call, cancel := context.WithTimeout(ctx, perCall)
+	defer cancel()
+	quotas, err := e.Client.CoreV1().ResourceQuotas(x.Pod.Namespace).List(call, metav1.ListOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		return false, nil // the plan says that they could not be read
+	case err != nil:
+		return false, fmt.Errorf("listing the quotas of namespace %s: %w", x.Pod.Namespace, err)
+	}
+	space := &Space{}
+	for i := range quotas.Items {
+		space.Quotas = append(space.Quotas, &quotas.Items[i])
+	}
+	room, _ := quotaRoom(space, v.owner)
+	return room >= 0 && room < 2*at, nil
 }
 
 func (e *Engine) replicaSet(ctx context.Context, r Ref) (*appsv1.ReplicaSet, error) {

@@ -165,6 +165,7 @@ type swapView struct {
 	readyFor   time.Duration      // how long the surge pod has been Ready
 	spent      time.Duration      // in the item's present state, as far as this process saw
 	refused    string             // what the last eviction was refused with; "": it wasn't
+	awaited    bool               // somebody waits for the old pod to be gone
 	overdue    time.Duration      // since the old pod's grace period is over, by this machine's clock
 }
 
@@ -188,8 +189,8 @@ const (
 
 // decideSwap says what to do next about a swap. It is pure. Up to the eviction everything
 // leads back to how it was; from then on to an adopted surge pod, or, where the ReplicaSet's
-// own replacement was Ready first, to none. It is done when the old pod is gone: its node may be
-// stopped then, and a quota has its room for the next surge pod.
+// own replacement was Ready first, to none. Where somebody waits for that, it is done when the
+// old pod is gone.
 func decideSwap(x *Item, v swapView) action {
 	ends := ending(v.old, v.overdue)
 	if x.State == Leaving {
@@ -207,6 +208,7 @@ func decideSwap(x *Item, v swapView) action {
 	}
 	a := v.decide(x)
 	switch {
+	case !v.awaited:
 	case a.verb == end && a.state == Done && v.old != nil && v.old.DeletionTimestamp != nil:
 		return action{verb: linger, state: Leaving, reason: a.reason + endsItsGrace}
 	case a.verb == retarget && ends:
