@@ -26,13 +26,14 @@ import (
 // library's own constructor stacks three throttles, watches every Secret of the cluster and
 // hides its queues; this wiring has none of that.
 type VirtualNode struct {
-	Provider *Provider
-	client   kubernetes.Interface
-	spec     NodeSpec
-	pods     corev1informers.PodInformer
-	factory  informers.SharedInformerFactory
-	unused   informers.SharedInformerFactory
-	ready    chan struct{}
+	Provider  *Provider
+	client    kubernetes.Interface
+	spec      NodeSpec
+	pods      corev1informers.PodInformer
+	factory   informers.SharedInformerFactory
+	unused    informers.SharedInformerFactory
+	ready     chan struct{}
+	recovered chan struct{}
 }
 
 // leaseSeconds is a kubelet's own lease duration.
@@ -40,7 +41,7 @@ const leaseSeconds = 40
 
 // NewVirtualNode wires a node; it makes no call. Pods of the config is set by it.
 func NewVirtualNode(c Config, spec NodeSpec) *VirtualNode {
-	v := &VirtualNode{client: c.Client, spec: spec, ready: make(chan struct{})}
+	v := &VirtualNode{client: c.Client, spec: spec, ready: make(chan struct{}), recovered: make(chan struct{})}
 	selector := fields.OneTermEqualSelector("spec.nodeName", spec.Name).String()
 	// The resync repeats what a lost notification would have told.
 	v.factory = informers.NewSharedInformerFactoryWithOptions(c.Client, time.Minute,
@@ -73,6 +74,10 @@ func (v *VirtualNode) PodInformer() cache.SharedIndexInformer { return v.pods.In
 // Ready is closed when the node is registered and its pods are being served.
 func (v *VirtualNode) Ready() <-chan struct{} { return v.ready }
 
+// Recovered is closed when the node's pods and their groups are known. Who asks for a log before
+// that would be told that there is no such pod.
+func (v *VirtualNode) Recovered() <-chan struct{} { return v.recovered }
+
 // Run serves the node until the context ends or a controller fails. It registers the node
 // only after every group was listed. Groups are left as they are when it returns.
 func (v *VirtualNode) Run(ctx context.Context) error {
@@ -94,6 +99,7 @@ func (v *VirtualNode) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	close(v.recovered)
 	if _, err := v.pods.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		UpdateFunc: func(old, current any) { v.Provider.PodChanged(old.(*corev1.Pod), current.(*corev1.Pod)) },
 		DeleteFunc: v.removed,

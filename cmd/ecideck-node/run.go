@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -100,6 +101,18 @@ type served struct {
 	ready   atomic.Bool
 }
 
+// serves answers at the kubelet port from when the node's pods are known until the context ends.
+func (n *served) serves(ctx context.Context, handler http.Handler, known <-chan struct{}) {
+	select {
+	case <-known:
+	case <-ctx.Done():
+		return
+	}
+	n.port.serves(handler)
+	<-ctx.Done()
+	n.port.serves(nil)
+}
+
 // serve opens the ports and serves the nodes while this process leads; the first to fail ends
 // all.
 func serve(ctx context.Context, f *flags, client, spill kubernetes.Interface, logger *slog.Logger, metrics *provider.Metrics, nodes []*served) error {
@@ -177,9 +190,7 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
 		informers = append(informers, v.PodInformer())
 		defer n.ready.Store(false)
-		n.port.serves(handler)
-		defer n.port.serves(nil)
-		defer context.AfterFunc(ctx, func() { n.port.serves(nil) })()
+		group.Go(func() error { n.serves(ctx, handler, v.Recovered()); return nil })
 		go func() {
 			select {
 			case <-v.Ready():

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// standbyPatience is how long a request to a kubelet port waits for this process to lead. A
-// process that lost its lease because the API server was away leads again one jittered retry
-// (4 to 9 seconds) after the API server is back, and `kubectl logs` of that moment is late
-// then, and doesn't fail.
+// standbyPatience is how long a request to a kubelet port waits for this process to lead, and to
+// know the node's pods. A process that lost its lease because the API server was away leads again
+// one jittered retry (4 to 9 seconds) after the API server is back, and `kubectl logs` of that
+// moment is late then, and doesn't fail.
 const standbyPatience = 10 * time.Second
 
 // standby is the kubelet port of a process that may not lead. It is safe for concurrent use;
@@ -57,7 +57,7 @@ func (s *standby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-patience.C:
 			// Not 503: of that the API server keeps the words from its client.
-			http.Error(w, "this ecideck-node stands by, and didn't become the node's leader within "+standbyPatience.String()+"; the node's address will be its leader's", http.StatusInternalServerError)
+			http.Error(w, "this ecideck-node stands by, or has begun to lead and doesn't know the node's pods yet, for "+standbyPatience.String()+"; the node's address will be its leader's: try again", http.StatusInternalServerError)
 			return
 		}
 	}

@@ -77,7 +77,7 @@ func drainsAs(t *testing.T, who string) string {
 	onIt := func() int {
 		n := 0
 		for app, pods := range d.on(d.node) {
-			if app != "logs" { // a DaemonSet's
+			if app != "logs" && app != "lb" { // a DaemonSet's, and a static pod
 				n += pods
 			}
 		}

@@ -118,7 +118,7 @@ func decideClone(x *Item, v cloneView) action {
 	case c == nil && x.Surge.UID != "":
 		return action{verb: end, state: Aborted, reason: "somebody has deleted the copy " + x.Surge.Name + "; nothing was disrupted"}
 	case c == nil && !alive(v.old):
-		return action{verb: end, state: Aborted, reason: "the pod is gone already"}
+		return action{verb: end, state: Aborted, reason: "the pod is gone already", gone: true}
 	case c == nil && v.aborting:
 		return action{verb: end, state: Aborted, reason: "aborted; nothing was disrupted"}
 	case c == nil:
@@ -193,7 +193,7 @@ func (e *Engine) clone(ctx context.Context, i int, m *memory) error {
 	}
 	switch a.verb {
 	case end:
-		return e.end(ctx, i, a.state, a.reason)
+		return e.ends(ctx, i, a)
 	case create:
 		return e.createClone(ctx, i, v.old, o)
 	case evict:

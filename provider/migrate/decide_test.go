@@ -266,6 +266,9 @@ func TestNext(t *testing.T) {
 		{"one that needs a look ends a drain", operation(Done, Failed, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
 		}, well, nil, []int{2}},
+		{"one that was scaled away is no failure", operation(Done, Aborted, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[1].Gone = &Drained{}, true
+		}, well, []int{2}, nil},
 		{"one whose dead node holds it does not", operation(Done, Failed, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[1].Stuck, o.Plan.Items[2].Workload.Name = &Drained{}, true, "other"
 		}, well, []int{2}, nil},

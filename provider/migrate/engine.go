@@ -618,6 +618,12 @@ func (e *Engine) after(ctx context.Context, i int, err error, edit func(*Item)) 
 	return e.save(ctx, i, true)
 }
 
+// ends closes an item as was decided.
+func (e *Engine) ends(ctx context.Context, i int, a action) error {
+	e.change(i, func(x *Item) { x.Stuck, x.Gone = a.stuck, a.gone })
+	return e.end(ctx, i, a.state, a.reason)
+}
+
 // end closes an item.
 func (e *Engine) end(ctx context.Context, i int, state State, reason string) error {
 	x := e.change(i, func(x *Item) { x.State, x.Reason, x.Ended = state, reason, time.Now() })

@@ -46,7 +46,7 @@ func decideEvict(v evictView) action {
 	case v.old == nil && v.asked:
 		return action{verb: end, state: Done, reason: "it was evicted"}
 	case v.old == nil:
-		return action{verb: end, state: Aborted, reason: "the pod is gone already"}
+		return action{verb: end, state: Aborted, reason: "the pod is gone already", gone: true}
 	case v.old.DeletionTimestamp != nil && !ending(v.old, v.overdue):
 		return action{verb: end, state: Failed, reason: undead(v.old), stuck: true}
 	case v.old.DeletionTimestamp != nil:
@@ -93,8 +93,7 @@ func (e *Engine) evict(ctx context.Context, i int, m *memory) error {
 	}
 	switch a := decideEvict(v); {
 	case a.verb == end:
-		e.change(i, func(x *Item) { x.Stuck = a.stuck })
-		return e.end(ctx, i, a.state, a.reason)
+		return e.ends(ctx, i, a)
 	case m.hurry:
 		return errInterrupted
 	case a.verb == evict:

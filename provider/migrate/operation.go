@@ -146,6 +146,7 @@ type Item struct {
 	Settle   int        `json:"settleSeconds,omitempty"`
 	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
 	Stuck    bool       `json:"stuck,omitempty"`        // it failed because its old pod does not end
+	Gone     bool       `json:"gone,omitempty"`         // it was not moved, and the old pod is gone all the same: scaled away, or deleted by somebody
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI
@@ -393,8 +394,17 @@ func (o *Operation) Count() map[State]int {
 
 // conclude is the state of an operation whose items have all ended, and a sentence.
 func (o *Operation) conclude() (State, string) {
-	n := o.Count()
+	n, gone := o.Count(), 0
+	for i := range o.Plan.Items {
+		if x := &o.Plan.Items[i]; x.State == Aborted && x.Gone {
+			gone++
+		}
+	}
+	n[Aborted] -= gone
 	text := fmt.Sprintf("%d moved", n[Done])
+	if gone > 0 {
+		text += fmt.Sprintf(", %d gone already", gone)
+	}
 	for _, s := range []State{Aborted, Failed, Stays} {
 		if n[s] > 0 {
 			text += fmt.Sprintf(", %d %s", n[s], map[State]string{Aborted: "as before", Failed: "need a look", Stays: "stay"}[s])
@@ -409,6 +419,8 @@ func (o *Operation) conclude() (State, string) {
 		return Aborted, text
 	case n[Aborted] > 0:
 		return Failed, text
+	case gone > 0 && n[Done] == 0 && o.Plan.Drain == nil: // of a drain the node is empty
+		return Aborted, text
 	}
 	return Done, text
 }

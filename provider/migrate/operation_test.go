@@ -23,3 +23,31 @@ func TestAnUndoIsNamedAfterWhatItTakesBack(t *testing.T) {
 		t.Errorf("where the other is gone it is about %q", got)
 	}
 }
+
+func TestAnOperationIsDoneThoughPodsWereGone(t *testing.T) {
+	item := func(s State, gone bool) Item { return Item{State: s, Gone: gone} }
+	for _, c := range []struct {
+		name  string
+		state State
+		drain bool
+		items []Item
+		want  State
+		says  string
+	}{
+		{"moved, and gone", Running, false, []Item{item(Done, false), item(Aborted, true)}, Done, "1 moved, 1 gone already"},
+		{"gone alone", Running, false, []Item{item(Aborted, true)}, Aborted, "0 moved, 1 gone already"},
+		{"gone from a drained node", Running, true, []Item{item(Aborted, true)}, Done, "0 moved, 1 gone already"},
+		{"gone from a drained node, then aborted", Aborting, true, []Item{item(Aborted, true)}, Aborted, "0 moved, 1 gone already"},
+		{"moved, and not", Running, false, []Item{item(Done, false), item(Aborted, false), item(Aborted, true)}, Failed, "1 moved, 1 gone already, 1 as before"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &Operation{State: c.state, Plan: Plan{Items: c.items}}
+			if c.drain {
+				o.Plan.Drain = &Drained{}
+			}
+			if got, says := o.conclude(); got != c.want || says != c.says {
+				t.Errorf("%s: %q, want %s: %q", got, says, c.want, c.says)
+			}
+		})
+	}
+}

@@ -38,7 +38,7 @@ type placeView struct {
 func decidePlace(x *Item, v placeView) action {
 	switch {
 	case v.pod == nil || !alive(v.pod):
-		return action{verb: end, state: Aborted, reason: "the pod is gone already"}
+		return action{verb: end, state: Aborted, reason: "the pod is gone already", gone: true}
 	case v.pod.Spec.NodeName != "":
 		return action{verb: end, state: Done, reason: "it is on node " + v.pod.Spec.NodeName}
 	case v.aborting && x.State != Placing, v.aborting && len(x.Steps) == 0:
@@ -105,7 +105,7 @@ func (e *Engine) place(ctx context.Context, i int, m *memory) error {
 	}
 	switch a := decidePlace(&x, v); a.verb {
 	case end:
-		return e.end(ctx, i, a.state, a.reason)
+		return e.ends(ctx, i, a)
 	case admit:
 		return e.admit(ctx, i, m, v)
 	case bind:

@@ -108,7 +108,9 @@ func decideRestart(x *Item, v restartView) action {
 		return action{verb: wait, reason: "the old pod is ending; its place is taken then"}
 	}
 	if len(x.Steps) == 0 && x.State == Steering {
-		return end(Aborted, "the pod is gone already")
+		a := end(Aborted, "the pod is gone already")
+		a.gone = true
+		return a
 	}
 	s := v.successor
 	switch {
@@ -175,8 +177,7 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 	}
 	switch a.verb {
 	case end:
-		e.change(i, func(x *Item) { x.Stuck = a.stuck })
-		return e.end(ctx, i, a.state, a.reason)
+		return e.ends(ctx, i, a)
 	case steer:
 		if !alive(v.old) { // it steers already, and is to steer yet when the old pod is gone
 			return e.steer(ctx, i, x.State, policy)

@@ -37,7 +37,8 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 	}
 	switch a.verb {
 	case end:
-		return e.end(ctx, i, a.state, a.reason)
+		a.gone = a.state == Aborted && !alive(v.old)
+		return e.ends(ctx, i, a)
 	case create:
 		return e.createSurge(ctx, i, &x, v)
 	case evict:

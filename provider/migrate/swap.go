@@ -150,6 +150,7 @@ type action struct {
 	state  State  // of end and linger
 	reason string // a sentence
 	stuck  bool   // of end: Item.Stuck
+	gone   bool   // of end: Item.Gone
 }
 
 // A swapView is what a decision about a swap rests on: what the API server said just now.
