@@ -263,7 +263,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 			continue
 		case x.State.Ended():
 			m.Stays, m.Why = true, "it is "+string(x.State)
-		case abort && (x.State == migrate.Adopting || x.State == migrate.Evicting):
+		case abort && slices.Contains([]migrate.State{migrate.Adopting, migrate.Evicting, migrate.Leaving}, x.State):
 			m.How, m.Why = "is brought to its end", "it may be beyond the point of no return"
 		case abort:
 			m.How, m.Why, m.From, m.To = "goes back", "it stays where it is, and what was made for it is taken away", "", ""

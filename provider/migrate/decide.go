@@ -29,6 +29,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 	give = map[int]string{}
 	flying, busy := 0, map[string]int{}
 	canary := map[string]*Item{} // the one that was swapped first
+	since := map[string]time.Time{}
 	failures := map[string]int{} // in a row
 	latest := map[string]time.Time{}
 	harmed, ordinary := "", false // in a drain: what needs a look; what is to go before critical pods
@@ -36,21 +37,22 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 		x := &o.Plan.Items[i]
 		key := x.Key()
 		ordinary = ordinary || x.Strategy != Stay && !x.Critical && !x.State.Ended()
+		at, moved := x.moved()
 		switch {
 		case x.Strategy == Stay || x.State == Planned:
-		case !x.State.Ended():
+		case !moved && !x.State.Ended():
 			flying++
 			busy[key]++
 		case x.State == Failed && o.Plan.Drain != nil:
 			if !x.Stuck { // what a dead node holds is no reason to leave the others there
 				harmed = x.Subject().String()
 			}
-		case x.State == Done:
-			if x.Strategy == Swap && (canary[key] == nil || x.Ended.Before(canary[key].Ended)) {
-				canary[key] = x
+		case moved:
+			if x.Strategy == Swap && (canary[key] == nil || at.Before(since[key])) {
+				canary[key], since[key] = x, at
 			}
-			if x.Ended.After(latest[key]) {
-				latest[key] = x.Ended
+			if at.After(latest[key]) {
+				latest[key] = at
 			}
 		}
 	}
@@ -86,7 +88,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 			continue
 		}
 		if x.Strategy == Swap {
-			soaked, why := soak(o, canary[key], health, now)
+			soaked, why := soak(o, canary[key], since[key], health, now)
 			if why != "" {
 				give[i] = why
 				continue
@@ -104,7 +106,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 
 // soak tells whether the first pod that was moved has been well for long enough; why says
 // that it hasn't and no other is to follow.
-func soak(o *Operation, first *Item, health map[string]Health, now time.Time) (soaked bool, why string) {
+func soak(o *Operation, first *Item, since time.Time, health map[string]Health, now time.Time) (soaked bool, why string) {
 	if first == nil {
 		return true, ""
 	}
@@ -121,12 +123,24 @@ func soak(o *Operation, first *Item, health map[string]Health, now time.Time) (s
 	case h.Restarts > 0:
 		return false, fmt.Sprintf("the first pod of %s that was moved, %s, has restarted %d times since: see its log", first.Workload, first.Surge.Name, h.Restarts)
 	case !h.Ready:
-		if now.Sub(first.Ended) >= long {
+		if now.Sub(since) >= long {
 			return false, fmt.Sprintf("the first pod of %s that was moved, %s, is not Ready any more: see its log", first.Workload, first.Surge.Name)
 		}
 		return false, ""
 	}
-	return now.Sub(first.Ended) >= long, ""
+	return now.Sub(since) >= long, ""
+}
+
+// moved tells whether, and since when, an item's successor serves. One whose old pod ends its
+// grace period holds nobody up, but where quotas count it.
+func (i *Item) moved() (time.Time, bool) {
+	switch {
+	case i.State == Done:
+		return i.Ended, true
+	case i.State == Leaving && !i.Quota && len(i.Steps) > 0:
+		return i.Steps[len(i.Steps)-1].At, true
+	}
+	return time.Time{}, false
 }
 
 // Key is the item's workload as maps of a Plan have it.

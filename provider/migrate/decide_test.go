@@ -266,6 +266,17 @@ func TestNext(t *testing.T) {
 		{"one that needs a look ends a drain", operation(Done, Failed, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[2].Workload.Name = &Drained{}, "other"
 		}, well, nil, []int{2}},
+		{"an old pod that ends holds nobody up", operation(Leaving, Leaving, Planned, Planned), func(o *Operation) {
+			for i := range 2 {
+				o.Plan.Items[i].Ended, o.Plan.Items[i].Steps = time.Time{}, []Step{{At: noon.Add(-2 * time.Minute)}}
+			}
+		}, well, []int{2, 3}, nil},
+		{"but where a quota counts it", operation(Done, Leaving, Planned, Planned), func(o *Operation) {
+			o.Plan.Items[1].Quota, o.Plan.Parallel["Deployment/shop/web"] = true, 1
+		}, well, nil, nil},
+		{"the canary soaks while the old pod ends", operation(Leaving, Planned), func(o *Operation) {
+			o.Plan.Items[0].Ended, o.Plan.Items[0].Steps = time.Time{}, []Step{{At: noon.Add(-time.Second)}}
+		}, well, nil, nil},
 		{"one that was scaled away is no failure", operation(Done, Aborted, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[1].Gone = &Drained{}, true
 		}, well, []int{2}, nil},

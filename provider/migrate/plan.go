@@ -266,6 +266,8 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		}
 		x.Settle = max(x.Settle, int(rs.Spec.MinReadySeconds))
 		x.Hasty = r.Hasty
+		room, _ := quotaRoom(space, rs)
+		x.Quota = room >= 0
 		switch {
 		case slices.ContainsFunc(space.Placers, func(p Placer) bool { return p.governs(pod, x.Workload) }):
 		case target == nil || ours(target):

@@ -145,7 +145,7 @@ func Alive(ctx context.Context, client kubernetes.Interface, o *Operation) (bool
 // takeBack is the item that sets a workload's fields back to what they were before another
 // item, if they are still what that one has made them: fields of others are not looked at.
 func takeBack(ctx context.Context, client kubernetes.Interface, x *Item) (Item, error) {
-	y := Item{Workload: x.Workload, Owner: x.Owner, Strategy: x.Strategy, Pods: x.Pods, Members: x.Members, Size: x.Size, Before: x.After, After: x.Before, Danger: x.Danger,
+	y := Item{Workload: x.Workload, Owner: x.Owner, Strategy: x.Strategy, Pods: x.Pods, Members: x.Members, Grace: x.Grace, Size: x.Size, Before: x.After, After: x.Before, Danger: x.Danger,
 		Why: "its fields are set back to what they were, and nothing else of it"}
 	e := &Engine{Client: client}
 	var live Fields
