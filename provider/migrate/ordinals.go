@@ -159,22 +159,31 @@ func (v ordinalsView) home(x *Item, reason string, seen bool) (action, *corev1.P
 	manual := v.set.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	for _, r := range x.Members {
 		p := v.pods[r.Name]
+		late := func(deadline time.Duration, why string) (action, *corev1.Pod) {
+			if v.still > deadline {
+				return action{verb: end, state: Failed, reason: fmt.Sprintf("the template is as before, and nothing has moved for %s: %s", deadline, why)}, nil
+			}
+			return action{verb: wait, reason: why}, nil
+		}
 		switch {
-		case p == nil || p.DeletionTimestamp != nil:
-			return action{verb: wait, reason: "pod " + r.Name + " is to come back"}, nil
+		case p == nil:
+			return late(replaceDeadline, "pod "+r.Name+" is to come back")
+		case p.DeletionTimestamp != nil:
+			return late(replaceDeadline+graceOf(p), "pod "+r.Name+" is ending, and is to come back")
 		case p.Labels[appsv1.ControllerRevisionHashLabelKey] == v.set.Status.UpdateRevision && ready(p):
 			continue
 		case p.Labels[appsv1.ControllerRevisionHashLabelKey] == v.set.Status.UpdateRevision:
-			if v.still > replaceDeadline {
-				return action{verb: end, state: Failed, reason: fmt.Sprintf("the template is as before, and pod %s is not Ready after %s: %s", p.Name, replaceDeadline, condition(p))}, nil
-			}
-			return action{verb: wait, reason: "pod " + r.Name + " is not Ready yet: " + condition(p)}, nil
+			return late(replaceDeadline, "pod "+r.Name+" is not Ready yet: "+condition(p))
 		case !ready(p):
 			return action{verb: recall, reason: reason}, p
 		case manual && unready(v.set) == "":
 			return action{verb: evict, reason: reason}, p
 		default:
-			return action{verb: wait, reason: "pod " + r.Name + " is to come back"}, nil
+			why := "pod " + r.Name + " is to come back"
+			if waits := unready(v.set); waits != "" {
+				why += ", and waits for the others: " + waits
+			}
+			return late(replaceDeadline, why)
 		}
 	}
 	return action{verb: end, state: Aborted, reason: reason + "; the template and its pods are as before"}, nil
