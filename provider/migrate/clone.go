@@ -117,6 +117,8 @@ func decideClone(x *Item, v cloneView) action {
 		return action{verb: end, state: Failed, reason: "the pod and its copy " + x.Surge.Name + " are both gone: its manifest is in the journal"}
 	case c == nil && x.Surge.UID != "":
 		return action{verb: end, state: Aborted, reason: "somebody has deleted the copy " + x.Surge.Name + "; nothing was disrupted"}
+	case c == nil && v.drain && !v.aborting && ending(v.old, v.overdue):
+		return action{verb: wait, reason: "it is ending"}
 	case c == nil && !alive(v.old):
 		return action{verb: end, state: Aborted, reason: "the pod is gone already", gone: true}
 	case c == nil && v.aborting:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,8 +71,9 @@ func (e *Engine) uncordon(ctx context.Context) error {
 }
 
 // node is a step on the node, written down before and after. An API server that is away is
-// waited for as long as with an item. A node that is gone, or was replaced, is no failure:
-// machines go while their pods are moved, and what was on them has to come to its end.
+// waited for as long as with an item. A node that is gone is no failure, nor is one that was
+// replaced since the first item began: machines go while their pods are moved, and what was on
+// them has to come to its end. Before that, a plan is about another machine than was meant.
 func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 	verb := map[bool]string{true: "cordon", false: "uncordon"}[on]
 	e.mu.Lock()
@@ -93,11 +95,12 @@ func (e *Engine) node(ctx context.Context, node Ref, on bool) error {
 		return err
 	})
 	e.mu.Lock()
+	begun := slices.ContainsFunc(e.op.Plan.Items, func(x Item) bool { return !x.Began.IsZero() })
 	last := &e.op.Steps[len(e.op.Steps)-1]
 	if last.Answer = "ok"; err != nil {
 		last.Answer = err.Error()
 	}
-	if apierrors.IsNotFound(err) || errors.Is(err, errReplaced) {
+	if apierrors.IsNotFound(err) || errors.Is(err, errReplaced) && (begun || !on) {
 		err = nil
 	}
 	e.mu.Unlock()

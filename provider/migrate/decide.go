@@ -57,7 +57,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 		}
 	}
 	for i := range o.Plan.Items {
-		if x := &o.Plan.Items[i]; (x.State == Aborted && !x.Gone || x.State == Failed) && !x.Began.IsZero() && x.Ended.After(latest[x.Key()]) {
+		if x := &o.Plan.Items[i]; (x.State == Aborted && !x.Gone || x.State == Failed) && !x.Dead && !x.Began.IsZero() && x.Ended.After(latest[x.Key()]) {
 			failures[x.Key()]++
 		}
 	}

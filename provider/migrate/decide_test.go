@@ -277,6 +277,9 @@ func TestNext(t *testing.T) {
 		{"the canary soaks while the old pod ends", operation(Leaving, Planned), func(o *Operation) {
 			o.Plan.Items[0].Ended, o.Plan.Items[0].Steps = time.Time{}, []Step{{At: noon.Add(-time.Second)}}
 		}, well, nil, nil},
+		{"what had ended already is none either", operation(Done, Aborted, Planned), func(o *Operation) {
+			o.Plan.Drain, o.Plan.Items[1].Dead = &Drained{}, true
+		}, well, []int{2}, nil},
 		{"one that was scaled away is no failure", operation(Done, Aborted, Planned), func(o *Operation) {
 			o.Plan.Drain, o.Plan.Items[1].Gone = &Drained{}, true
 		}, well, []int{2}, nil},

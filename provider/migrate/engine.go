@@ -47,6 +47,8 @@ type Engine struct {
 
 	reporting sync.Mutex // held while Report runs
 
+	ahead time.Duration // how far the API server's clock is ahead; set before items run
+
 	mu       sync.Mutex
 	op       *Operation
 	journal  *Journal
@@ -258,6 +260,9 @@ func (e *Engine) run(outer context.Context, locks []*lock) (*Operation, error) {
 		}
 	}
 	ctx, stop := context.WithCancelCause(outer)
+	call, cancel := context.WithTimeout(ctx, perCall)
+	e.ahead = skew(call, e.Client)
+	cancel()
 	var keeper sync.WaitGroup
 	keeper.Go(func() { e.keep(ctx, locks, stop) })
 	err := e.work(ctx, stop)

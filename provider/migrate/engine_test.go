@@ -818,6 +818,28 @@ func TestAScaleIsNoRollout(t *testing.T) {
 	}
 }
 
+// TestADrainOfAnotherMachineIsNotBegun: the plan was about the one that had the name before.
+func TestADrainOfAnotherMachineIsNotBegun(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		before := w.names()
+		o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Plan.Drain.Node.UID = "of the machine before"
+		got, err := (&Engine{Client: w.api, Holder: "alice@one/1"}).Run(t.Context(), o)
+		if err == nil || got.State != Interrupted || !strings.Contains(got.Reason, "another machine") {
+			t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+		}
+		if got, err = (&Engine{Client: w.api, Holder: "alice@one/1"}).Resume(t.Context(), got, true); err != nil || got.State != Aborted {
+			t.Errorf("its abort: %v, %s: %s", err, got.State, got.Reason)
+		}
+		if now := w.names(); !slices.Equal(now, before) {
+			t.Errorf("%v, before %v", now, before)
+		}
+	})
+}
+
 // TestADrainOfANodeThatIsGoneComesToItsEnd: an autoscaler takes the machine away, or puts another
 // one in its place, while nobody is at work on the drain.
 func TestADrainOfANodeThatIsGoneComesToItsEnd(t *testing.T) {
@@ -830,6 +852,9 @@ func TestADrainOfANodeThatIsGoneComesToItsEnd(t *testing.T) {
 					o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
 					if err != nil {
 						t.Fatal(err)
+					}
+					if replaced { // while its first pod was on the way
+						o.Plan.Items[0].State, o.Plan.Items[0].Began = Surging, time.Now()
 					}
 					if o, err = (&Engine{Client: w.api, Holder: "alice@one/1"}).Enroll(t.Context(), o); err != nil {
 						t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -452,4 +453,95 @@ func TestADeadNodeIsDrainedWithoutWaitingForIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestADrainWaitsForAPodThatSomebodyElseEnds: its node is not empty before.
+func TestADrainWaitsForAPodThatSomebodyElseEnds(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		o, err := Propose(t.Context(), w.api, nil, "alice", Request{To: ToECI, Targets: []Ref{{Kind: "Node", Name: realNode}}}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := o.Plan.Items[len(o.Plan.Items)-1].Pod.Name
+		w.mu.Lock()
+		w.grace = 10 * time.Minute
+		w.rs.Spec.Replicas = ptr(int32(2)) // it is scaled down
+		w.update2(appsv1.SchemeGroupVersion.WithResource("replicasets"), w.rs, w.rs)
+		w.kill("somebody", w.get(last))
+		w.grace = 0
+		w.mu.Unlock()
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		x := &got.Plan.Items[len(got.Plan.Items)-1]
+		if err != nil || got.State != Done || x.State != Aborted || !x.Gone || !strings.Contains(got.Reason, "1 gone already") {
+			t.Errorf("%v, %s: %s; %s %q", err, got.State, got.Reason, x.State, x.Reason)
+		}
+		if w.pod(last) != nil {
+			t.Errorf("%s is still there", last)
+		}
+	})
+}
+
+// TestAnEvictionThatMovedNothingIsAFailure: a pod that we evicted is not one that was gone.
+func TestAnEvictionThatMovedNothingIsAFailure(t *testing.T) {
+	for answer, want := range map[string]bool{"ok": true, "": true, "Post: EOF": true, "Cannot evict pod as it would violate the pod's disruption budget.": false} {
+		x := Item{Steps: []Step{{Verb: "create", Answer: "ok"}, {Verb: "evict", Answer: answer}}}
+		if got := x.evicted(); got != want {
+			t.Errorf("%q: %t", answer, got)
+		}
+	}
+}
+
+// TestAPolicyThatMayNotBeProlongedIsNotLeftBehind: its pod comes back unsteered, in its own restart.
+func TestAPolicyThatMayNotBeProlongedIsNotLeftBehind(t *testing.T) {
+	y := ways()[1]
+	synctest.Test(t, func(t *testing.T) {
+		w, o, _ := y.begin(t)
+		defer func() { w.stop() }()
+		w.mu.Lock()
+		w.grace = 25 * time.Minute
+		w.refuse = func(a k8stesting.Action) error {
+			if a.GetVerb() == "patch" && a.GetResource().Resource == "mutatingadmissionpolicies" {
+				return apierrors.NewForbidden(a.GetResource().GroupResource(), "it", errors.New("denied by a webhook"))
+			}
+			return nil
+		}
+		w.mu.Unlock()
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		if err != nil || !got.State.Ended() {
+			t.Fatalf("%v, %s: %s", err, got.State, got.Reason)
+		}
+		if r := got.Plan.Items[0].Reason; !strings.Contains(r, "could not be prolonged") {
+			t.Errorf("it says %q", r)
+		}
+		if n := len(policiesOf(t, w)); n > 0 {
+			t.Errorf("%d admission policies are left", n)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.deleted) != 1 {
+			t.Errorf("deleted were %v", w.deleted)
+		}
+	})
+}
+
+// TestAPodThatHasEndedIsNotWaitedFor: its controller may keep what is left of it.
+func TestAPodThatHasEndedIsNotWaitedFor(t *testing.T) {
+	y := ways()[1]
+	synctest.Test(t, func(t *testing.T) {
+		w, o, _ := y.begin(t)
+		defer func() { w.stop() }()
+		w.mu.Lock()
+		pod := w.get(o.Plan.Items[0].Pod.Name)
+		pod.Status.Phase = corev1.PodFailed
+		w.put(pod)
+		w.mu.Unlock()
+		begin := time.Now()
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		if took := time.Since(begin); err != nil || !got.State.Ended() || took > time.Hour {
+			t.Errorf("%v, %s: %s after %s", err, got.State, got.Reason, took)
+		}
+		if x := &got.Plan.Items[0]; x.State != Aborted || !strings.Contains(x.Reason, "gone already") {
+			t.Errorf("%s: %q", x.State, x.Reason)
+		}
+	})
 }

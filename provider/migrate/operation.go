@@ -145,7 +145,8 @@ type Item struct {
 	Services []string   `json:"services,omitempty"` // whose endpoints the surge pod must be among
 	Settle   int        `json:"settleSeconds,omitempty"`
 	Grace    int        `json:"graceSeconds,omitempty"` // how long one that is restarted may take to end
-	Quota    bool       `json:"quota,omitempty"`        // a quota counts its pods
+	Quota    bool       `json:"quota,omitempty"`        // a quota has no room for all that move while its old pod is there
+	Dead     bool       `json:"dead,omitempty"`         // its pod has ended, and is only removed
 	Stuck    bool       `json:"stuck,omitempty"`        // it failed because its old pod does not end
 	Gone     bool       `json:"gone,omitempty"`         // it was not moved, and the old pod is gone all the same: scaled away, or deleted by somebody
 	Why      string     `json:"why"`

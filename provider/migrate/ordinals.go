@@ -176,6 +176,8 @@ func (v ordinalsView) home(x *Item, reason string, seen bool) (action, *corev1.P
 			return late(replaceDeadline, "pod "+r.Name+" is not Ready yet: "+condition(p))
 		case !ready(p):
 			return action{verb: recall, reason: reason}, p
+		case manual && v.refused != "" && v.still > surgeDeadline:
+			return late(surgeDeadline, v.refused)
 		case manual && unready(v.set) == "":
 			return action{verb: evict, reason: reason}, p
 		default:

@@ -39,6 +39,7 @@ func TestTheWayHomeOfAStatefulSetIsNotWaitedForWithoutEnd(t *testing.T) {
 		{"it never ends", pod("db-0", "old", ending), 1, 21 * time.Minute, Failed, "db-0 is ending"},
 		{"never Ready", pod("db-0", "new", func(p *corev1.Pod) { p.Status.Conditions = nil }), 1, 11 * time.Minute, Failed, "not Ready yet"},
 		{"its sibling is never Ready", pod("db-0", "old", nil), 1, 11 * time.Minute, Failed, "waits for the others: 1 of 2"},
+		{"its turn comes, and no budget allows it", pod("db-0", "old", nil), 2, 11 * time.Minute, Failed, "budget"},
 		{"its turn comes", pod("db-0", "old", nil), 2, time.Minute, "", "is to come back"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,6 +50,9 @@ func TestTheWayHomeOfAStatefulSetIsNotWaitedForWithoutEnd(t *testing.T) {
 			v := ordinalsView{aborting: true, set: set, pods: map[string]*corev1.Pod{"db-1": pod("db-1", "new", nil)}, still: c.still}
 			if c.pod != nil {
 				v.pods["db-0"] = c.pod
+			}
+			if c.says == "budget" {
+				set.Spec.UpdateStrategy.Type, v.refused = appsv1.OnDeleteStatefulSetStrategyType, "the budget allows nothing"
 			}
 			a, _ := decideOrdinals(x, v)
 			if (a.verb == end) != (c.want != "") || a.state != c.want || !strings.Contains(a.reason, c.says) {

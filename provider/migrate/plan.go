@@ -146,6 +146,7 @@ func Make(f *Facts, r Request) *Plan {
 			p.Parallel[x.Key()] = parallel(f, &x)
 		}
 	}
+	scarce(p, f)
 	// Two operations that want the same locks take them in the same order.
 	slices.SortFunc(p.Locks, func(a, b Ref) int { return cmp.Compare(a.Kind+a.Namespace+a.Name, b.Kind+b.Namespace+b.Name) })
 	for _, n := range f.Virtual {
@@ -158,6 +159,25 @@ func Make(f *Facts, r Request) *Plan {
 	p.sum()
 	p.eta(f)
 	return p
+}
+
+// scarce notes which swaps a quota may have no room for before old pods are gone: their namespace
+// has less than all of its swaps take at once, each but for its old pod one, and two on the way.
+func scarce(p *Plan, f *Facts) {
+	swaps := map[string]int{}
+	for i := range p.Items {
+		if x := &p.Items[i]; x.Strategy == Swap {
+			swaps[x.Pod.Namespace]++
+		}
+	}
+	for i := range p.Items {
+		x := &p.Items[i]
+		if x.Strategy != Swap {
+			continue
+		}
+		room, _ := quotaRoom(f.space(x.Pod.Namespace), f.ReplicaSets[x.Owner.UID])
+		x.Quota = room >= 0 && room < swaps[x.Pod.Namespace]+2*perCluster
+	}
 }
 
 // ordered puts what is least critical first, and of StatefulSets the highest ordinal.
@@ -225,7 +245,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		return stay("%s", f.Filtered[pod.Namespace+"/"+pod.Name])
 	}
 	if !alive(pod) {
-		x.Strategy, x.Why = Evict, fmt.Sprintf("it has ended (%s): it is removed, and nothing is disrupted", pod.Status.Phase)
+		x.Dead, x.Strategy, x.Why = true, Evict, fmt.Sprintf("it has ended (%s): it is removed, and nothing is disrupted", pod.Status.Phase)
 		return x
 	}
 	target, why := targetNode(f, r)
@@ -266,8 +286,6 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		}
 		x.Settle = max(x.Settle, int(rs.Spec.MinReadySeconds))
 		x.Hasty = r.Hasty
-		room, _ := quotaRoom(space, rs)
-		x.Quota = room >= 0
 		switch {
 		case slices.ContainsFunc(space.Placers, func(p Placer) bool { return p.governs(pod, x.Workload) }):
 		case target == nil || ours(target):
@@ -508,8 +526,8 @@ func (f *Facts) tainted(items []Item) *corev1.Node {
 // parallel is how many of a workload may be on the way at once: of each move the surge pod
 // and the ReplicaSet's short-lived replacement count in quotas, beside the old pod.
 func parallel(f *Facts, x *Item) int {
-	switch x.Strategy {
-	case Swap, Place:
+	switch {
+	case x.Strategy == Swap, x.Strategy == Place, x.Dead:
 	default:
 		return 1
 	}

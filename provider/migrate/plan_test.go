@@ -265,6 +265,33 @@ func TestQuotasBindAPlaceWithSwaps(t *testing.T) {
 	}
 }
 
+// TestPodsThatHaveEndedSlowNobody: what is only removed from a node binds no sibling.
+func TestPodsThatHaveEndedSlowNobody(t *testing.T) {
+	f := crowded(30)
+	f.Drained = &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "ecs-1", UID: "n-1"}}
+	f.Pods[7].Status.Phase = corev1.PodFailed
+	p := Make(f, Request{To: Anywhere})
+	if n := p.Parallel["Deployment/shop/web"]; n != 3 {
+		t.Errorf("%d at a time", n)
+	}
+}
+
+// TestOnlyAScarceQuotaWaitsForOldPods: one with room for all that move holds nobody up.
+func TestOnlyAScarceQuotaWaitsForOldPods(t *testing.T) {
+	for pods, want := range map[string]bool{"": false, "6": true, "1000": false} {
+		f := healthy()
+		if pods != "" {
+			f.Namespaces["shop"].Quotas = []*corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{
+				Hard: corev1.ResourceList{"pods": resource.MustParse(pods)}, Used: corev1.ResourceList{"pods": resource.MustParse("3")}}}}
+		}
+		for _, x := range Make(f, Request{To: ToECI}).Items {
+			if x.Quota != want {
+				t.Errorf("%s pods: %t", pods, x.Quota)
+			}
+		}
+	}
+}
+
 // TestAPlanNamesTheBudgetsOfWhatItEvicts: those of a StatefulSet's pods, too, which are one item.
 func TestAPlanNamesTheBudgetsOfWhatItEvicts(t *testing.T) {
 	f := healthy()

@@ -180,6 +180,7 @@ func (e *Engine) restart(ctx context.Context, i int, m *memory) error {
 		return e.ends(ctx, i, a)
 	case steer:
 		if !alive(v.old) { // it steers already, and is to steer yet when the old pod is gone
+			m.next = 5 * glance
 			return e.steer(ctx, i, x.State, policy)
 		}
 		m.hits = 0
@@ -211,6 +212,9 @@ func (e *Engine) lookAtRestart(ctx context.Context, x *Item, m *memory) (v resta
 	e.mu.Unlock()
 	if v.old, err = e.pod(ctx, x.Pod); err != nil {
 		return v, nil, err
+	}
+	if v.old != nil && v.old.DeletionTimestamp == nil && !alive(v.old) {
+		v.old = nil // it has ended, and whoever keeps what is left of it makes another one
 	}
 	if v.old != nil && !alive(v.old) {
 		v.overdue, m.since = e.overdue(ctx, v.old), time.Now() // its grace period is nobody's delay
@@ -439,6 +443,13 @@ func (e *Engine) steer(ctx context.Context, i int, state State, has *admissionv1
 	}
 	if lost(err) || apierrors.IsAlreadyExists(err) {
 		return e.after(ctx, i, err, nil) // look again
+	}
+	// Beyond the eviction what steers already must not be left behind, nor the item.
+	switch prolongs := state != Steering; {
+	case prolongs && starting(err): // who may not do it at all has what is left of it
+		return e.after(ctx, i, err, nil)
+	case prolongs && err != nil && !transient(err):
+		return errors.Join(e.after(ctx, i, err, nil), e.unsteer(ctx, i, has, "the admission policy could not be prolonged"))
 	}
 	return e.refusedOr(ctx, i, err, func(x *Item) {
 		if x.Made.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 	}
 	switch a.verb {
 	case end:
-		a.gone = a.state == Aborted && !alive(v.old)
+		a.gone = a.state == Aborted && !alive(v.old) && !x.evicted()
 		return e.ends(ctx, i, a)
 	case create:
 		return e.createSurge(ctx, i, &x, v)
@@ -96,6 +97,9 @@ func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
 // gone, has had its time sooner: a dead node is drained because it is dead.
 func (e *Engine) overdue(ctx context.Context, p *corev1.Pod) time.Duration {
 	since := overdue(p)
+	if since != 0 {
+		since += e.ahead // its deletion is dated by the API server
+	}
 	if since < awayDeadline || since >= endDeadline {
 		return since
 	}
@@ -107,6 +111,17 @@ func (e *Engine) overdue(ctx context.Context, p *corev1.Pod) time.Duration {
 	}
 	return since // also for who may not read nodes
 }
+
+// evicted tells that we may have evicted an item's pod: an eviction was asked for, and not refused
+// by a budget.
+func (i *Item) evicted() bool {
+	return slices.ContainsFunc(i.Steps, func(s Step) bool {
+		return s.Verb == "evict" && !strings.HasPrefix(s.Answer, refusedByBudget)
+	})
+}
+
+// refusedByBudget is how the API server begins when a budget does not allow an eviction.
+const refusedByBudget = "Cannot evict pod"
 
 // wayBack follows why an item that is Reverting goes back.
 const wayBack = "; back to how it was: "
@@ -140,6 +155,9 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	})
 	err := reads.Wait()
 	v.overdue = e.overdue(ctx, v.old)
+	e.mu.Lock()
+	v.awaited = e.op.Plan.Drain != nil && v.old != nil && v.old.DeletionTimestamp != nil
+	e.mu.Unlock()
 	if v.surge != nil && v.surge.Labels[placement.LabelOperation] != id {
 		v.surge = nil // somebody else's: creating ours will tell
 	}

@@ -210,6 +210,8 @@ func decideSwap(x *Item, v swapView) action {
 	a := v.decide(x)
 	switch {
 	case !v.awaited:
+	case a.verb == end && a.state == Aborted && ends && !v.aborting: // its node is not empty yet
+		return action{verb: linger, state: x.State, reason: "it is ending"}
 	case a.verb == end && a.state == Done && v.old != nil && v.old.DeletionTimestamp != nil:
 		return action{verb: linger, state: Leaving, reason: a.reason + endsItsGrace}
 	case a.verb == retarget && ends:

@@ -37,7 +37,8 @@ func Undo(ctx context.Context, client kubernetes.Interface, extra dynamic.Interf
 			continue
 		}
 		cloned = cloned || x.Strategy == Clone
-		if o.Plan.To == ToECI && slices.ContainsFunc(virtual, func(n *corev1.Node) bool { return n.Name == x.From }) {
+		// Where the ReplicaSet's replacement was moved in its place, From is where that one was.
+		if o.Plan.To == ToECI && x.Again == 0 && slices.ContainsFunc(virtual, func(n *corev1.Node) bool { return n.Name == x.From }) {
 			gone = append(gone, Check{"changed", Warn, fmt.Sprintf("pod %s ran on ECI before, too, in another group, which is gone: what took its place stays there", x.Pod.Name), ""})
 			continue
 		}
