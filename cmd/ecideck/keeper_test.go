@@ -53,7 +53,11 @@ func rescuedByTheNode(x *movingTenant) {
 func (x *movingTenant) keeper(client kubernetes.Interface, holder string, ended func(o *migrate.Operation, stop func())) program {
 	ctx, stop := context.WithCancel(x.t.Context())
 	k := &migrate.Keeper{Client: client, Holder: holder, Return: migrate.ReturnPolicy{Settled: time.Second, Fits: time.Second},
-		Ended: func(o *migrate.Operation) { ended(o, stop) },
+		Ended: func(o *migrate.Operation) {
+			if o.Plan.Home == x.namespace { // as a new leader it goes on with others' in this lab, too
+				ended(o, stop)
+			}
+		},
 		Pods: func() []*corev1.Pod {
 			list, err := x.client.CoreV1().Pods(x.namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + x.node})
 			if err != nil {
