@@ -236,7 +236,7 @@ func (s Situation) open(only bool) (*corev1.Node, string) {
 // scheduler would use it, or "". What is cordoned or not Ready has a taint of Kubernetes' own.
 func (s Situation) shut(meant *corev1.Node) string {
 	for _, node := range s.Nodes {
-		if node.Name != meant.Name && ready(node) && !node.Spec.Unschedulable && repelled(s.Pod, node, false) == "" {
+		if node.Name != meant.Name && NodeReady(node) && !node.Spec.Unschedulable && repelled(s.Pod, node, false) == "" {
 			if why := closed(node, false); why != "" {
 				return why
 			}

@@ -39,7 +39,7 @@ func closed(node *corev1.Node, only bool) string {
 		}
 	}
 	switch {
-	case !ready(node):
+	case !NodeReady(node):
 		return fmt.Sprintf("node %s is not Ready: see that ecideck-node runs", node.Name)
 	case node.Spec.Unschedulable:
 		return fmt.Sprintf("node %s is cordoned: kubectl uncordon %[1]s", node.Name)
@@ -47,7 +47,8 @@ func closed(node *corev1.Node, only bool) string {
 	return ""
 }
 
-func ready(node *corev1.Node) bool {
+// NodeReady tells that a node's kubelet is there, and well.
+func NodeReady(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})

@@ -94,18 +94,11 @@ func freer(a, b Room) bool {
 	return left(a) > left(b)
 }
 
-// nodeReady tells that a node's kubelet is there, and well.
-func nodeReady(n *corev1.Node) bool {
-	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
-}
-
 // refuses says why a room takes no such pod, as counted in Fit's answer; "": it does.
 func (r *Room) refuses(pod *corev1.Pod, all []Room) string {
 	n := r.Node
 	switch {
-	case !nodeReady(n):
+	case !burst.NodeReady(n):
 		return "not Ready"
 	case n.Spec.Unschedulable:
 		return "cordoned"

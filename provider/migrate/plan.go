@@ -142,9 +142,11 @@ func Make(f *Facts, r Request) *Plan {
 			p.Locks = append(p.Locks, x.Workload)
 		}
 		// Of a workload whose pods are moved in several ways, what binds one binds all.
-		if n, has := p.Parallel[x.Key()]; !has || n > parallel(f, &x) {
-			p.Parallel[x.Key()] = parallel(f, &x)
+		most := parallel(f, &x)
+		if n, has := p.Parallel[x.Key()]; has {
+			most = min(most, n)
 		}
+		p.Parallel[x.Key()] = most
 	}
 	scarce(p, f)
 	// Two operations that want the same locks take them in the same order.

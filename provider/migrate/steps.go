@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/placement"
 )
 
@@ -93,20 +94,21 @@ func (e *Engine) waiting(ctx context.Context, i int, reason string) error {
 	return nil
 }
 
-// overdue is since when a pod's grace period is over. One whose kubelet is away, or whose node is
-// gone, has had its time sooner: a dead node is drained because it is dead.
+// overdue is since when a pod's grace period is over; negative: it isn't; 0: it is not being
+// deleted. One whose kubelet is away, or whose node is gone, has had its time sooner: a dead node
+// is drained because it is dead.
 func (e *Engine) overdue(ctx context.Context, p *corev1.Pod) time.Duration {
-	since := overdue(p)
-	if since != 0 {
-		since += e.ahead // its deletion is dated by the API server
+	if p == nil || p.DeletionTimestamp == nil {
+		return 0
 	}
+	since := time.Since(p.DeletionTimestamp.Time) + e.ahead // it is dated by the API server
 	if since < awayDeadline || since >= endDeadline {
 		return since
 	}
 	call, cancel := context.WithTimeout(ctx, perCall)
 	defer cancel()
 	node, err := e.Client.CoreV1().Nodes().Get(call, p.Spec.NodeName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || err == nil && !nodeReady(node) {
+	if apierrors.IsNotFound(err) || err == nil && !burst.NodeReady(node) {
 		return endDeadline
 	}
 	return since // also for who may not read nodes
@@ -155,16 +157,13 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 	})
 	err := reads.Wait()
 	v.overdue = e.overdue(ctx, v.old)
-	e.mu.Lock()
-	v.awaited = e.op.Plan.Drain != nil && v.old != nil && v.old.DeletionTimestamp != nil
-	e.mu.Unlock()
 	if v.surge != nil && v.surge.Labels[placement.LabelOperation] != id {
 		v.surge = nil // somebody else's: creating ours will tell
 	}
-	if err != nil || v.owner == nil {
+	if err != nil {
 		return v, err
 	}
-	if v.awaited, err = e.awaited(ctx, x, &v); err != nil {
+	if v.awaited, err = e.awaited(ctx, x, &v); err != nil || v.owner == nil {
 		return v, err
 	}
 	if alive(v.old) {
@@ -208,7 +207,7 @@ func (e *Engine) awaited(ctx context.Context, x *Item, v *swapView) (bool, error
 	}
 	e.mu.Unlock()
 	// What is not handed over yet has no time for another call.
-	if over := v.surge == nil || owned(v.surge, v.owner); drain || !next || !over {
+	if over := v.owner != nil && (v.surge == nil || owned(v.surge, v.owner)); drain || !next || !over {
 		return drain, nil
 	}
 	call, cancel := context.WithTimeout(ctx, perCall)

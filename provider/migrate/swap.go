@@ -228,14 +228,6 @@ func ending(p *corev1.Pod, overdue time.Duration) bool {
 	return p != nil && p.DeletionTimestamp != nil && overdue < endDeadline
 }
 
-// overdue is since when a pod's grace period is over; negative: it isn't; 0: it has not begun.
-func overdue(p *corev1.Pod) time.Duration {
-	if p == nil || p.DeletionTimestamp == nil {
-		return 0
-	}
-	return time.Since(p.DeletionTimestamp.Time)
-}
-
 // undead says of a pod that it does not end, and what is to be done.
 func undead(p *corev1.Pod) string {
 	return fmt.Sprintf("%s is still there %s and more after its grace period: node %s is away, or a finalizer holds it (kubectl -n %[4]s describe pod %[1]s); where the node is off for certain, kubectl -n %[4]s delete pod %[1]s --force ends it",
