@@ -103,7 +103,7 @@ type cloneView struct {
 	unserved string      // a Service whose endpoints the copy is not among yet
 	readyFor time.Duration
 	refused  string
-	overdue  time.Duration // since the old pod's grace period is over, by this machine's clock
+	overdue  time.Duration // since the old pod's grace period is over, by the API server's clock
 	spent    time.Duration
 }
 

@@ -28,8 +28,7 @@ type Health struct {
 func Next(o *Operation, health map[string]Health, now time.Time) (start []int, give map[int]string) {
 	give = map[int]string{}
 	flying, busy := 0, map[string]int{}
-	canary := map[string]*Item{} // the one that was swapped first
-	since := map[string]time.Time{}
+	canary := o.canaries()
 	failures := map[string]int{} // in a row
 	latest := map[string]time.Time{}
 	harmed, ordinary := "", false // in a drain: what needs a look; what is to go before critical pods
@@ -48,9 +47,6 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 				harmed = x.Subject().String()
 			}
 		case moved:
-			if x.Strategy == Swap && (canary[key] == nil || at.Before(since[key])) {
-				canary[key], since[key] = x, at
-			}
 			if at.After(latest[key]) {
 				latest[key] = at
 			}
@@ -88,7 +84,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 			continue
 		}
 		if x.Strategy == Swap {
-			soaked, why := soak(o, canary[key], since[key], health, now)
+			soaked, why := soak(o, canary[key], health, now)
 			if why != "" {
 				give[i] = why
 				continue
@@ -106,7 +102,7 @@ func Next(o *Operation, health map[string]Health, now time.Time) (start []int, g
 
 // soak tells whether the first pod that was moved has been well for long enough; why says
 // that it hasn't and no other is to follow.
-func soak(o *Operation, first *Item, since time.Time, health map[string]Health, now time.Time) (soaked bool, why string) {
+func soak(o *Operation, first *Item, health map[string]Health, now time.Time) (soaked bool, why string) {
 	if first == nil {
 		return true, ""
 	}
@@ -114,6 +110,7 @@ func soak(o *Operation, first *Item, since time.Time, health map[string]Health, 
 	if o.Plan.Soak == 0 {
 		return true, ""
 	}
+	since, _ := first.moved()
 	h, known := health[first.Key()]
 	switch {
 	case !known:
@@ -129,6 +126,25 @@ func soak(o *Operation, first *Item, since time.Time, health map[string]Health, 
 		return false, ""
 	}
 	return now.Sub(since) >= long, ""
+}
+
+// canaries are the items that were swapped first, by their workloads' Key.
+func (o *Operation) canaries() map[string]*Item {
+	first := map[string]*Item{}
+	for i := range o.Plan.Items {
+		x := &o.Plan.Items[i]
+		at, moved := x.moved()
+		if !moved || x.Strategy != Swap {
+			continue
+		}
+		if was := first[x.Key()]; was != nil {
+			if before, _ := was.moved(); !at.Before(before) {
+				continue
+			}
+		}
+		first[x.Key()] = x
+	}
+	return first
 }
 
 // moved tells whether, and since when, an item's successor serves. One whose old pod ends its

@@ -423,18 +423,15 @@ func firstState(s Strategy) State {
 
 // health looks at the first moved pod of each workload that others wait for.
 func (e *Engine) health(ctx context.Context, o *Operation) map[string]Health {
-	first, since, waiting := map[string]*Item{}, map[string]time.Time{}, map[string]bool{}
+	waiting := map[string]bool{}
 	for i := range o.Plan.Items {
 		x := &o.Plan.Items[i]
 		if x.State == Planned && x.Strategy == Swap {
 			waiting[x.Key()] = true
 		}
-		if at, moved := x.moved(); moved && x.Strategy == Swap && (first[x.Key()] == nil || at.Before(since[x.Key()])) {
-			first[x.Key()], since[x.Key()] = x, at
-		}
 	}
 	seen := map[string]Health{}
-	for key, x := range first {
+	for key, x := range o.canaries() {
 		if !waiting[key] {
 			continue
 		}

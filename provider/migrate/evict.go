@@ -21,7 +21,7 @@ type evictView struct {
 	old      *corev1.Pod
 	set      *appsv1.StatefulSet // the pod's, or nil
 	refused  string
-	overdue  time.Duration // since the old pod's grace period is over, by this machine's clock
+	overdue  time.Duration // since the old pod's grace period is over, by the API server's clock
 	spent    time.Duration // in the item's present state, and since the old pod is gone, as far as this process saw
 }
 

@@ -56,7 +56,7 @@ type restartView struct {
 	other     *corev1.Pod   // or the one that came back unsteered
 	unready   string        // why another pod must not be missing now; "": it may
 	refused   string        // what the last eviction was refused with
-	overdue   time.Duration // since the old pod's grace period is over, by this machine's clock
+	overdue   time.Duration // since the old pod's grace period is over, by the API server's clock
 	spent     time.Duration // in the item's present state, and since the old pod is gone, as far as this process saw
 }
 

@@ -167,7 +167,7 @@ type swapView struct {
 	spent      time.Duration      // in the item's present state, as far as this process saw
 	refused    string             // what the last eviction was refused with; "": it wasn't
 	awaited    bool               // somebody waits for the old pod to be gone
-	overdue    time.Duration      // since the old pod's grace period is over, by this machine's clock
+	overdue    time.Duration      // since the old pod's grace period is over, by the API server's clock
 }
 
 const (
