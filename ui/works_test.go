@@ -396,6 +396,13 @@ func TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain(t *testing.T) {
 	if len(orders) != 2 || len(ran) != 0 {
 		t.Errorf("%d plans, %d ran", len(orders), len(ran))
 	}
+	d.See("it is made again; look at it, then Enter")
+	d.Press("Enter")
+	d.Type("ecs-07")
+	d.Press("Enter")
+	if ran := c.until(t, 1); len(ran) != 1 {
+		t.Errorf("%d ran", len(ran))
+	}
 }
 
 func TestAnOperationGoesOnWhenItsViewIsLeft(t *testing.T) {
