@@ -394,19 +394,13 @@ func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migr
 			return err
 		}
 		var mu sync.Mutex
-		var last *migrate.Operation
+		last := op
 		waits := ""
 		tell := func(op *migrate.Operation, text string) {
 			mu.Lock()
 			defer mu.Unlock()
-			if op != nil {
+			if waits = text; op != nil {
 				last = op
-			}
-			if text != "" {
-				waits = text
-			}
-			if last == nil {
-				return
 			}
 			p := progressOf(last)
 			p.Waits = cmp.Or(p.Waits, waits)
@@ -456,7 +450,12 @@ func progressOf(op *migrate.Operation) *ui.Progress {
 		p.Items = append(p.Items, item)
 	}
 	p.Waits = watched(op)
-	if op.State == migrate.Running || op.State == migrate.Aborting {
+	switch op.State {
+	case "":
+		p.State = "about to begin"
+	case migrate.Planned:
+		p.State, p.Over = "not begun", true
+	case migrate.Running, migrate.Aborting:
 		p.Reason = "" // it is of the time before somebody went on
 	}
 	return p

@@ -243,6 +243,17 @@ func TestAPlanSaysHowItIsTakenBack(t *testing.T) {
 	}
 }
 
+// TestAnOperationThatWasNotBegunIsOver: nobody finds it in a journal, so nothing becomes of it.
+func TestAnOperationThatWasNotBegunIsOver(t *testing.T) {
+	p := progressOf(&migrate.Operation{ID: "x", State: migrate.Planned, Reason: "it was not begun: held"})
+	if !p.Over || p.State != "not begun" || p.Reason != "it was not begun: held" {
+		t.Errorf("%+v", p)
+	}
+	if p = progressOf(&migrate.Operation{ID: "x", State: migrate.Interrupted}); p.Over {
+		t.Errorf("what stopped halfway is over: %+v", p)
+	}
+}
+
 func TestLasts(t *testing.T) {
 	for seconds, want := range map[int]string{4: "4s", 60: "1m", 64: "1m4s", 600: "10m"} {
 		if got := lasts(seconds); got != want {

@@ -55,8 +55,9 @@ type Engine struct {
 	aborting bool
 }
 
-// Run begins an operation and runs it to its end. The error says why it could not begin or
-// was left halfway: then it can be resumed. How it went is in what is returned, never nil.
+// Run begins an operation and runs it to its end. The error says why it could not begin, which
+// leaves it Planned, or why it was left halfway: then it can be resumed. How it went is in what is
+// returned, never nil.
 // A context that ends interrupts it: no item is begun any more, those beyond the point of no
 // return are brought to their end within half a minute, and the others stay where they are.
 func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
@@ -68,12 +69,19 @@ func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
 	e.mu.Unlock()
 	locks, err := e.lock(ctx, false)
 	if err != nil {
-		return e.copy(), err
+		return e.unbegun(err)
 	}
 	if e.journal, err = Begin(ctx, e.Client, e.Audit, o); err != nil {
-		return e.copy(), errors.Join(err, release(locks))
+		return e.unbegun(errors.Join(err, release(locks)))
 	}
 	return e.run(ctx, locks)
+}
+
+// unbegun is what Run returns of an operation of which it did nothing.
+func (e *Engine) unbegun(err error) (*Operation, error) {
+	o := e.copy()
+	o.State, o.Reason, o.Began, o.Runner = Planned, "it was not begun: "+err.Error(), time.Time{}, ""
+	return o, err
 }
 
 // Enroll writes an operation down and takes its targets' leases, and leaves it there: another

@@ -264,9 +264,12 @@ func TestTwoOperatorsDoNotActOnOneWorkload(t *testing.T) {
 			done <- err
 		}()
 		time.Sleep(time.Second)
-		_, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
+		got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
 		if err == nil || !strings.Contains(err.Error(), "alice") || !strings.Contains(err.Error(), first.ID) {
 			t.Errorf("got %v", err)
+		}
+		if got.State != Planned || !got.Began.IsZero() || !strings.Contains(got.Reason, "it was not begun: operation "+first.ID) {
+			t.Errorf("what was not begun is %s since %s: %s", got.State, got.Began, got.Reason)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -621,6 +624,23 @@ func TestAForbiddenConfigMapLeavesTheLocalJournal(t *testing.T) {
 		all, err := audit.load()
 		if err != nil || len(all) != 1 || all[0].State != Done || all[0].Plan.Items[0].State != Done {
 			t.Errorf("%v %+v", err, all)
+		}
+	})
+}
+
+// TestWhatCanNotBeWrittenDownIsNotBegun: with neither a ConfigMap nor a file there is no journal.
+func TestWhatCanNotBeWrittenDownIsNotBegun(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		o := w.plan(ToECI, w.names()[0])
+		w.refuse = func(a k8stesting.Action) error {
+			if a.GetResource().Resource == "configmaps" {
+				return apierrors.NewForbidden(a.GetResource().GroupResource(), "x", nil)
+			}
+			return nil
+		}
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		if err == nil || got.State != Planned || !strings.HasPrefix(got.Reason, "it was not begun: ") {
+			t.Errorf("%v, %s: %s", err, got.State, got.Reason)
 		}
 	})
 }

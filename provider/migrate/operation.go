@@ -53,7 +53,8 @@ const (
 // A State is how far an Item or an Operation has come.
 type State string
 
-// The states of operations. A process that was killed leaves its operation Running.
+// The states of operations. A process that was killed leaves its operation Running, and one that
+// was not begun is Planned.
 const (
 	Running     State = "running"
 	Aborting    State = "aborting"    // what is not beyond the point of no return goes back
