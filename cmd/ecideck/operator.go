@@ -162,16 +162,13 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	danger, word := "", ""
-	var notes []string
+	var nodes []string // that are migrated and not drained
 	if order.Verb == view.Migrate {
-		// A node that is migrated and not drained stays open.
 		var targets []migrate.Ref
 		for _, t := range r.Targets {
 			switch t.Kind {
 			case "Node":
-				danger, word = "it is about all pods of node "+t.Name, t.Name
-				notes = append(notes, "node "+t.Name+" stays open: r drains it, so that nothing new comes")
+				nodes = append(nodes, t.Name)
 				pods, err := o.pods(ctx, metav1.NamespaceAll, "spec.nodeName="+t.Name)
 				if err != nil {
 					return nil, err
@@ -189,9 +186,8 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	}
 	p := o.planned(op)
 	p.Title = title(order, counted(op))
-	p.Notes = append(notes, p.Notes...)
-	if word != "" {
-		p.Danger, p.Confirm = danger, word
+	if len(nodes) > 0 {
+		aboutNodes(p, nodes, order.Targets)
 	}
 	p.Commands = commands(order, o.kube)
 	if order.Verb == view.Drain {
@@ -200,6 +196,30 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// aboutNodes adds to what is dangerous about a plan that it is about all pods of some nodes, which
+// are among its targets; the word stands for all targets.
+func aboutNodes(p *ui.Plan, nodes []string, targets []fleet.Ref) {
+	why, note := "it is about all pods of node "+nodes[0], "node "+nodes[0]+" stays open: r drains it, so that nothing new comes"
+	if len(nodes) > 1 {
+		why = fmt.Sprintf("it is about all pods of %d nodes: %s", len(nodes), strings.Join(nodes, ", "))
+		note = "the nodes stay open: r drains one, so that nothing new comes"
+	}
+	p.Notes = append([]string{note}, p.Notes...)
+	p.Danger = strings.TrimSuffix(why+"; "+p.Danger, "; ")
+	if p.Confirm = nodes[0]; len(targets) > 1 {
+		p.Confirm = several(targets)
+	}
+}
+
+// several is how many targets there are: "3 nodes", or where they are of different kinds "3 targets".
+func several(targets []fleet.Ref) string {
+	kind := strings.ToLower(targets[0].Kind)
+	if slices.ContainsFunc(targets, func(t fleet.Ref) bool { return t.Kind != targets[0].Kind }) {
+		kind = "target"
+	}
+	return fmt.Sprintf("%d %ss", len(targets), kind)
 }
 
 // pods are those that a field selector chooses.
@@ -234,7 +254,7 @@ func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	p.Title = "undo " + operationTitle(before)
 	p.Notes = append([]string{fmt.Sprintf("%s began it %s ago; it is %s: %s", cmp.Or(before.By, "somebody"), age(before.Began, time.Now()), before.State, before.Reason)}, p.Notes...)
 	if d := before.Plan.Drain; d != nil {
-		p.Danger, p.Confirm = "it is about node "+d.Node.Name, d.Node.Name
+		p.Danger, p.Confirm = strings.TrimSuffix("it is about node "+d.Node.Name+"; "+p.Danger, "; "), d.Node.Name
 	}
 	p.Commands = []string{"ecideck ops undo " + before.ID}
 	return p, nil
@@ -549,6 +569,8 @@ func title(order ui.Order, pods int) string {
 		what += " of node " + first.Name
 	case len(order.Targets) == 1:
 		what += " of " + strings.ToLower(first.Kind) + " " + first.Name + " in " + first.Namespace
+	case first.Namespace == "": // nodes or namespaces are among them
+		what += " of " + several(order.Targets)
 	case len(namespaces) == 1:
 		what += " of " + first.Namespace
 	}

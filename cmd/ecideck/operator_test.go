@@ -243,6 +243,45 @@ func TestAPlanSaysHowItIsTakenBack(t *testing.T) {
 	}
 }
 
+// TestAMigrationOfNodesNamesThemAll: what is typed for three of them is no single one's name, and
+// what else is dangerous is said, too.
+func TestAMigrationOfNodesNamesThemAll(t *testing.T) {
+	node := func(name string) fleet.Ref { return fleet.Ref{Kind: "Node", Name: name} }
+	pod := fleet.Ref{Kind: "Pod", Namespace: "shop", Name: "db-0"}
+	space := func(name string) fleet.Ref { return fleet.Ref{Kind: "Namespace", Name: name} }
+	for _, c := range []struct {
+		name                string
+		targets             []fleet.Ref
+		plan                ui.Plan
+		danger, word, title string
+	}{
+		{"one", []fleet.Ref{node("ecs-07")}, ui.Plan{}, "it is about all pods of node ecs-07", "ecs-07", "migrate 60 pods of node ecs-07 to ECI"},
+		{"one, with what is restarted", []fleet.Ref{node("ecs-07")}, ui.Plan{Danger: "pod/db-0 in shop: it ends before its successor starts", Confirm: "db"},
+			"it is about all pods of node ecs-07; pod/db-0 in shop: it ends before its successor starts", "ecs-07", "migrate 60 pods of node ecs-07 to ECI"},
+		{"three", []fleet.Ref{node("ecs-07"), node("ecs-08"), node("ecs-09")}, ui.Plan{}, "it is about all pods of 3 nodes: ecs-07, ecs-08, ecs-09", "3 nodes", "migrate 60 pods of 3 nodes to ECI"},
+		{"one and a pod", []fleet.Ref{node("ecs-07"), pod}, ui.Plan{}, "it is about all pods of node ecs-07", "2 targets", "migrate 60 pods of 2 targets to ECI"},
+		{"namespaces", []fleet.Ref{space("shop"), space("pay")}, ui.Plan{Danger: "they are whole", Confirm: "2 namespaces"}, "they are whole", "2 namespaces", "migrate 60 pods of 2 namespaces to ECI"},
+		{"pods of one", []fleet.Ref{pod, pod}, ui.Plan{}, "", "", "migrate 60 pods of shop to ECI"},
+	} {
+		var nodes []string
+		for _, t := range c.targets {
+			if t.Kind == "Node" {
+				nodes = append(nodes, t.Name)
+			}
+		}
+		p := c.plan
+		if len(nodes) > 0 {
+			aboutNodes(&p, nodes, c.targets)
+		}
+		if p.Danger != c.danger || p.Confirm != c.word {
+			t.Errorf("%s: %q by typing %q, want %q by %q", c.name, p.Danger, p.Confirm, c.danger, c.word)
+		}
+		if got := title(ui.Order{Verb: view.Migrate, To: view.ToECI, Targets: c.targets}, 60); got != c.title {
+			t.Errorf("%s: %q, want %q", c.name, got, c.title)
+		}
+	}
+}
+
 // TestAnOperationThatWasNotBegunIsOver: nobody finds it in a journal, so nothing becomes of it.
 func TestAnOperationThatWasNotBegunIsOver(t *testing.T) {
 	p := progressOf(&migrate.Operation{ID: "x", State: migrate.Planned, Reason: "it was not begun: held"})

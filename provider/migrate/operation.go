@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -272,23 +273,47 @@ func (p *Plan) Moves() int {
 	return n
 }
 
-// Danger is why somebody has to type the target's name, and which name; "", "": nothing of it
-// is dangerous.
-func (p *Plan) Danger() (why, name string) {
-	if p.Drain != nil {
-		return "it empties node " + p.Drain.Node.Name, p.Drain.Node.Name
-	}
-	for i := range p.Items {
-		if x := &p.Items[i]; x.Strategy != Stay && x.Danger != "" {
-			return x.Subject().String() + ": " + x.Danger, x.Workload.Name
+// Danger is all that somebody has to confirm by typing, in a sentence, and the word for it: the
+// name of the node that is emptied, else of the namespace, else of the workload; of several how
+// many they are. "", "": nothing of it is dangerous.
+func (p *Plan) Danger() (why, word string) {
+	const most = 3
+	var reasons, spaces, dangers, workloads []string
+	confirm := func(reason, name string, all []string, kinds string) {
+		if len(all) > 1 {
+			name = fmt.Sprintf("%d %s", len(all), kinds)
 		}
+		reasons, word = append(reasons, reason), cmp.Or(word, name)
+	}
+	if p.Drain != nil {
+		confirm("it empties node "+p.Drain.Node.Name, p.Drain.Node.Name, nil, "")
 	}
 	for _, t := range p.Targets {
 		if name, is := strings.CutPrefix(t, "namespace/"); is {
-			return "it is about a whole namespace", name
+			spaces = append(spaces, name)
 		}
 	}
-	return "", ""
+	if len(spaces) > 0 {
+		confirm("it is about all pods without a node in "+few(spaces, most), spaces[0], spaces, "namespaces")
+	}
+	subjects, name := map[string][]string{}, ""
+	for i := range p.Items {
+		x := &p.Items[i]
+		if x.Strategy == Stay || x.Danger == "" {
+			continue
+		}
+		if subjects[x.Danger] == nil {
+			dangers = append(dangers, x.Danger)
+		}
+		subjects[x.Danger] = append(subjects[x.Danger], x.Subject().String())
+		if key := x.Workload.String(); !slices.Contains(workloads, key) {
+			workloads, name = append(workloads, key), x.Workload.Name
+		}
+	}
+	for _, danger := range dangers {
+		confirm(few(subjects[danger], most)+": "+danger, name, workloads, "workloads")
+	}
+	return strings.Join(reasons, "; "), word
 }
 
 // Blocked is why nothing of the plan can be run, or "".
