@@ -187,8 +187,9 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	p := o.planned(op)
 	p.Title = title(order, counted(op))
 	if len(nodes) > 0 {
-		aboutNodes(p, nodes, order.Targets)
+		aboutNodes(p, nodes)
 	}
+	confirmsAll(p, order.Targets)
 	p.Commands = commands(order, o.kube)
 	if order.Verb == view.Drain {
 		for i := range p.Moves {
@@ -198,9 +199,8 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	return p, nil
 }
 
-// aboutNodes adds to what is dangerous about a plan that it is about all pods of some nodes, which
-// are among its targets; the word stands for all targets.
-func aboutNodes(p *ui.Plan, nodes []string, targets []fleet.Ref) {
+// aboutNodes adds to what is dangerous about a plan that it is about all pods of some nodes.
+func aboutNodes(p *ui.Plan, nodes []string) {
 	why, note := "it is about all pods of node "+nodes[0], "node "+nodes[0]+" stays open: r drains it, so that nothing new comes"
 	if len(nodes) > 1 {
 		why = fmt.Sprintf("it is about all pods of %d nodes: %s", len(nodes), strings.Join(nodes, ", "))
@@ -208,7 +208,12 @@ func aboutNodes(p *ui.Plan, nodes []string, targets []fleet.Ref) {
 	}
 	p.Notes = append([]string{note}, p.Notes...)
 	p.Danger = strings.TrimSuffix(why+"; "+p.Danger, "; ")
-	if p.Confirm = nodes[0]; len(targets) > 1 {
+	p.Confirm = nodes[0]
+}
+
+// confirmsAll has what is typed stand for all targets, where there are several.
+func confirmsAll(p *ui.Plan, targets []fleet.Ref) {
+	if p.Confirm != "" && len(targets) > 1 {
 		p.Confirm = several(targets)
 	}
 }

@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
@@ -34,14 +36,39 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 		"/apis/apps/v1/namespaces/shop/deployments/web":      `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"web","namespace":"shop","uid":"uid-web","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":1}}},"status":{"replicas":4}}`,
 		"/apis/apps/v1/namespaces/shop/deployments/stopped":  `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"stopped","namespace":"shop","uid":"uid-stopped"},"spec":{"paused":true}}`,
 		"/apis/apps/v1/namespaces/shop/statefulsets/ledger":  `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"ledger","namespace":"shop","uid":"uid-ledger","resourceVersion":"3"},"spec":{"updateStrategy":{"type":"OnDelete"}},"status":{"replicas":2}}`,
-		"/apis/apps/v1/namespaces/shop/daemonsets/collector": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"collector","namespace":"shop","uid":"uid-ds","resourceVersion":"3"}}`,
+		"/apis/apps/v1/namespaces/shop/daemonsets/collector": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"collector","namespace":"shop","uid":"uid-ds","resourceVersion":"3"},"status":{"currentNumberScheduled":3}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/db":      `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"db","namespace":"shop","uid":"uid-db","resourceVersion":"3"},"status":{"replicas":2}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/empty":   `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"empty","namespace":"shop","uid":"uid-empty","resourceVersion":"3"}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/cron":     `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"cron","namespace":"shop","uid":"uid-cron","resourceVersion":"9"},"spec":{"strategy":{"type":"Recreate"}},"status":{"replicas":1}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/tight":    `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"tight","namespace":"shop","uid":"uid-tight","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1,"maxSurge":0}}},"status":{"replicas":4}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/single":   `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"single","namespace":"shop","uid":"uid-single","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1,"maxSurge":1}}},"status":{"replicas":1}}`,
+		"/apis/apps/v1/namespaces/shop/daemonsets/surging":   `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"surging","namespace":"shop","uid":"uid-surging","resourceVersion":"3"},"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}},"status":{"currentNumberScheduled":3}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/theirs":  `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"theirs","namespace":"shop","uid":"uid-theirs"},"status":{"replicas":2}}`,
+		"/api/v1/nodes/ecs-3":                                `{"kind":"Node","apiVersion":"v1","metadata":{"name":"ecs-3","uid":"uid-3","resourceVersion":"7"}}`,
+	}
+	// Of nodes and StatefulSets this user has a right by name only.
+	may := func(a *authorizationv1.ResourceAttributes) bool {
+		switch a.Resource {
+		case "nodes", "statefulsets":
+			return a.Name != "" && a.Name != "theirs" && a.Name != "ecs-3"
+		}
+		return a.Verb == "patch"
 	}
 	var mu sync.Mutex
 	var writes []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		body, _ := io.ReadAll(r.Body) // what is missing is seen below
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
+			review, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(w, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":%t}}`, may(review.(*authorizationv1.SelfSubjectAccessReview).Spec.ResourceAttributes))
+			return
+		}
 		if r.Method != http.MethodGet {
-			body, _ := io.ReadAll(r.Body) // what is missing is seen below
 			mu.Lock()
 			writes = append(writes, r.Method+" "+r.URL.Path+" "+string(body))
 			mu.Unlock()
@@ -73,17 +100,27 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 		error   string
 		want    []string // parts of the only writes
 		command string
+		confirm string // what is typed, and part of why
 	}{
-		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "kubectl cordon ecs-1"},
-		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "kubectl cordon ecs-1"},
-		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, ""},
-		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "kubectl uncordon ecs-2"},
-		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, ""},
-		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "kubectl rollout restart -n shop deployment/web"},
-		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, ""},
-		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "kubectl rollout restart -n shop statefulset/ledger"},
-		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "kubectl rollout restart -n shop daemonset/collector"},
-		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, ""},
+		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "kubectl cordon ecs-1", ""},
+		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "kubectl cordon ecs-1", ""},
+		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, "", ""},
+		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "kubectl uncordon ecs-2", ""},
+		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, "", ""},
+		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "kubectl rollout restart -n shop deployment/web", ""},
+		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, "", ""},
+		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "kubectl rollout restart -n shop statefulset/ledger", ""},
+		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "kubectl rollout restart -n shop daemonset/collector", "collector: daemonset/collector in shop: each of its pods ends before its successor runs"},
+		{"a DaemonSet that surges", view.Restart, []fleet.Ref{in("DaemonSet", "surging")}, "", "", "", []string{"daemonsets/surging "}, "kubectl rollout restart -n shop daemonset/surging", ""},
+		{"a StatefulSet", view.Restart, []fleet.Ref{in("StatefulSet", "db")}, "", "", "", []string{"statefulsets/db "}, "kubectl rollout restart -n shop statefulset/db", "db: statefulset/db in shop: each of its pods ends"},
+		{"a StatefulSet without pods", view.Restart, []fleet.Ref{in("StatefulSet", "empty")}, "", "", "", []string{"statefulsets/empty "}, "kubectl rollout restart -n shop statefulset/empty", ""},
+		{"strategy Recreate", view.Restart, []fleet.Ref{in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "kubectl rollout restart -n shop deployment/cron", "cron: deployment/cron in shop: all its pods end before the first new one runs"},
+		{"no surge", view.Restart, []fleet.Ref{in("Deployment", "tight")}, "", "", "", []string{"deployments/tight "}, "kubectl rollout restart -n shop deployment/tight", "tight: deployment/tight in shop: each of its pods ends"},
+		{"the only pod", view.Restart, []fleet.Ref{in("Deployment", "single")}, "", "", "", []string{"deployments/single "}, "kubectl rollout restart -n shop deployment/single", "single: deployment/single in shop: all its pods may end"},
+		{"one of two that is forbidden", view.Restart, []fleet.Ref{in("Deployment", "web"), in("StatefulSet", "theirs")}, "you may not patch statefulsets in namespace shop: theirs; ask for the right", "", "", nil, "kubectl rollout restart -n shop deployment/webkubectl rollout restart -n shop statefulset/theirs", ""},
+		{"a node that is forbidden", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-3")}, "you may not patch nodes: ecs-3; ask for the right", "", "", nil, "kubectl cordon ecs-1kubectl cordon ecs-3", ""},
+		{"two", view.Restart, []fleet.Ref{in("Deployment", "stopped"), in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "kubectl rollout restart -n shop deployment/cron", "2 deployments: deployment/cron in shop: all its pods end"},
+		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gate.Close(true)
@@ -108,6 +145,9 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 			}
 			if p.Blocked != "" {
 				return
+			}
+			if got := p.Confirm + ": " + p.Danger; !strings.HasPrefix(got, c.confirm) || c.confirm == "" && got != ": " {
+				t.Errorf("to be typed is %q, want %q", got, c.confirm)
 			}
 			run := func() error { return o.Run(t.Context(), p, func(*ui.Progress) {}) }
 			mu.Lock()
@@ -271,8 +311,9 @@ func TestAMigrationOfNodesNamesThemAll(t *testing.T) {
 		}
 		p := c.plan
 		if len(nodes) > 0 {
-			aboutNodes(&p, nodes, c.targets)
+			aboutNodes(&p, nodes)
 		}
+		confirmsAll(&p, c.targets)
 		if p.Danger != c.danger || p.Confirm != c.word {
 			t.Errorf("%s: %q by typing %q, want %q by %q", c.name, p.Danger, p.Confirm, c.danger, c.word)
 		}
