@@ -111,7 +111,7 @@ func (o *operator) Progress(ctx context.Context, id string) (*ui.Progress, error
 	if err != nil {
 		return nil, err
 	}
-	p := progressOf(op)
+	p := progressOf(op, o.kube.Command("kubectl"))
 	if !p.Over && here == nil {
 		alive, err := migrate.Alive(ctx, o.kube.Client, op)
 		p.Alone = err == nil && !alive
@@ -261,7 +261,7 @@ func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	if d := before.Plan.Drain; d != nil {
 		p.Danger, p.Confirm = strings.TrimSuffix("it is about node "+d.Node.Name+"; "+p.Danger, "; "), d.Node.Name
 	}
-	p.Commands = []string{"ecideck ops undo " + before.ID}
+	p.Commands = []string{o.kube.Command("ecideck") + " ops undo " + before.ID}
 	return p, nil
 }
 
@@ -278,7 +278,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		}
 	}
 	abort := order.Verb == view.Abort
-	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{"ecideck ops " + string(order.Verb) + " " + op.ID}}
+	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{o.kube.Command("ecideck") + " ops " + string(order.Verb) + " " + op.ID}}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s began it %s ago; it is %s", cmp.Or(op.By, "somebody"), age(op.Began, time.Now()), op.State))
 	for i := range op.Plan.Items {
 		x := &op.Plan.Items[i]
@@ -427,7 +427,7 @@ func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migr
 			if waits = text; op != nil {
 				last = op
 			}
-			p := progressOf(last)
+			p := progressOf(last, o.kube.Command("kubectl"))
 			p.Waits = cmp.Or(p.Waits, waits)
 			report(p)
 		}
@@ -458,14 +458,14 @@ func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migr
 	}
 }
 
-// progressOf is how far an operation has come, as the console shows it.
-func progressOf(op *migrate.Operation) *ui.Progress {
+// progressOf is how far an operation has come, as the console shows it. kubectl is how that is called.
+func progressOf(op *migrate.Operation, kubectl string) *ui.Progress {
 	p := &ui.Progress{ID: op.ID, Title: operationTitle(op), To: string(op.Plan.To), State: string(op.State), Reason: op.Reason, By: op.By, Runner: op.Runner, Undoes: op.Undoes,
-		Began: op.Began, Ended: op.Ended, Over: op.State.Ended(), Local: op.Local, Steps: stepsOf(op.Steps)}
+		Began: op.Began, Ended: op.Ended, Over: op.State.Ended(), Local: op.Local, Steps: stepsOf(op.Steps, kubectl)}
 	for i := range op.Plan.Items {
 		x := &op.Plan.Items[i]
 		item := view.Item{Name: itemName(x), From: x.From, To: cmp.Or(x.Node, string(op.Plan.To)), How: string(x.Strategy), State: string(x.State), Reason: x.Reason,
-			Began: x.Began, Ended: x.Ended, Stays: x.State == migrate.Stays, Over: x.State.Ended(), Steps: stepsOf(x.Steps)}
+			Began: x.Began, Ended: x.Ended, Stays: x.State == migrate.Stays, Over: x.State.Ended(), Steps: stepsOf(x.Steps, kubectl)}
 		switch x.State {
 		case migrate.Failed:
 			item.Trouble = fleet.Broken
@@ -507,10 +507,10 @@ func watched(op *migrate.Operation) string {
 	return "the first that was moved of a workload is watched before the next goes, until " + first.Add(time.Duration(op.Plan.Soak)*time.Second).Local().Format(time.TimeOnly)
 }
 
-func stepsOf(steps []migrate.Step) []view.Step {
+func stepsOf(steps []migrate.Step, kubectl string) []view.Step {
 	var out []view.Step
 	for _, s := range steps {
-		out = append(out, view.Step{At: s.At.Local(), Text: s.Verb + " " + s.Object.String(), Answer: s.Answer, Times: s.Times, Command: equivalent(s.Verb, s.Object)})
+		out = append(out, view.Step{At: s.At.Local(), Text: s.Verb + " " + s.Object.String(), Answer: s.Answer, Times: s.Times, Command: equivalent(kubectl, s.Verb, s.Object)})
 	}
 	return out
 }
@@ -611,13 +611,14 @@ func flagged(why, drain string) string {
 }
 
 // commands are those of the shell that do what a migration or a drain does: one for each
-// namespace, and a drain for each node, which is opened again where it was not to be drained.
+// namespace, and a drain for each node, which is opened again where it was not to be drained. They
+// say all themselves: what is current in the shell where they are pasted does not count.
 func commands(order ui.Order, kube *setup.Kube) []string {
 	if order.To == view.ToAnew {
 		return nil // what the node does by itself for pods with ecideck.io/rescue: auto
 	}
 	drain := func(node string) string {
-		text := "ecideck drain " + node
+		text := kube.Command("ecideck") + " drain " + node
 		if order.To != view.ToAny {
 			text += " --to " + order.To
 		}
@@ -631,7 +632,7 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 	var spaces []string
 	for _, t := range order.Targets {
 		if t.Kind == "Node" {
-			out = append(out, drain(t.Name), "ecideck uncordon "+t.Name)
+			out = append(out, drain(t.Name), kube.Command("ecideck")+" uncordon "+t.Name)
 			continue
 		}
 		if in[t.Namespace] == nil {
@@ -640,8 +641,8 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 		in[t.Namespace] = append(in[t.Namespace], strings.ToLower(t.Kind)+"/"+t.Name)
 	}
 	for _, namespace := range spaces {
-		args := []string{"ecideck", "migrate"}
-		if namespace != "" && namespace != kube.Namespace {
+		args := []string{kube.Command("ecideck"), "migrate"}
+		if namespace != "" {
 			args = append(args, "-n", namespace)
 		}
 		args = append(args, in[namespace]...)
@@ -653,8 +654,8 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 	return out
 }
 
-// equivalent is the kubectl command that does the same as a step; "": there is none.
-func equivalent(verb string, r migrate.Ref) string {
+// equivalent is the kubectl command that does the same as a step. kubectl is how that is called.
+func equivalent(kubectl, verb string, r migrate.Ref) string {
 	object := strings.ToLower(r.Kind) + " " + r.Name
 	if r.Namespace != "" {
 		object = "-n " + r.Namespace + " " + object
@@ -662,23 +663,23 @@ func equivalent(verb string, r migrate.Ref) string {
 	in := "/api/v1/namespaces/" + r.Namespace + "/pods/" + r.Name
 	switch verb {
 	case "cordon", "uncordon":
-		return "kubectl " + verb + " " + r.Name
+		return kubectl + " " + verb + " " + r.Name
 	case "create":
-		return "kubectl create -n " + r.Namespace + " -f " + r.Name + ".yaml (the workload's template, without its template hash)"
+		return kubectl + " create -n " + r.Namespace + " -f " + r.Name + ".yaml (the workload's template, without its template hash)"
 	case "evict":
-		return "kubectl create --raw " + in + "/eviction -f eviction.json (with the pod's UID)"
+		return kubectl + " create --raw " + in + "/eviction -f eviction.json (with the pod's UID)"
 	case "bind":
-		return "kubectl create --raw " + in + "/binding -f binding.json (with the pod's UID)"
+		return kubectl + " create --raw " + in + "/binding -f binding.json (with the pod's UID)"
 	case "adopt":
-		return "kubectl label " + object + " pod-template-hash=… (its ReplicaSet's)"
+		return kubectl + " label " + object + " pod-template-hash=… (its ReplicaSet's)"
 	case "settle":
-		return "kubectl annotate " + object + " controller.kubernetes.io/pod-deletion-cost-"
+		return kubectl + " annotate " + object + " controller.kubernetes.io/pod-deletion-cost-"
 	case "delete":
-		return "kubectl delete " + object
+		return kubectl + " delete " + object
 	case "steer":
-		return "kubectl apply -f " + r.Name + ".yaml (an admission policy that steers the successor, and its binding)"
+		return kubectl + " apply -f " + r.Name + ".yaml (an admission policy that steers the successor, and its binding)"
 	case "unsteer":
-		return "kubectl delete mutatingadmissionpolicy " + r.Name
+		return kubectl + " delete mutatingadmissionpolicy " + r.Name
 	}
-	return "kubectl patch " + object + " …"
+	return kubectl + " patch " + object + " …"
 }

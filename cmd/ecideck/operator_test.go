@@ -102,24 +102,24 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 		command string
 		confirm string // what is typed, and part of why
 	}{
-		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "kubectl cordon ecs-1", ""},
-		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "kubectl cordon ecs-1", ""},
+		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "KUBECTL cordon ecs-1", ""},
+		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "KUBECTL cordon ecs-1", ""},
 		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, "", ""},
-		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "kubectl uncordon ecs-2", ""},
+		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "KUBECTL uncordon ecs-2", ""},
 		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, "", ""},
-		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "kubectl rollout restart -n shop deployment/web", ""},
+		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "KUBECTL rollout restart -n shop deployment/web", ""},
 		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, "", ""},
-		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "kubectl rollout restart -n shop statefulset/ledger", ""},
-		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "kubectl rollout restart -n shop daemonset/collector", "collector: daemonset/collector in shop: each of its pods ends before its successor runs"},
-		{"a DaemonSet that surges", view.Restart, []fleet.Ref{in("DaemonSet", "surging")}, "", "", "", []string{"daemonsets/surging "}, "kubectl rollout restart -n shop daemonset/surging", ""},
-		{"a StatefulSet", view.Restart, []fleet.Ref{in("StatefulSet", "db")}, "", "", "", []string{"statefulsets/db "}, "kubectl rollout restart -n shop statefulset/db", "db: statefulset/db in shop: each of its pods ends"},
-		{"a StatefulSet without pods", view.Restart, []fleet.Ref{in("StatefulSet", "empty")}, "", "", "", []string{"statefulsets/empty "}, "kubectl rollout restart -n shop statefulset/empty", ""},
-		{"strategy Recreate", view.Restart, []fleet.Ref{in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "kubectl rollout restart -n shop deployment/cron", "cron: deployment/cron in shop: all its pods end before the first new one runs"},
-		{"no surge", view.Restart, []fleet.Ref{in("Deployment", "tight")}, "", "", "", []string{"deployments/tight "}, "kubectl rollout restart -n shop deployment/tight", "tight: deployment/tight in shop: each of its pods ends"},
-		{"the only pod", view.Restart, []fleet.Ref{in("Deployment", "single")}, "", "", "", []string{"deployments/single "}, "kubectl rollout restart -n shop deployment/single", "single: deployment/single in shop: all its pods may end"},
-		{"one of two that is forbidden", view.Restart, []fleet.Ref{in("Deployment", "web"), in("StatefulSet", "theirs")}, "you may not patch statefulsets in namespace shop: theirs; ask for the right", "", "", nil, "kubectl rollout restart -n shop deployment/webkubectl rollout restart -n shop statefulset/theirs", ""},
-		{"a node that is forbidden", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-3")}, "you may not patch nodes: ecs-3; ask for the right", "", "", nil, "kubectl cordon ecs-1kubectl cordon ecs-3", ""},
-		{"two", view.Restart, []fleet.Ref{in("Deployment", "stopped"), in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "kubectl rollout restart -n shop deployment/cron", "2 deployments: deployment/cron in shop: all its pods end"},
+		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "KUBECTL rollout restart -n shop statefulset/ledger", ""},
+		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "KUBECTL rollout restart -n shop daemonset/collector", "collector: daemonset/collector in shop: each of its pods ends before its successor runs"},
+		{"a DaemonSet that surges", view.Restart, []fleet.Ref{in("DaemonSet", "surging")}, "", "", "", []string{"daemonsets/surging "}, "KUBECTL rollout restart -n shop daemonset/surging", ""},
+		{"a StatefulSet", view.Restart, []fleet.Ref{in("StatefulSet", "db")}, "", "", "", []string{"statefulsets/db "}, "KUBECTL rollout restart -n shop statefulset/db", "db: statefulset/db in shop: each of its pods ends"},
+		{"a StatefulSet without pods", view.Restart, []fleet.Ref{in("StatefulSet", "empty")}, "", "", "", []string{"statefulsets/empty "}, "KUBECTL rollout restart -n shop statefulset/empty", ""},
+		{"strategy Recreate", view.Restart, []fleet.Ref{in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "KUBECTL rollout restart -n shop deployment/cron", "cron: deployment/cron in shop: all its pods end before the first new one runs"},
+		{"no surge", view.Restart, []fleet.Ref{in("Deployment", "tight")}, "", "", "", []string{"deployments/tight "}, "KUBECTL rollout restart -n shop deployment/tight", "tight: deployment/tight in shop: each of its pods ends"},
+		{"the only pod", view.Restart, []fleet.Ref{in("Deployment", "single")}, "", "", "", []string{"deployments/single "}, "KUBECTL rollout restart -n shop deployment/single", "single: deployment/single in shop: all its pods may end"},
+		{"one of two that is forbidden", view.Restart, []fleet.Ref{in("Deployment", "web"), in("StatefulSet", "theirs")}, "you may not patch statefulsets in namespace shop: theirs; ask for the right", "", "", nil, "KUBECTL rollout restart -n shop deployment/webKUBECTL rollout restart -n shop statefulset/theirs", ""},
+		{"a node that is forbidden", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-3")}, "you may not patch nodes: ecs-3; ask for the right", "", "", nil, "KUBECTL cordon ecs-1KUBECTL cordon ecs-3", ""},
+		{"two", view.Restart, []fleet.Ref{in("Deployment", "stopped"), in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "KUBECTL rollout restart -n shop deployment/cron", "2 deployments: deployment/cron in shop: all its pods end"},
 		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,7 +140,8 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 			if c.warns != "" && (len(p.Moves[0].Checks) != 1 || !strings.Contains(p.Moves[0].Checks[0].Reason, c.warns)) {
 				t.Errorf("checks: %v, want %q", p.Moves[0].Checks, c.warns)
 			}
-			if strings.Join(p.Commands, "") != c.command {
+			// Wherever it is pasted it means this cluster.
+			if got := strings.ReplaceAll(strings.Join(p.Commands, ""), "kubectl --kubeconfig "+*flags.KubeConfig+" --context c ", "KUBECTL "); got != c.command {
 				t.Errorf("commands: %v, want %s", p.Commands, c.command)
 			}
 			if p.Blocked != "" {
@@ -208,6 +209,12 @@ func TestInProductionTheContextIsTyped(t *testing.T) {
 
 // TestTheSameByHandIsWhatTheShellTakes: each command is one that parses, and says all.
 func TestTheSameByHandIsWhatTheShellTakes(t *testing.T) {
+	flags := flagsFor(t, "http://localhost:1")
+	kube, err := setup.NewKube(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kube.Namespace = "shop"
 	pod := func(namespace, name string) fleet.Ref {
 		return fleet.Ref{Kind: "Pod", Namespace: namespace, Name: name}
 	}
@@ -216,18 +223,22 @@ func TestTheSameByHandIsWhatTheShellTakes(t *testing.T) {
 		order ui.Order
 		want  []string
 	}{
-		{"pods of the kubeconfig's namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("shop", "a"), pod("shop", "b")}}, []string{"ecideck migrate pod/a pod/b --to eci"}},
+		{"pods of the console's own namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("shop", "a"), pod("shop", "b")}}, []string{"ECIDECK migrate -n shop pod/a pod/b --to eci"}},
 		{"of several namespaces", ui.Order{Verb: view.Migrate, To: "ecs", How: "swap", Targets: []fleet.Ref{pod("shop", "a"), pod("pay", "b"), pod("shop", "c")}},
-			[]string{"ecideck migrate pod/a pod/c --how swap --to ecs", "ecideck migrate -n pay pod/b --how swap --to ecs"}},
-		{"a namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Namespace", Name: "pay"}}}, []string{"ecideck migrate namespace/pay --to eci"}},
-		{"a node that stays open", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1 --to eci", "ecideck uncordon ecs-1"}},
-		{"a drain", ui.Order{Verb: view.Drain, To: view.ToAny, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1"}},
+			[]string{"ECIDECK migrate -n shop pod/a pod/c --how swap --to ecs", "ECIDECK migrate -n pay pod/b --how swap --to ecs"}},
+		{"a namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Namespace", Name: "pay"}}}, []string{"ECIDECK migrate namespace/pay --to eci"}},
+		{"a node that stays open", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ECIDECK drain ecs-1 --to eci", "ECIDECK uncordon ecs-1"}},
+		{"a drain", ui.Order{Verb: view.Drain, To: view.ToAny, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ECIDECK drain ecs-1"}},
 		{"another group", ui.Order{Verb: view.Migrate, To: view.ToAnew, Targets: []fleet.Ref{pod("shop", "a")}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := commands(c.order, &setup.Kube{Namespace: "shop"})
-			if !slices.Equal(got, c.want) {
-				t.Errorf("%q, want %q", got, c.want)
+			got := commands(c.order, kube)
+			var want []string
+			for _, text := range c.want {
+				want = append(want, strings.Replace(text, "ECIDECK", "ecideck --kubeconfig "+*flags.KubeConfig+" --context c", 1))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
 			}
 			for _, text := range got {
 				root := newRoot(&options{streams: streams{out: io.Discard, err: io.Discard}, kube: genericclioptions.NewConfigFlags(true)})
@@ -325,11 +336,11 @@ func TestAMigrationOfNodesNamesThemAll(t *testing.T) {
 
 // TestAnOperationThatWasNotBegunIsOver: nobody finds it in a journal, so nothing becomes of it.
 func TestAnOperationThatWasNotBegunIsOver(t *testing.T) {
-	p := progressOf(&migrate.Operation{ID: "x", State: migrate.Planned, Reason: "it was not begun: held"})
+	p := progressOf(&migrate.Operation{ID: "x", State: migrate.Planned, Reason: "it was not begun: held"}, "kubectl")
 	if !p.Over || p.State != "not begun" || p.Reason != "it was not begun: held" {
 		t.Errorf("%+v", p)
 	}
-	if p = progressOf(&migrate.Operation{ID: "x", State: migrate.Interrupted}); p.Over {
+	if p = progressOf(&migrate.Operation{ID: "x", State: migrate.Interrupted}, "kubectl"); p.Over {
 		t.Errorf("what stopped halfway is over: %+v", p)
 	}
 }
@@ -386,5 +397,5 @@ func keysMoveAPodThereAndBack(t *testing.T, c *cluster) {
 		t.Errorf("%d pods run on ECI, want none", n)
 	}
 	console.Type("!")
-	console.See(10*time.Second, "= kubectl create --raw /api/v1/namespaces/shop/pods/web-")
+	console.See(10*time.Second, "create --raw /api/v1/namespaces/shop/pods/web-")
 }

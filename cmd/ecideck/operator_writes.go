@@ -49,7 +49,7 @@ func (o *operator) cordon(ctx context.Context, order ui.Order) (*ui.Plan, error)
 		} else {
 			todo = append(todo, node)
 			objects = append(objects, migrate.Ref{Kind: "Node", Name: node.Name, UID: node.UID})
-			p.Commands = append(p.Commands, "kubectl "+string(order.Verb)+" "+node.Name)
+			p.Commands = append(p.Commands, o.kube.Command("kubectl")+" "+string(order.Verb)+" "+node.Name)
 		}
 		p.Moves = append(p.Moves, m)
 	}
@@ -125,7 +125,7 @@ func (o *operator) restart(ctx context.Context, order ui.Order) (*ui.Plan, error
 			if x.pods > 0 {
 				dangers.Items = append(dangers.Items, migrate.Item{Workload: object, Danger: x.ends})
 			}
-			p.Commands = append(p.Commands, "kubectl rollout restart -n "+t.Namespace+" "+strings.ToLower(t.Kind)+"/"+t.Name)
+			p.Commands = append(p.Commands, o.kube.Command("kubectl")+" rollout restart -n "+t.Namespace+" "+strings.ToLower(t.Kind)+"/"+t.Name)
 		}
 		p.Moves = append(p.Moves, m)
 	}
