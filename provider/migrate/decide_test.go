@@ -208,6 +208,15 @@ func TestDecideSwap(t *testing.T) {
 		}, linger, Surging, "when the old pod has ended"},
 		{"deleted upon the adoption", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Adopting, nil }, end, Aborted, "upon the adoption"},
 		{"deleted upon the adoption, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Adopting, nil }, retarget, "", "moved in its place"},
+		{"adopted without an answer, and deleted upon that, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Evicting, nil }, retarget, "", "moved in its place"},
+		{"adopted, and its ReplicaSet deletes it, because the replacement was Ready", func(x *Item, v *swapView) {
+			faster(v)
+			x.State, v.surge.OwnerReferences[0].Controller, v.surge.DeletionTimestamp = Adopting, ptr(true), ptr(metav1.NewTime(noon))
+		}, retarget, "", "moved in its place"},
+		{"adopted, and has ended since", func(x *Item, v *swapView) {
+			gone(v)
+			x.State, v.surge.OwnerReferences[0].Controller, v.surge.Status.Phase = Adopting, ptr(true), corev1.PodFailed
+		}, end, Aborted, "upon the adoption"},
 		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {
 			gone(v)
 			x.State = Adopting
