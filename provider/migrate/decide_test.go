@@ -445,3 +445,29 @@ func TestDecideEvict(t *testing.T) {
 		})
 	}
 }
+
+func TestDecideClone(t *testing.T) {
+	pod := func(phase corev1.PodPhase) *corev1.Pod {
+		p := healthy().Pods[0].DeepCopy()
+		p.Status.Phase = phase
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		view  cloneView
+		want  verb
+		state State
+	}{
+		{"it serves", cloneView{old: pod(corev1.PodRunning), clone: pod(corev1.PodRunning)}, evict, ""},
+		{"the old pod is gone, and it serves", cloneView{clone: pod(corev1.PodRunning)}, end, Done},
+		{"the old pod is gone, and it starts", cloneView{clone: pod(corev1.PodPending)}, end, Done},
+		{"the old pod is gone, and it has failed", cloneView{clone: pod(corev1.PodFailed)}, end, Failed},
+		{"it has failed", cloneView{old: pod(corev1.PodRunning), clone: pod(corev1.PodFailed)}, remove, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if a := decideClone(&Item{State: Evicting, Surge: Ref{UID: "c"}}, c.view); a.verb != c.want || a.state != c.state {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
