@@ -403,7 +403,10 @@ func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
 	if failed != nil {
 		return failed
 	}
-	return e.uncordon(ctx)
+	if err := e.uncordon(ctx); err != nil {
+		return err
+	}
+	return e.remains(ctx)
 }
 
 // firstState is the state of an item that has just begun.

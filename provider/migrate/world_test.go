@@ -533,7 +533,7 @@ func (w *world) kubelets() {
 				pod.Spec.NodeName = virtualNode
 			}
 			w.put(pod)
-		case pod.Status.Phase != corev1.PodRunning && after(pod.CreationTimestamp.Add(starts)):
+		case pod.Status.Phase == corev1.PodPending && after(pod.CreationTimestamp.Add(starts)):
 			if pod.Spec.NodeName == virtualNode && (w.hold || w.pull != "") {
 				if w.pull != "" && len(pod.Status.ContainerStatuses) == 0 {
 					pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: w.pull, Message: "no such image"}}}}
