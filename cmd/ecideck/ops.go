@@ -146,6 +146,11 @@ func operations(ctx context.Context, kube *setup.Kube, others ...string) ([]*mig
 // find is the operation with an id, or that begins with it. It may be in other namespaces than
 // those that operations looks in.
 func find(ctx context.Context, kube *setup.Kube, id string, others ...string) (*migrate.Operation, error) {
+	for _, namespace := range append(others, metav1.NamespaceAll) {
+		if o, err := migrate.Find(ctx, kube.Client, audits(), namespace, id); o != nil || err != nil && !apierrors.IsForbidden(err) {
+			return o, err
+		}
+	}
 	all, err := operations(ctx, kube, others...)
 	var found []*migrate.Operation
 	for _, o := range all {

@@ -355,7 +355,7 @@ type Operation struct {
 	// then, whenever it came there. It names the first hundred; LeftCount is of all.
 	Left      []Left `json:"left,omitempty"`
 	LeftCount int    `json:"leftCount,omitempty"`
-	Plan   Plan      `json:"plan"`
+	Plan      Plan   `json:"plan"`
 }
 
 // Subject is what the operation is about, in words: its targets, or where it takes another of
