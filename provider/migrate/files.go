@@ -129,50 +129,6 @@ func (d folder) prune(now time.Time) {
 	}
 }
 
-// locals are the operations that only local files have, but for those that are known.
-func (r *Reader) locals(ctx context.Context, known func(id string) bool) ([]*Operation, error) {
-	if r.kept == "" {
-		var err error
-		if r.kept, err = r.Audit.of(ctx, r.Client); err != nil || r.kept == "" {
-			return nil, err
-		}
-	}
-	ids, files, err := r.kept.list()
-	if err != nil {
-		return nil, err
-	}
-	var all []*Operation
-	var errs []error
-	read := map[string]seen{}
-	for _, id := range ids {
-		now := seen{size: files[id].Size(), at: files[id].ModTime()}
-		was, is := r.known[id]
-		switch {
-		case known(id):
-			if is {
-				read[id] = was
-			}
-			continue
-		case is && was.size == now.size && was.at.Equal(now.at):
-			now.op = was.op
-		default:
-			o, err := r.kept.read(id)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			if o != nil && o.Local {
-				now.op = o
-			}
-		}
-		if read[id] = now; now.op != nil {
-			all = append(all, now.op)
-		}
-	}
-	r.known = read
-	return all, errors.Join(errs...)
-}
-
 // read is an operation as its local file has it. A last line that was cut off, by a power
 // failure, does not count.
 func (d folder) read(id string) (*Operation, error) {

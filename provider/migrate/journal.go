@@ -32,6 +32,8 @@ const (
 	configPrefix = "ecideck-op-"
 	// labelJournal marks the ConfigMaps of operations, so that they are found.
 	labelJournal = "ecideck.io/journal"
+	// labelEnded marks those of operations that have ended: who watches the others need not read them.
+	labelEnded = "ecideck.io/ended"
 
 	keyOperation = "operation" // of the first ConfigMap: all but the items
 	keyCount     = "items"     // of the first ConfigMap: how many items there are in all
@@ -64,6 +66,7 @@ type Journal struct {
 	shards []shard
 	of     []int // item → shard
 	local  bool  // no ConfigMaps
+	ended  bool
 	abort  string
 }
 
@@ -222,8 +225,9 @@ func (j *Journal) Operation(ctx context.Context, o *Operation) error {
 	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil || j.local {
 		return err
 	}
+	j.ended = o.State.Ended()
 	for n := range j.shards {
-		if len(j.shards[n].late) > 0 && n > 0 {
+		if (len(j.shards[n].late) > 0 || j.ended) && n > 0 {
 			if err := j.write(ctx, n, nil, false); err != nil {
 				return err
 			}
@@ -259,7 +263,11 @@ func (j *Journal) write(ctx context.Context, n int, data map[string]string, take
 	}
 	maps.Copy(s.late, data)
 	for range 5 {
-		patch := mustJSON(map[string]any{"metadata": map[string]any{"resourceVersion": s.version}, "data": s.late})
+		about := map[string]any{"resourceVersion": s.version}
+		if j.ended {
+			about["labels"] = map[string]string{labelEnded: "true"}
+		}
+		patch := mustJSON(map[string]any{"metadata": about, "data": s.late})
 		config, err := j.client.CoreV1().ConfigMaps(j.home).Patch(ctx, s.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
 		if err == nil {
 			s.version, s.late = config.ResourceVersion, nil
@@ -363,65 +371,6 @@ func Find(ctx context.Context, client kubernetes.Interface, audit AuditDir, name
 // others.
 func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) ([]*Operation, error) {
 	return (&Reader{Client: client, Audit: audit}).Load(ctx, namespace)
-}
-
-// A Reader reads operations again and again: a local file only when it has changed. It is for
-// one goroutine at a time, and nobody writes to what it gives.
-type Reader struct {
-	Client kubernetes.Interface
-	Audit  AuditDir
-
-	kept  folder
-	known map[string]seen // local files, by path
-}
-
-// seen is what was read of a local file, as long as it is the same.
-type seen struct {
-	size int64
-	at   time.Time
-	op   *Operation // nil: the cluster has it, or it was never begun
-}
-
-// Load is the function Load.
-func (r *Reader) Load(ctx context.Context, namespace string) ([]*Operation, error) {
-	all, broken, err := r.load(ctx, namespace)
-	errs := []error{err}
-	for _, id := range slices.Sorted(maps.Keys(broken)) {
-		errs = append(errs, broken[id])
-	}
-	return all, errors.Join(errs...)
-}
-
-// load is Load with the operations that can't be read by their ids.
-func (r *Reader) load(ctx context.Context, namespace string) (all []*Operation, broken map[string]error, err error) {
-	var errs []error
-	found := map[string]*Operation{}
-	broken = map[string]error{}
-	list, err := r.Client.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelJournal})
-	if err != nil {
-		errs = append(errs, fmt.Errorf("looking for ConfigMaps of operations: %w", err))
-		list = &corev1.ConfigMapList{}
-	}
-	for id, configs := range byOperation(list.Items) {
-		o, err := assemble(id, configs)
-		if err != nil {
-			broken[id] = fmt.Errorf("reading the operation %s: %w", id, err)
-		} else if o != nil {
-			found[id] = o
-		}
-	}
-	locals, err := r.locals(ctx, func(id string) bool { return found[id] != nil || broken[id] != nil })
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, o := range locals {
-		if namespace == "" || namespace == o.Plan.Home {
-			found[o.ID] = o
-		}
-	}
-	all = slices.Collect(maps.Values(found))
-	slices.SortFunc(all, func(a, b *Operation) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.ID, b.ID)) })
-	return all, broken, errors.Join(errs...)
 }
 
 func byOperation(configs []corev1.ConfigMap) map[string][]*corev1.ConfigMap {

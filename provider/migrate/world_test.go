@@ -378,7 +378,8 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (bool, runtime.Object, error) {
 	var patch struct {
 		Metadata struct {
-			ResourceVersion string `json:"resourceVersion"`
+			ResourceVersion string            `json:"resourceVersion"`
+			Labels          map[string]string `json:"labels"`
 		} `json:"metadata"`
 		Data map[string]*string `json:"data"`
 	}
@@ -401,6 +402,9 @@ func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (b
 		if delete(config.Data, key); value != nil {
 			config.Data[key] = *value
 		}
+	}
+	for key, value := range patch.Metadata.Labels {
+		metav1.SetMetaDataLabel(&config.ObjectMeta, key, value)
 	}
 	config.ResourceVersion = w.next()
 	return true, config, w.api.Tracker().Update(p.GetResource(), config, p.Namespace)
