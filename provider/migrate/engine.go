@@ -151,11 +151,9 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 }
 
 func reload(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Operation, error) {
-	all, err := Load(ctx, client, audit, o.Plan.Home)
-	for _, x := range all {
-		if x.ID == o.ID {
-			return x, nil
-		}
+	now, err := Find(ctx, client, audit, o.Plan.Home, o.ID)
+	if now != nil {
+		return now, nil
 	}
 	return nil, errors.Join(fmt.Errorf("operation %s is not in the journal any more", o.ID), err)
 }
@@ -176,16 +174,12 @@ func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
 		var err error
 		// Who may read one namespace only still finds most.
 		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
-			var all []*Operation
-			var broken map[string]error
-			all, broken, err = load(ctx, e.Client, e.Audit, namespace)
-			for _, o := range all {
-				if o.ID == id {
-					return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
-				}
+			var o *Operation
+			if o, err = Find(ctx, e.Client, e.Audit, namespace, id); o != nil {
+				return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
 			}
-			if broken[id] != nil {
-				return unknown, broken[id]
+			if err != nil && !apierrors.IsForbidden(err) {
+				return unknown, err
 			}
 		}
 		if apierrors.IsForbidden(err) { // where its journal is can't be seen
@@ -411,7 +405,10 @@ func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
 	if failed != nil {
 		return failed
 	}
-	return e.uncordon(ctx)
+	if err := e.uncordon(ctx); err != nil {
+		return err
+	}
+	return e.remains(ctx)
 }
 
 // firstState is the state of an item that has just begun.

@@ -651,7 +651,7 @@ func TestAForbiddenConfigMapLeavesTheLocalJournal(t *testing.T) {
 		if err != nil || !got.Local || got.State != Done {
 			t.Fatal(err, got.Local, got.State)
 		}
-		all, err := audit.load()
+		all, err := (&Reader{Client: w.api, Audit: audit}).locals(t.Context(), func(string) bool { return false })
 		if err != nil || len(all) != 1 || all[0].State != Done || all[0].Plan.Items[0].State != Done {
 			t.Errorf("%v %+v", err, all)
 		}

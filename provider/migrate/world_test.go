@@ -382,7 +382,8 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (bool, runtime.Object, error) {
 	var patch struct {
 		Metadata struct {
-			ResourceVersion string `json:"resourceVersion"`
+			ResourceVersion string            `json:"resourceVersion"`
+			Labels          map[string]string `json:"labels"`
 		} `json:"metadata"`
 		Data map[string]*string `json:"data"`
 	}
@@ -405,6 +406,9 @@ func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (b
 		if delete(config.Data, key); value != nil {
 			config.Data[key] = *value
 		}
+	}
+	for key, value := range patch.Metadata.Labels {
+		metav1.SetMetaDataLabel(&config.ObjectMeta, key, value)
 	}
 	config.ResourceVersion = w.next()
 	return true, config, w.api.Tracker().Update(p.GetResource(), config, p.Namespace)
@@ -537,7 +541,7 @@ func (w *world) kubelets() {
 				pod.Spec.NodeName = virtualNode
 			}
 			w.put(pod)
-		case pod.Status.Phase != corev1.PodRunning && after(pod.CreationTimestamp.Add(starts)):
+		case pod.Status.Phase == corev1.PodPending && after(pod.CreationTimestamp.Add(starts)):
 			if pod.Spec.NodeName == virtualNode && (w.hold || w.pull != "") {
 				if w.pull != "" && len(pod.Status.ContainerStatuses) == 0 {
 					pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: w.pull, Message: "no such image"}}}}
