@@ -158,7 +158,9 @@ func TestWhoIsAskedSeesThePlan(t *testing.T) {
 		t.Errorf("%s\nstdout: %s", text, k.out.String())
 	}
 	k.types(t, "no\n")
-	<-ended
+	if err := <-ended; !errors.Is(err, errNothing) {
+		t.Error(err)
+	}
 }
 
 func TestTheExitCodeSaysWhetherAllIsThere(t *testing.T) {

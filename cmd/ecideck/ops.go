@@ -212,6 +212,9 @@ func (m *mover) resumeOp(ctx context.Context, kube *setup.Kube, args []string) e
 // an outage is gone on with in its middle.
 func (m *mover) persist(ctx context.Context, client kubernetes.Interface, call func(context.Context) error) error {
 	err := migrate.Persist(ctx, client, func(text string) { fmt.Fprintln(m.err, printable(text)) }, call)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	if err != nil && migrate.Away(err) {
 		return fmt.Errorf("nothing was done, because the API server does not answer; what was begun before stays as it is, so say it again when it does: %w", err)
 	}
