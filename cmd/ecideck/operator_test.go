@@ -397,5 +397,6 @@ func keysMoveAPodThereAndBack(t *testing.T, c *cluster) {
 		t.Errorf("%d pods run on ECI, want none", n)
 	}
 	console.Type("!")
-	console.See(10*time.Second, "create --raw /api/v1/namespaces/shop/pods/web-")
+	console.See(10*time.Second, "= kubectl --kubeconfig ")
+	console.See(10*time.Second, "--raw /api/v1/namespaces/shop/pods/web-") // which may begin a line
 }
