@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -671,6 +673,35 @@ func TestWhatCanNotBeWrittenDownIsNotBegun(t *testing.T) {
 		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
 		if err == nil || got.State != Planned || !strings.HasPrefix(got.Reason, "it was not begun: ") {
 			t.Errorf("%v, %s: %s", err, got.State, got.Reason)
+		}
+	})
+}
+
+// TestAFullDiskBeginsNothing: what is to be done can't be put on record, and nothing says that it
+// was begun.
+func TestAFullDiskBeginsNothing(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		o := w.plan(ToECI, w.names()[0])
+		audit := AuditDir(t.TempDir())
+		in, err := audit.of(t.Context(), w.api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(string(in), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("/dev/full", in.path(o.ID)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&Engine{Client: w.api, Audit: audit, Holder: "a"}).Run(t.Context(), o)
+		if !errors.Is(err, syscall.ENOSPC) || got.State != Planned {
+			t.Errorf("%v, %s", err, got.State)
+		}
+		if all, err := Load(t.Context(), w.api, "", ""); err != nil || len(all) > 0 {
+			t.Errorf("%v: %d operations were begun", err, len(all))
+		}
+		if leases, err := w.api.CoordinationV1().Leases("").List(t.Context(), listAll); err != nil || len(leases.Items) > 0 {
+			t.Errorf("%v: leases are left: %+v", err, leases.Items)
 		}
 	})
 }

@@ -129,6 +129,11 @@ func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *
 		datas[len(datas)-1][keyItems+strconv.Itoa(i)] = text
 		j.of = append(j.of, len(datas)-1)
 	}
+	for i := range o.Plan.Items { // a disk that is full tells before there is a ConfigMap
+		if err := j.note(record{Number: i, Item: &o.Plan.Items[i]}); err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+	}
 	datas[0][keyOperation], datas[0][keyCount] = header(o), strconv.Itoa(len(o.Plan.Items))
 	j.shards = make([]shard, len(datas))
 	for n, data := range slices.Backward(datas) {
@@ -141,11 +146,6 @@ func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *
 			return nil, errors.Join(fmt.Errorf("writing the operation's ConfigMap %s/%s: %w", j.home, j.name(n), err), j.Close())
 		}
 		j.shards[n] = shard{name: made.Name, version: made.ResourceVersion}
-	}
-	for i := range o.Plan.Items {
-		if err := j.note(record{Number: i, Item: &o.Plan.Items[i]}); err != nil {
-			return nil, errors.Join(err, j.Close())
-		}
 	}
 	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil {
 		return nil, errors.Join(err, j.Close())
