@@ -282,6 +282,29 @@ func TestWhatAPlacementCosts(t *testing.T) {
 			t.Errorf("waste %v", waste)
 		}
 	})
+	t.Run("limits are asked for, and cost as much on ECI, though requests are less", func(t *testing.T) {
+		s := healthyPriced(func(w *world) {
+			for _, p := range w.pods {
+				p.Asked = Ask{CPU: 4, Memory: 8}
+			}
+			w.groups[0].CPU, w.groups[0].Memory = 4, 8
+		})
+		if q := row(t, s, "web-0").Cost.Quote; q.Asked != q.Rate || q.Rate != money.PerHour(882_144, money.CNY) || q.ECS != money.PerHour(100_000, money.CNY) {
+			t.Errorf("%v, asked %v, on ECS %v", q.Rate, q.Asked, q.ECS)
+		}
+		if q := row(t, s, "db-0").Cost.Quote; q.ECI != money.PerHour(882_144, money.CNY) || q.Rate != money.PerHour(100_000, money.CNY) {
+			t.Errorf("on its node %v, on ECI %v", q.Rate, q.ECI)
+		}
+	})
+	t.Run("what is billed for a machine type is not guessed from requests", func(t *testing.T) {
+		s := healthyPriced(func(w *world) { w.pods[0].Asked, w.pods[1].Asked = Ask{Open: true}, Ask{Open: true} })
+		if q := row(t, s, "web-0").Cost.Quote; q.Asked.Known() || q.ECS != money.PerHour(100_000, money.CNY) {
+			t.Errorf("asked %v, on ECS %v", q.Asked, q.ECS)
+		}
+		if q := row(t, s, "db-0").Cost.Quote; q.ECI.Known() || q.Spot.Known() {
+			t.Errorf("on ECI %v, as spot %v", q.ECI, q.Spot)
+		}
+	})
 	t.Run("what ECI rounded up is not what was asked", func(t *testing.T) {
 		q := row(t, healthyPriced(nil), "web-0").Cost.Quote // 0.5c 1Gi of 2c 4Gi
 		if q.Asked != money.PerHour(110_268, money.CNY) {
