@@ -67,8 +67,8 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 	}[o.by]
 	main := s.Currency()
 	add := func(name string, r *fleet.CostRow, item any, costs []sumItem, billed []money.Money) {
-		over := func(without int, of func(money.Currency) money.Rate) string {
-			if without >= r.Cost.Billed {
+		over := func(all, without int, of func(money.Currency) money.Rate) string {
+			if without >= all {
 				return ""
 			}
 			return format.Sum(r.Cost, main, 0, func(c money.Currency) string { return format.Signed(of(c)) })
@@ -87,7 +87,7 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 			format.Sum(r.Cost, main, 0, func(c money.Currency) string {
 				return format.Rate(money.PerHour(r.Cost.Rate(c).MicrosPerHour-r.Cost.Asked(c).MicrosPerHour, c))
 			}),
-			over(r.Cost.NoECS, r.Cost.OverECS), over(r.Cost.NoSpot, r.Cost.OverSpot), bill,
+			over(r.Cost.Billed, r.Cost.NoECS, r.Cost.OverECS), over(r.Cost.Groups, r.Cost.NoSpot, r.Cost.OverSpot), bill,
 		}, exact: map[int]string{
 			2: exactRate(costs), 3: exactKnown(costs, func(s sumItem) *float64 { return s.Accrued }), 4: exactMonth(costs),
 			5: exactSums(costs, func(s sumItem) *float64 { return s.WasteHour }),

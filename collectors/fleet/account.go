@@ -44,7 +44,7 @@ type PriceBook struct {
 	Site   spec.Site // "": china
 	Region string    // for the embedded table
 	// Discount is the part of ECI's price that is really paid, in thousandths, as with a
-	// savings plan that its price API does not know; 0: all of it.
+	// savings plan that its price API does not know; 0: all of it. Spot has none.
 	Discount int64
 	// Nodes are the prices of nodes, by instance type or by name (with * at the end for
 	// many). The first that fits is taken, before ECS' own price.

@@ -202,10 +202,12 @@ func (p *pricer) group(g *Group, pod *Pod) *Quote {
 }
 
 // price finds what ECI is paid: its price API, the embedded list, both less the discount
-// that the config file tells.
+// that the config file tells, but for spot: savings plans don't apply to it.
 func (p *pricer) price(q *Quote, key PriceKey) {
 	api, asked := p.in.Prices.Groups[key]
-	if asked && believable(api.Rate) {
+	if key.Spot && believable(api.Rate) {
+		q.Rate, q.List, q.From, q.Read, q.Track = api.Rate, api.List, PriceAPI, api.Read, api.Track
+	} else if asked && believable(api.Rate) {
 		q.Rate, q.List, q.From, q.Read, q.Track = p.less(api.Rate), api.List, PriceAPI, api.Read, p.lessOver(api.Track)
 	} else if !key.Spot && key.InstanceType == "" {
 		q.Rate, q.Read = p.listed(key)

@@ -363,7 +363,7 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 		{
 			Title: "VS ECS/H", Sort: 'C', Largest: true, Right: true, Importance: 6, Min: 6,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
-				return overCell(r.Cost, r.Cost.NoECS, r.Cost.OverECS, format.Signed)
+				return overCell(r.Cost, r.Cost.Billed, r.Cost.NoECS, r.Cost.OverECS, format.Signed)
 			},
 			Number: func(r *fleet.CostRow, _ time.Time) (float64, bool) {
 				main := c.s.Currency()
@@ -374,12 +374,12 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 		{
 			Title: "SPOT SAVES", Sort: 'T', Largest: true, Right: true, Importance: 7, Min: 6,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
-				return overCell(r.Cost, r.Cost.NoSpot, r.Cost.OverSpot, format.Rate)
+				return overCell(r.Cost, r.Cost.Groups, r.Cost.NoSpot, r.Cost.OverSpot, format.Rate)
 			},
 			Number: func(r *fleet.CostRow, _ time.Time) (float64, bool) {
 				main := c.s.Currency()
 				f, ok := tallyNumber(r.Cost, main, r.Cost.OverSpot(main).MicrosPerHour)
-				return f, ok && r.Cost.NoSpot < r.Cost.Billed
+				return f, ok && r.Cost.NoSpot < r.Cost.Groups
 			},
 		},
 	}
@@ -410,8 +410,9 @@ func quietly(t fleet.Tally, of func(money.Currency) (int64, string)) string {
 	return "·"
 }
 
-// overCell is a difference that only those are in that can be compared: Unknown where none can.
-func overCell(t fleet.Tally, without int, of func(money.Currency) money.Rate, write func(money.Rate) string) string {
+// overCell is a difference that only those are in that can be compared: Unknown where none of
+// all can, of which some can't (without).
+func overCell(t fleet.Tally, all, without int, of func(money.Currency) money.Rate, write func(money.Rate) string) string {
 	var parts []string
 	for _, c := range t.Currencies() {
 		if r := of(c); r.MicrosPerHour != 0 {
@@ -419,9 +420,9 @@ func overCell(t fleet.Tally, without int, of func(money.Currency) money.Rate, wr
 		}
 	}
 	switch {
-	case t.Billed == 0:
+	case all == 0:
 		return "·"
-	case len(parts) == 0 && without >= t.Billed:
+	case len(parts) == 0 && without >= all:
 		return format.Unknown
 	case len(parts) == 0:
 		return "·"

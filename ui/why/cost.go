@@ -144,7 +144,7 @@ func figures(t fleet.Tally) []string {
 		if t.NoECS < t.Billed {
 			out = append(out, compared(t.OverECS(c), "the same requests on ECS nodes as this cluster has them", t.NoECS))
 		}
-		if spot := t.OverSpot(c); t.NoSpot < t.Billed && spot.MicrosPerHour > 0 {
+		if spot := t.OverSpot(c); t.NoSpot < t.Groups && spot.MicrosPerHour > 0 {
 			out = append(out, format.Rate(spot)+"/h would be saved as spot"+missing(t.NoSpot))
 		}
 	}
@@ -221,7 +221,11 @@ func details(c fleet.Cost, now time.Time) []string {
 		say("as a container group of its own: %s/h", format.Rate(q.ECI))
 	}
 	if q.Spot.Known() && q.Spot != q.Rate {
-		say("as spot: %s/h", format.Rate(q.Spot))
+		as := "as spot"
+		if q.From == fleet.PriceShare {
+			as = "as a spot group of its own"
+		}
+		say("%s: %s/h", as, format.Rate(q.Spot))
 	}
 	say("the price is %s", from(q, now))
 	return out
