@@ -178,24 +178,37 @@ func (c *Cost) lines(width int) []paperLine {
 
 // BillLine is the bill so far beside what this program saw being spent.
 func BillLine(b fleet.Bill) string {
-	if len(b.Ours) == 0 && len(b.Others) == 0 {
+	if len(b.Ours)+len(b.Others)+b.Unknown == 0 {
 		return "bill: nothing is known of this month's"
 	}
-	text := fmt.Sprintf("bill %s to %s: %s for this cluster's groups", b.From.Format("Jan 2"), b.Through.Add(-time.Second).Format("Jan 2"), format.Amounts(b.Ours))
+	day := func(end time.Time) string { return end.Add(-time.Second).Format("Jan 2") }
+	text := fmt.Sprintf("bill %s to %s: %s for this cluster's groups", b.From.Format("Jan 2"), day(b.Through), format.Amounts(b.Ours))
 	if len(b.Others) > 0 {
 		text += ", " + format.Amounts(b.Others) + " for others"
 	}
-	span := b.Through.Sub(b.From)
+	if b.Unknown > 0 {
+		text += fmt.Sprintf(", %s for groups of which is not known whose they are (%d)", format.Amounts(b.Unsure), b.Unknown)
+	}
+	least, most := "", ""
+	if b.Partly {
+		least, most = "≥", "at most "
+	}
 	switch {
+	case b.Final.IsZero():
+		text += "; none of it is final yet, so there is no difference to tell"
 	case b.Seen == 0:
 		text += "; nothing of that time was seen here, so there is no difference to tell"
-	case b.Seen < span-span/20:
-		text += fmt.Sprintf("; seen here %s in %d of its %d hours: too little to tell a difference", format.Amounts(b.Estimated), int(b.Seen.Hours()), int(span.Hours()))
+	case !b.Told():
+		text += fmt.Sprintf("; seen here %s%s in %d of the %d hours to %s: too little to tell a difference", least, format.Amounts(b.Estimated),
+			int(b.Seen.Hours()), int(b.Final.Sub(b.From).Hours()), day(b.Final))
 	default:
-		text += "; by list and time it was " + format.Amounts(b.Estimated)
+		if !b.Final.Equal(b.Through) {
+			text += "; of it " + format.Amounts(b.Settled) + " to " + day(b.Final) + ", which is final"
+		}
+		text += "; by list and time it was " + least + format.Amounts(b.Estimated)
 		differences, _ := b.Difference()
 		for _, d := range differences {
-			text += ", difference " + format.SignedAmount(d)
+			text += ", difference " + most + format.SignedAmount(d)
 		}
 	}
 	if b.Unpriced > 0 {
