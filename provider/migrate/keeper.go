@@ -34,6 +34,7 @@ type Keeper struct {
 	Holder  string               // of the leases
 	Return  ReturnPolicy
 	Site    spec.Site
+	Sized   func(*corev1.Pod) *corev1.Pod // a pod as its group is sized and billed; nil: as it is
 	Logger  *slog.Logger
 	Ended   func(*Operation) // told of each operation that has ended; nil: nobody is
 	working sync.WaitGroup
@@ -204,7 +205,11 @@ func (k *Keeper) home(ctx context.Context, r *reading, pods []*corev1.Pod, now t
 	for i := range all {
 		x := &all[i]
 		if n := slices.IndexFunc(nodes.Items, func(n corev1.Node) bool { return n.Name == x.Pod.Spec.NodeName }); n >= 0 {
-			x.Saving = price(x.Pod, nodes.Items[n].Labels[corev1.LabelTopologyRegion], k.Site)
+			pod := x.Pod
+			if k.Sized != nil {
+				pod = k.Sized(pod)
+			}
+			x.Saving = price(pod, nodes.Items[n].Labels[corev1.LabelTopologyRegion], k.Site)
 		}
 	}
 	everything, err := k.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
