@@ -252,6 +252,9 @@ func nodeCost(n *fleet.Node) []string {
 		return []string{"what it costs is not known: the config file can say it"}
 	}
 	out := []string{fmt.Sprintf("it costs %s/h, %s a month of %d h", format.Rate(r), format.Amount(n.Cost.Month()), fleet.MonthHours)}
+	if n.Cost.Quote.From == fleet.PriceAPI {
+		out = append(out, "that is ECS' price of its instance type, pay-as-you-go, with a system disk of 40 GiB (cloud_essd): subscriptions and other disks the config file can say")
+	}
 	if idle := n.Idle(); idle.Known() {
 		out = append(out, fmt.Sprintf("%s/h of it no pod asks for", format.Rate(idle)))
 	}
