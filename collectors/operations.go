@@ -27,7 +27,7 @@ const eventsOfOperations = 24 * time.Hour
 // the local ones of operations that may not write any. An operation that can't be read is
 // named and leaves the others.
 func Operations(client kubernetes.Interface, audit migrate.AuditDir, scope Scope) Collector {
-	roam := &roamer{scope: scope}
+	roam, reader := &roamer{scope: scope}, &migrate.Reader{Client: client, Audit: audit}
 	var last fleet.Operations // reported again while it says the same, so that nothing is built anew for it
 	return Poll(operationsEvery, func(ctx context.Context) (fleet.Part, error) {
 		ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
@@ -35,7 +35,7 @@ func Operations(client kubernetes.Interface, audit migrate.AuditDir, scope Scope
 		part := fleet.Operations{}
 		var broken []string
 		note, err := roam.each(ctx, func(namespace string) error {
-			all, err := migrate.Load(ctx, client, audit, namespace)
+			all, err := reader.Load(ctx, namespace)
 			for _, o := range all {
 				part.Items = append(part.Items, operationRecord(ctx, client, o, all))
 				part.Events = append(part.Events, operationEvents(o, time.Now())...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -293,6 +292,14 @@ func (c *console) filter() string {
 // key handles every key press. It always takes the event: tview has no keys of its own
 // here, and its Ctrl-C would stop the application while the pump waits for it.
 func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
+	for _, ev := range keymap.Apart(ev) {
+		c.pressed(ev)
+	}
+	return nil
+}
+
+// pressed handles one key.
+func (c *console) pressed(ev *tcell.EventKey) {
 	c.notice = ""
 	name := keymap.Name(ev)
 	leaving := c.leaving
@@ -301,17 +308,13 @@ func (c *console) key(ev *tcell.EventKey) *tcell.EventKey {
 		c.leave()
 	case c.prompt != nil:
 		c.edit(name, ev)
-	case strings.HasPrefix(name, "Alt-"):
-		// Over a slow line Esc and the next key arrive together, which reads as Alt.
-		c.press("Esc")
-		c.press(strings.TrimPrefix(name, "Alt-"))
 	default:
 		c.press(name)
 	}
-	if leaving && c.leaving { // another key than the second of two
+	commanding := c.prompt != nil && c.prompt.sign == ":" // what is typed may be the command that quits
+	if leaving && c.leaving && !commanding {              // another key than the second of two
 		c.leaving = false
 	}
-	return nil
 }
 
 // press runs the action that a key has in the view on screen.

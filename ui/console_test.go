@@ -730,6 +730,84 @@ func TestEscAndAKeyInOnePacketAreTwoKeys(t *testing.T) {
 	d.See("[4 Node]")
 }
 
+// TestEscAndEnterInOnePacketMigrateNothing: tcell calls the two an m with Alt and Ctrl.
+func TestEscAndEnterInOnePacketMigrateNothing(t *testing.T) {
+	escEnter := func(d *desk) func() {
+		return func() { d.c.key(tcell.NewEventKey(tcell.KeyRune, 'm', tcell.ModAlt|tcell.ModCtrl)) }
+	}
+	c := &crew{}
+	d := staffed(t, c, sample(), nil)
+	d.Press("w")
+	d.See("Pods › Why")
+	d.Do(escEnter(d))
+	d.See("Pods › Describe") // as Enter does
+	if orders, _ := c.asked(); len(orders) != 0 {
+		t.Errorf("ordered: %v", orders)
+	}
+	d.Press("Esc", "/")
+	d.Type("search")
+	d.Do(func() { d.c.key(tcell.NewEventKey(tcell.KeyUp, 0, tcell.ModAlt)) })
+	d.Miss("/search") // the filter is not kept
+	d.Do(func() {
+		if d.c.prompt != nil {
+			t.Error("Esc and an arrow leave the prompt open")
+		}
+	})
+}
+
+// TestCtrlCOverAPromptIsReadBeforeItQuits: what it warns of stands above what is typed.
+func TestCtrlCOverAPromptIsReadBeforeItQuits(t *testing.T) {
+	c := &crew{end: make(chan error, 1)}
+	d := staffed(t, c, sample(), nil)
+	d.Press("j", "j", "m")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("this console runs it")
+	d.Press(":")
+	d.Type("pods")
+	d.Press("Ctrl-C")
+	d.See("Again quits")
+	d.See(":pods")
+	c.end <- nil
+	d.See("is done: 2 moved")
+}
+
+// TestTheCommandQuitsTheSecondTime: its own keys are none between the two.
+func TestTheCommandQuitsTheSecondTime(t *testing.T) {
+	c := &crew{end: make(chan error, 1)}
+	d := staffed(t, c, sample(), nil)
+	d.Press("j", "j", "m")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("this console runs it")
+	quit := func() {
+		d.Press(":")
+		d.Type("q")
+		d.Press("Enter")
+	}
+	quit()
+	d.See("Again quits")
+	d.Press(":", "Esc", "j") // another command was meant
+	quit()
+	d.See("Again quits")
+	d.Press(":")
+	d.Type("q")
+	go d.Press("Enter") // the console is gone when it would return
+	if err := d.wait(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatIsWrongWithACommandIsReadWhole where it has no room beside it.
+func TestWhatIsWrongWithACommandIsReadWhole(t *testing.T) {
+	d := open(t, 80, 24, sample(), nil)
+	d.Press(":")
+	d.Type("podz")
+	d.Press("Enter")
+	d.See("operations, help, messages, readonly, quit")
+	d.See(":podz")
+}
+
 func TestMainViewsHaveDigitsAndNames(t *testing.T) {
 	d := open(t, 120, 40, sample(), nil)
 	for i, name := range Views() {

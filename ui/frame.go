@@ -47,7 +47,11 @@ func (f *frame) Draw(screen tcell.Screen) {
 	info, style := c.info(width-2, lines)
 	c.painted.alert = c.alert()
 	alert := theme.Wrap(c.painted.alert, width-4, lines)
-	bottom := height - 1 - max(1, len(info)) // the sentence or prompt, then the keys
+	rows := max(1, len(info)) // the sentence or the prompt, then the keys
+	if c.prompt != nil {
+		rows = len(info) + 1
+	}
+	bottom := height - 1 - rows
 	bottom -= len(alert)
 	for i, line := range alert {
 		if i == 0 {
@@ -190,13 +194,16 @@ func (c *console) crumbs() string {
 }
 
 // info is a notice, otherwise the sentence about the row under the cursor, in so many lines
-// of width cells. While something is typed its place is the prompt's.
+// of width cells. While something is typed its place is the prompt's, and what is wrong with
+// that stands above it where it has no room beside it.
 func (c *console) info(width, lines int) ([]string, tcell.Style) {
 	switch {
-	case c.prompt != nil:
-		return nil, tcell.StyleDefault
 	case c.notice != "":
 		return theme.Wrap(c.notice, width, lines), c.theme.Style(theme.Strong)
+	case c.prompt != nil && c.prompt.err != "" && c.prompt.beside(width) == 0:
+		return theme.Wrap(c.prompt.err, width, lines), c.theme.Style(theme.Broken)
+	case c.prompt != nil:
+		return nil, tcell.StyleDefault
 	}
 	return theme.Wrap(strings.Join(strings.Fields(c.reason()), " "), width, lines), tcell.StyleDefault
 }

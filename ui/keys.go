@@ -156,17 +156,14 @@ func KeyTable() string {
 		own := slices.DeleteFunc(m.view.Actions(), shared)
 		sections = append(sections, keymap.Section{Title: m.label, Actions: own})
 	}
-	own := func(v view.View) []keymap.Action {
+	own := func(v view.View) []keymap.Action { // without those of every text
 		return slices.DeleteFunc(v.Actions(), func(a keymap.Action) bool {
-			_, paging := keymap.Find(a.Keys[0], text.Actions())
-			return paging
+			b, is := keymap.Find(a.Keys[0], text.Actions())
+			return is && b.Help == a.Help
 		})
 	}
 	sections = append(sections,
-		keymap.Section{Title: "Why, and cost of the selection", Actions: slices.DeleteFunc(view.Why(c.env, keymap.Object{}).Actions(), func(a keymap.Action) bool {
-			_, paging := keymap.Find(a.Keys[0], text.Actions())
-			return paging
-		})},
+		keymap.Section{Title: "Why, and cost of the selection", Actions: own(view.Why(c.env, keymap.Object{}))},
 		keymap.Section{Title: "Descriptions and YAML", Actions: text.Actions()},
 		keymap.Section{Title: "A plan", Actions: own(view.NewPlan(c.env, view.Migrate, keymap.Selection{}))},
 		keymap.Section{Title: "An operation's steps", Actions: own(view.NewSteps(c.env, "", ""))},

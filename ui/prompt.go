@@ -117,10 +117,7 @@ func (p *prompt) hints() []segment {
 
 // draw paints the prompt with the terminal's cursor in it. Text that is too long scrolls.
 func (p *prompt) draw(t *theme.Theme, screen tcell.Screen, y, w int) {
-	errRoom := 0
-	if p.err != "" {
-		errRoom = min(theme.Width(p.err)+2, w/2)
-	}
+	errRoom := p.beside(w - 2)
 	room := w - 2 - errRoom - theme.Width(p.sign)
 	x := 1 + t.Print(screen, 1, y, w, p.sign, t.Style(theme.Accent))
 	front := string(p.text[:p.pos])
@@ -134,10 +131,18 @@ func (p *prompt) draw(t *theme.Theme, screen tcell.Screen, y, w int) {
 		t.Print(screen, x+used, y, room-used, p.ghost, t.Style(theme.Dim))
 	}
 	screen.ShowCursor(x+theme.Width(front), y)
-	if p.err != "" {
-		e := theme.Fit(p.err, errRoom)
-		t.Print(screen, w-1-theme.Width(e), y, errRoom, e, t.Style(theme.Broken))
+	if errRoom > 0 {
+		t.Print(screen, w-1-theme.Width(p.err), y, errRoom, p.err, t.Style(theme.Broken))
 	}
+}
+
+// beside is how much of a line what is wrong takes of it, the space before it included; 0: nothing
+// is wrong, or it would take more than half, and stands above.
+func (p *prompt) beside(width int) int {
+	if need := theme.Width(p.err) + 2; p.err != "" && need <= width/2 {
+		return need
+	}
+	return 0
 }
 
 // openFilter starts typing a filter.

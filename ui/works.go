@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/ui/format"
@@ -24,6 +25,7 @@ var (
 // A work is a plan that this console runs, or ran.
 type work struct {
 	plan    *view.Plan
+	began   time.Time
 	cancel  context.CancelFunc
 	running bool
 	said    map[string]bool // the steps that the log of messages has
@@ -74,7 +76,7 @@ func (c *console) Begin(p *view.Plan, done func(error)) func() {
 	ctx, stop := context.WithCancelCause(context.WithoutCancel(c.ctx))
 	context.AfterFunc(c.ctx, func() { stop(errLeft) })
 	cancel := func() { stop(errCancelled) }
-	w := &work{plan: p, cancel: cancel, running: true, said: map[string]bool{}}
+	w := &work{plan: p, began: c.o.Now(), cancel: cancel, running: true, said: map[string]bool{}}
 	key := p.ID
 	if key == "" {
 		c.writes++
@@ -176,6 +178,10 @@ func (c *console) ended(w *work, err error) {
 		text := name + " is " + p.State + ": " + p.Reason
 		c.say(text, false)
 		c.Notice(text)
+	case w.plan.Verb == view.Abort && w.plan.ID == "": // whoever runs it was told
+		text := name + ": asked for; what can still go back does, which may take minutes (9 shows it)"
+		c.say(text, false)
+		c.Notice(text)
 	default:
 		c.say(name+": done", false)
 		for _, command := range w.plan.Commands {
@@ -253,12 +259,81 @@ func (c *console) greet() {
 	c.Notice("unfinished: " + text)
 }
 
-// operationActions are x and z where no operation is selected: x aborts the newest one that
-// runs, z undoes the newest that has ended. Their plans say which that is.
+// operations are those of the snapshot, and those that this console runs or has brought to their
+// end as it knows them, since the snapshot lags behind by seconds; the newest first.
+func (c *console) operations() []*fleet.Operation {
+	all := slices.Clone(c.snapshot.Operations)
+	for id, w := range c.works {
+		p := w.latest()
+		if w.plan.ID == "" || !w.running && (p == nil || !p.Over) || p != nil && p.Began.IsZero() {
+			continue
+		}
+		o := &fleet.Operation{ID: id, Began: w.began}
+		at := slices.IndexFunc(all, func(o *fleet.Operation) bool { return o.ID == id })
+		if at >= 0 {
+			*o = *all[at]
+		}
+		o.Resumable = false
+		if p != nil {
+			o.State, o.Ended, o.Undoes, o.Done = p.State, p.Ended, p.Undoes, p.Done()
+		}
+		if at >= 0 {
+			all[at] = o
+		} else {
+			all = append(all, o)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *fleet.Operation) int { return b.Began.Compare(a.Began) })
+	return all
+}
+
+// meant is the operation that a verb means where none is selected, or why there is none. Abort
+// means what this console runs before what others do, the newest of each; Undo the newest that has
+// ended and that no other has taken back.
+func (c *console) meant(verb view.Verb) (id, why string) {
+	all := c.operations()
+	if verb == view.Undo {
+		back := map[string]*fleet.Operation{} // by what they take back: those that do, or have
+		for _, o := range all {
+			if o.Undoes != "" && (o.State == fleet.OperationDone || !o.HasEnded()) {
+				back[o.Undoes] = o
+			}
+		}
+		for _, o := range all {
+			by := back[o.ID]
+			switch {
+			case o.Undoes != "" || verb.Unfit(o.HasEnded(), o.Resumable, o.Done) != "":
+			case by == nil:
+				return o.ID, ""
+			case !by.HasEnded():
+				return "", "operation " + by.ID + " takes the newest back and has not ended: x aborts it"
+			}
+		}
+		return "", "there is no operation to undo"
+	}
+	for _, o := range all {
+		if o.HasEnded() {
+			continue
+		}
+		if w := c.works[o.ID]; w != nil && w.running {
+			return o.ID, ""
+		}
+		if id == "" {
+			id = o.ID
+		}
+	}
+	if id == "" {
+		why = "no operation runs"
+	}
+	return id, why
+}
+
+// operationActions are x and z where no operation is selected; see meant. Their plans say which
+// operation that is.
 func (c *console) operationActions() []keymap.Action {
 	pick := func(verb view.Verb, s keymap.Selection) (string, string) {
 		if s.Cursor.Kind == fleet.KindOperation {
-			for _, o := range c.snapshot.Operations {
+			for _, o := range c.operations() {
 				if o.ID == s.Cursor.Name {
 					return o.ID, verb.Unfit(o.HasEnded(), o.Resumable, o.Done)
 				}
@@ -268,25 +343,15 @@ func (c *console) operationActions() []keymap.Action {
 		if verb == view.Resume {
 			return "", "no operation is selected; 9 shows them"
 		}
-		undone := map[string]bool{}
-		for _, o := range c.snapshot.Operations { // the newest first
-			undone[o.Undoes] = true
-			if why := verb.Unfit(o.HasEnded(), o.Resumable, o.Done); why == "" && !undone[o.ID] && (verb != view.Undo || o.Undoes == "") {
-				return o.ID, ""
-			}
-		}
-		if verb == view.Undo {
-			return "", "there is no operation to undo"
-		}
-		return "", "no operation runs"
+		return c.meant(verb)
 	}
 	actions := view.OperationActions(c.env, pick)
 	for i := range actions {
 		actions[i].Bar = false
 	}
 
-	actions[1].Help = "Abort the selected operation, or the newest one that runs: what is not beyond the point of no return goes back. Shows the plan."
-	actions[2].Help = "Undo the selected operation, or the newest one that has ended: what it moved goes the other way. Shows the plan."
+	actions[1].Help = "Abort the selected operation, or the newest one that runs, of this console before others: what is not beyond the point of no return goes back. Shows the plan."
+	actions[2].Help = "Undo the selected operation, or the newest one that has ended and is not undone: what it moved goes the other way. Shows the plan."
 	return actions
 }
 

@@ -23,11 +23,14 @@ type crew struct {
 	fail error         // of plans
 	hold chan struct{} // plans wait for it; nil: they don't
 	end  chan error    // ends what runs; nil: it ends at once
+	told bool          // an abort is only asked for
+	over *Progress     // what is reported of what ends by an error; nil: nothing
 
 	mu     sync.Mutex
 	orders []Order
 	ran    []Order
-	left   []string // how runs and plans ended that were cancelled
+	left   []string  // how runs and plans ended that were cancelled
+	read   *Progress // what Progress gives; nil: the sample
 }
 
 func (c *crew) note(f func()) {
@@ -87,8 +90,11 @@ func (c *crew) Plan(ctx context.Context, o Order) (*Plan, error) {
 		p.Title, p.Confirm, p.Danger = "drain node ecs-07 to "+o.To, "ecs-07", "it empties node ecs-07"
 	case view.Resume, view.Abort, view.Undo:
 		p.ID = o.Operation
-		if o.Verb == view.Undo {
+		switch {
+		case o.Verb == view.Undo:
 			p.ID = "1123-031500-undo"
+		case o.Verb == view.Abort && c.told:
+			p.ID = ""
 		}
 	}
 	return p, nil
@@ -137,6 +143,9 @@ func (c *crew) Run(ctx context.Context, p *Plan, report func(*Progress)) error {
 		select {
 		case err := <-c.end:
 			if err != nil {
+				if c.over != nil {
+					report(c.over)
+				}
 				return err
 			}
 		case <-ctx.Done():
@@ -151,6 +160,11 @@ func (c *crew) Run(ctx context.Context, p *Plan, report func(*Progress)) error {
 }
 
 func (c *crew) Progress(_ context.Context, id string) (*Progress, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.read != nil {
+		return c.read, nil
+	}
 	if id == "1123-025800-cut0" {
 		p := sampleProgress(id, false)
 		p.Title, p.Alone, p.State, p.Runner, p.Waits = "drain node/ecs-07", true, "running", "ops@bastion/4711", ""
@@ -396,6 +410,13 @@ func TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain(t *testing.T) {
 	if len(orders) != 2 || len(ran) != 0 {
 		t.Errorf("%d plans, %d ran", len(orders), len(ran))
 	}
+	d.See("it is made again; look at it, then Enter")
+	d.Press("Enter")
+	d.Type("ecs-07")
+	d.Press("Enter")
+	if ran := c.until(t, 1); len(ran) != 1 {
+		t.Errorf("%d ran", len(ran))
+	}
 }
 
 func TestAnOperationGoesOnWhenItsViewIsLeft(t *testing.T) {
@@ -519,4 +540,95 @@ func TestReadOnlyWaitsForWhatRunsHere(t *testing.T) {
 			t.Errorf("told: %v", told)
 		}
 	})
+}
+
+// begun presses m and Enter on a pod.
+func begun(t *testing.T, c *crew, s *fleet.Snapshot) *desk {
+	d := staffed(t, c, s, nil)
+	d.Press("j", "j", "m")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("this console runs it")
+	return d
+}
+
+// TestWhatStoppedHalfwayIsReadAnew: what this console knew of it grows old once it runs it no more.
+func TestWhatStoppedHalfwayIsReadAnew(t *testing.T) {
+	stopped := sampleProgress("1123-031200-ab12", false)
+	stopped.State, stopped.Alone, stopped.Waits = "interrupted", true, ""
+	c := &crew{end: make(chan error, 1), read: stopped}
+	d := begun(t, c, sample())
+	c.end <- errors.New("it stopped halfway: the lease is another's")
+	d.See("nobody is at work on it")
+	d.See("r goes on · x goes back")
+	d.Press("r")
+	d.See("Plan: resume operation 1123-031200-ab12")
+	d.Press("Esc")
+	c.note(func() { c.read = sampleProgress("1123-031200-ab12", true) }) // on another machine
+	d.See("z undoes it")
+}
+
+// TestWhatWasNotBegunIsSaidToBe: it does not run, and there is nothing to abort.
+func TestWhatWasNotBegunIsSaidToBe(t *testing.T) {
+	none := sampleProgress("1123-031200-ab12", false)
+	none.State, none.Reason, none.Over, none.Began = "not begun", "it was not begun: operation y of eve is at work on it", true, time.Time{}
+	c := &crew{end: make(chan error, 1), over: none}
+	d := begun(t, c, busySample())
+	c.end <- errors.New("operation y of eve is at work on it")
+	d.See("not begun, 0 of 2 moved")
+	d.See("it was not begun: operation y of eve")
+	d.Miss("runs it")
+	d.Miss("x takes back")
+	d.Press("x")
+	d.See("it has ended")
+	d.Press("Esc", "x") // elsewhere it is another one's turn
+	d.See("Plan: abort operation 1123-031000-run1")
+}
+
+// TestXMeansWhatThisConsoleRuns, which the snapshot doesn't know yet, before what others began.
+func TestXMeansWhatThisConsoleRuns(t *testing.T) {
+	c := &crew{end: make(chan error, 1)}
+	later := busySample()
+	later.Operations[0].Began = sampleNow().Add(time.Minute) // another machine's clock
+	d := begun(t, c, later)
+	d.Press("Esc", "x")
+	d.See("Plan: abort operation 1123-031200-ab12")
+	d.Press("Esc")
+	c.end <- nil
+	d.See("is done: 2 moved")
+	d.Press("x")
+	d.See("Plan: abort operation 1123-031000-run1")
+	d.Press("Esc", "z") // nor does it know that it has ended
+	d.See("Plan: undo operation 1123-031200-ab12")
+}
+
+// TestZMeansWhatIsNotTakenBackYet: an undo that failed or was aborted took nothing back for good.
+func TestZMeansWhatIsNotTakenBackYet(t *testing.T) {
+	for _, c := range []struct{ state, says string }{
+		{"done", "Plan: undo operation 1122-210000-bad0"},
+		{"failed", "Plan: undo operation 1122-220000-good"},
+		{"aborted", "Plan: undo operation 1122-220000-good"},
+		{"running", "operation 1123-000000-back takes the newest back and has not ended: x"},
+		{"interrupted", "operation 1123-000000-back takes the newest back and has not ended: x"},
+	} {
+		t.Run(c.state, func(t *testing.T) {
+			s := busySample()
+			back := &fleet.Operation{ID: "1123-000000-back", Kind: "undo", Undoes: "1122-220000-good", State: c.state, Done: 1, Total: 2, Began: sampleNow().Add(-time.Hour)}
+			s.Operations = slices.Insert(s.Operations, 2, back)
+			d := staffed(t, &crew{}, s, nil)
+			d.Press("z")
+			d.See(c.says)
+		})
+	}
+}
+
+// TestAnAbortThatWasAskedForIsNotDone: whoever runs the operation takes minutes for it.
+func TestAnAbortThatWasAskedForIsNotDone(t *testing.T) {
+	c := &crew{told: true}
+	d := staffed(t, c, busySample(), nil)
+	d.Press("x")
+	d.See("Enter runs it")
+	d.Press("Enter")
+	d.See("abort 1123-031000-run1: asked for; what can still go back does")
+	d.Miss(": done")
 }

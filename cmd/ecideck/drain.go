@@ -20,7 +20,11 @@ func newDrain(o *options) *cobra.Command {
 swapped (their successor is Ready first), others are evicted one at a time as kubectl drain
 would, by kubectl's own rules about what may be evicted. With --to eci they go to ECI, and
 what can't be swapped stays, with its reason. A drain that fails leaves the node cordoned;
-one that is aborted leaves it as it was.`,
+one that is aborted leaves it as it was.
+
+Exit codes: 0 the node is empty but for what belongs to it (pods of DaemonSets, static pods)
+and what has ended, 1 something is left on it, also what came there while it was planned, or
+nothing could be done, 2 wrong usage.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := m.check(); err != nil {
@@ -46,36 +50,55 @@ one that is aborted leaves it as it was.`,
 	c.Flags().BoolVar(&r.Force, "force", false, "also evict pods that nobody makes anew")
 	c.Flags().BoolVar(&r.IgnoreDaemonSets, "ignore-daemonsets", true, "leave pods of DaemonSets, which always stay")
 	c.Flags().BoolVar(&r.DeleteEmptyDirData, "delete-emptydir-data", false, "also move pods that have an emptyDir, whose data is lost")
-	m.addFlags(c, true)
+	m.addFlags(c, true, true)
 	return c
 }
 
 func newCordon(o *options) *cobra.Command {
-	return &cobra.Command{Use: "cordon NODE", Short: "Let no new pods onto a node", Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error { return o.setCordon(c.Context(), args[0], true) }}
+	return o.cordons("cordon NODE", "Let no new pods onto a node", true)
 }
 
 func newUncordon(o *options) *cobra.Command {
-	return &cobra.Command{Use: "uncordon NODE", Short: "Let new pods onto a node again", Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error { return o.setCordon(c.Context(), args[0], false) }}
+	return o.cordons("uncordon NODE", "Let new pods onto a node again", false)
 }
 
-func (o *options) setCordon(ctx context.Context, name string, on bool) error {
-	kube, err := setup.NewKube(o.kube)
+func (o *options) cordons(use, short string, on bool) *cobra.Command {
+	m := &mover{options: o}
+	c := &cobra.Command{Use: use, Short: short, Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			kube, err := setup.NewKube(o.kube)
+			if err != nil {
+				return err
+			}
+			return m.setCordon(c.Context(), kube, args[0], on)
+		}}
+	c.Flags().BoolVar(&m.yes, "yes", false, "do not ask, in a production context either")
+	return c
+}
+
+// setCordon closes a node or opens it. It asks in production contexts only.
+func (m *mover) setCordon(ctx context.Context, kube *setup.Kube, name string, on bool) error {
+	why, word, err := production(kube)
 	if err != nil {
 		return err
+	}
+	if why != "" && !m.yes {
+		fmt.Fprintln(m.err, printable(why))
+		if err := m.ask(ctx, word); err != nil {
+			return err
+		}
 	}
 	before, err := migrate.SetUnschedulable(ctx, kube.Client, name, "", on)
 	if err != nil {
 		return err
 	}
-	already, word := "", "uncordoned"
+	already, done := "", "uncordoned"
 	if on {
-		word = "cordoned"
+		done = "cordoned"
 	}
 	if before == on {
 		already = "already "
 	}
-	_, err = fmt.Fprintf(o.out, "node/%s %s%s\n", name, already, word)
+	_, err = fmt.Fprintf(m.out, "node/%s %s%s\n", name, already, done)
 	return err
 }

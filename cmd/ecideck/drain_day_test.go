@@ -209,7 +209,7 @@ func (d *drain) goesAndComes(x *movingTenant) {
 		x.t.Errorf("%d pods are on %s, too few for a test: %v", sum, d.node, before)
 	}
 	o, code, errs := d.end(x.t)
-	if o.State != "done" {
+	if o.State != "done" || code != 1 || !strings.Contains(errs, "node "+d.node+" is not empty: ") { // much of this node stays
 		x.t.Fatalf("exit code %d, %s: %s\n%s", code, o.State, o.Reason, errs)
 	}
 	took := time.Since(d.begin)

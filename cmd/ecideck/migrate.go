@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,16 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"os/user"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -40,11 +36,16 @@ type mover struct {
 	how    string
 }
 
-func (m *mover) addFlags(c *cobra.Command, plans bool) {
+// addFlags adds the flags of a command that only shows, of one that goes on with something, or
+// of one that makes a plan first, too.
+func (m *mover) addFlags(c *cobra.Command, runs, plans bool) {
 	c.Flags().StringVarP(&m.output, "output", "o", "table", "one of table, json, yaml")
 	if plans {
 		c.Flags().BoolVar(&m.dryRun, "dry-run", false, "only show the plan")
 		c.Flags().DurationVar(&m.soak, "soak", migrate.DefaultSoak, "how long the first moved pod of a workload is watched before the second goes")
+	}
+	if !runs {
+		return
 	}
 	c.Flags().BoolVar(&m.yes, "yes", false, "do not ask")
 	c.Flags().BoolVar(&m.wait, "wait", true, "stay until it has ended; with false a process of its own does the work, on this machine")
@@ -84,13 +85,13 @@ Pending pods are let onto ECI as they are; of a CronJob the future runs go there
 What was begun is written down in ConfigMaps ecideck-op-…:
 ` + "`ecideck ops`" + ` shows, resumes, aborts and undoes it, from any machine.
 
-Exit codes: 0 done, 1 not all could be moved, or nothing, 2 wrong usage.`,
+Exit codes: 0 done, or all was there already, 1 not all could be moved, or nothing, 2 wrong usage.`,
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return m.migrate(c.Context(), args, to) },
 	}
 	c.Flags().StringVar(&to, "to", "", "eci or ecs (real nodes)")
 	c.Flags().StringVar(&m.how, "how", "", "swap, rollout, restart, suspend or clone (default: what suits the target)")
-	m.addFlags(c, true)
+	m.addFlags(c, true, true)
 	return c
 }
 
@@ -134,21 +135,16 @@ func (m *mover) migrate(ctx context.Context, args []string, to string) error {
 	return m.plan(ctx, kube, r)
 }
 
-// plan makes a plan, shows it, asks, and runs it.
+// plan makes a plan of a request, shows it, asks, and runs it.
 func (m *mover) plan(ctx context.Context, kube *setup.Kube, r migrate.Request) error {
 	site, err := site()
 	if err != nil {
 		return err
 	}
 	r.Site, r.Share = site, m.nodeShares(ctx, kube)
-	var op *migrate.Operation
-	if err := m.persist(ctx, kube.Client, func(ctx context.Context) (err error) {
-		op, err = migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
-		return err
-	}); err != nil {
-		return err
-	}
-	return m.confirmed(ctx, kube, op)
+	return m.confirmed(ctx, kube, func(ctx context.Context) (*migrate.Operation, error) {
+		return migrate.Propose(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), r, time.Now())
+	})
 }
 
 // site is where the account is, for prices.
@@ -166,125 +162,6 @@ func (m *mover) client(kube *setup.Kube, id string) (kubernetes.Interface, error
 		return nil, fmt.Errorf("making a client of the kubeconfig: %w", err)
 	}
 	return client, nil
-}
-
-// confirmed shows a plan and runs it once somebody has said yes.
-func (m *mover) confirmed(ctx context.Context, kube *setup.Kube, op *migrate.Operation) error {
-	production, err := setup.Production(setup.ConfigFile(), kube.Context)
-	if err != nil {
-		return err
-	}
-	client, err := m.client(kube, op.ID)
-	if err != nil {
-		return err
-	}
-	p := &op.Plan
-	if m.output == "table" {
-		writePlan(m.out, p)
-		writePreflight(m.out, op)
-	}
-	if why := p.Blocked(); why != "" && !m.dryRun {
-		if m.output != "table" {
-			_ = m.object("Plan", op) // the reason below counts
-		}
-		return errors.New(why)
-	}
-	if m.dryRun {
-		if m.output != "table" {
-			return m.object("Plan", op)
-		}
-		return nil
-	}
-	if !m.yes {
-		why, word := p.Danger()
-		if why == "" && production {
-			why, word = "context "+kube.Context+" is production", kube.Context
-		}
-		if why != "" {
-			fmt.Fprintln(m.err, printable(why))
-		}
-		if err := m.ask(cmp.Or(word, "yes")); err != nil {
-			return err
-		}
-	}
-	if !m.wait {
-		return m.detach(ctx, client, op)
-	}
-	return m.engine(ctx, client, false, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) { return e.Run(ctx, op) })
-}
-
-func (m *mover) ask(word string) error {
-	if file, ok := m.in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
-		return setup.Exit(setup.ExitUsage, errors.New("nobody is there to ask: give --yes, or --dry-run"))
-	}
-	fmt.Fprintf(m.err, "Type %s to go on: ", word)
-	line, err := bufio.NewReader(m.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	if strings.TrimSpace(line) != word {
-		return errors.New("nothing was done")
-	}
-	return nil
-}
-
-// engine runs an operation, or aborts it, and shows how it goes. A cut session interrupts it in order.
-func (m *mover) engine(ctx context.Context, client kubernetes.Interface, abort bool, run func(context.Context, *migrate.Engine) (*migrate.Operation, error)) error {
-	asked, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
-	defer stop()
-	// The reason is kept in the journal, for whoever goes on with it.
-	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer end(nil)
-	defer context.AfterFunc(asked, func() { end(errors.New("the process that ran it was asked to end, or lost its terminal")) })()
-	shown := map[string]migrate.State{}
-	begun, said := false, ""
-	e := &migrate.Engine{Client: client, Audit: audits(), Holder: holder(),
-		Notice: func(text string) {
-			if text != said { // it is told as long as it is so
-				said = text
-				fmt.Fprintln(m.err, printable(text))
-			}
-		},
-		Report: func(o *migrate.Operation) {
-			if !begun {
-				begun = true
-				fmt.Fprintf(m.err, "operation %s; `ecideck ops abort %[1]s` takes back what can be\n", o.ID)
-			}
-			for i := range o.Plan.Items {
-				if x := &o.Plan.Items[i]; x.State != shown[x.ID] && x.State != migrate.Planned && x.State != migrate.Stays {
-					shown[x.ID] = x.State
-					fmt.Fprintf(m.err, "%s  %-9s %s %s\n", time.Now().Format(time.TimeOnly), x.State, x.Subject().Name, printable(x.Reason))
-				}
-			}
-		}}
-	if e.Audit == "" {
-		fmt.Fprintln(m.err, "there is no home directory: no local journal is written")
-	}
-	last, err := run(ctx, e)
-	return m.ended(last, abort, err)
-}
-
-// ended prints how an operation ended, and gives the exit code. abort: it was to be taken back.
-func (m *mover) ended(o *migrate.Operation, abort bool, err error) error {
-	if errors.Is(err, migrate.ErrEnded) {
-		err = nil // by the process that was at work on it
-	}
-	if m.output != "table" {
-		if failed := m.object("Operation", o); failed != nil {
-			return failed
-		}
-	} else if o.State.Ended() {
-		fmt.Fprintf(m.out, "operation %s is %s: %s\n", o.ID, o.State, printable(o.Reason))
-	}
-	switch {
-	case err != nil && o.State == migrate.Interrupted:
-		return fmt.Errorf("operation %s stopped halfway: %w; `ecideck ops resume %[1]s` goes on, `ecideck ops abort %[1]s` goes back", o.ID, err)
-	case err != nil:
-		return err
-	case o.State != migrate.Done && (o.State != migrate.Aborted || !abort):
-		return setup.Exit(setup.ExitError, nil)
-	}
-	return nil
 }
 
 // audits is the folder of the local journals.
@@ -333,16 +210,19 @@ func (m *mover) print(raw []byte) error {
 // An operationItem is an operation, or a plan that is none yet, with the plan's fields beside
 // its own.
 type operationItem struct {
-	Kind   string         `json:"kind"`
-	ID     string         `json:"id"`
-	State  migrate.State  `json:"state"`
-	Reason string         `json:"reason"`
-	By     string         `json:"by"`
-	Undoes string         `json:"undoes,omitempty"`
-	Began  *time.Time     `json:"began"`
-	Ended  *time.Time     `json:"ended"`
-	Local  bool           `json:"localOnly"`
-	Steps  []migrate.Step `json:"steps"`
+	Kind   string        `json:"kind"`
+	ID     string        `json:"id"`
+	State  migrate.State `json:"state"`
+	Reason string        `json:"reason"`
+	By     string        `json:"by"`
+	Undoes string        `json:"undoes,omitempty"`
+	Began  *time.Time    `json:"began"`
+	Ended  *time.Time    `json:"ended"`
+	Local  bool          `json:"localOnly"`
+	// Left is what was to be moved and was not; LeftCount counts those beyond the first hundred, too.
+	Left      []migrate.Left `json:"left"`
+	LeftCount int            `json:"leftCount"`
+	Steps     []migrate.Step `json:"steps"`
 	// Preflight is what it was looked at for.
 	Preflight []migrate.Row `json:"preflight"`
 	migrate.Plan
@@ -350,12 +230,15 @@ type operationItem struct {
 
 func operationObject(kind string, o *migrate.Operation) operationItem {
 	x := operationItem{Kind: kind, ID: o.ID, State: o.State, Reason: o.Reason, By: o.By, Undoes: o.Undoes, Began: knownTime(o.Began), Ended: knownTime(o.Ended), Local: o.Local,
-		Steps: o.Steps, Preflight: o.Checked(), Plan: o.Plan}
+		Left: o.Left, LeftCount: o.LeftCount, Steps: o.Steps, Preflight: o.Checked(), Plan: o.Plan}
 	if kind == "Plan" {
 		x.State, x.Reason = migrate.Planned, o.Plan.Blocked()
 	}
 	if x.Steps == nil {
 		x.Steps = []migrate.Step{}
+	}
+	if x.Left == nil {
+		x.Left = []migrate.Left{}
 	}
 	if x.Items == nil {
 		x.Items = []migrate.Item{}
@@ -472,6 +355,9 @@ func writeCost(w io.Writer, p *migrate.Plan) {
 		return cmp.Or(strings.Join(parts, " and "), "nothing known")
 	}
 	fmt.Fprintf(w, "%d of %d pods move", p.Moves(), all)
+	if n := p.Leaves(); n > 0 && p.Drain != nil {
+		fmt.Fprintf(w, ", %d stay on the node, which is not empty then", n)
+	}
 	if p.Moves() > 0 {
 		fmt.Fprintf(w, ", in about %s", time.Duration(p.ETA)*time.Second)
 	}

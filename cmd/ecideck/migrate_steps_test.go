@@ -489,13 +489,13 @@ func (m *journey) judge(o *migrate.Operation, killed bool) {
 			case x.State == migrate.Done && x.Subject().Name != "db-0":
 				done += x.Count()
 			case x.State == migrate.Failed, !x.State.Ended() && x.State != migrate.Stays:
-				m.t.Errorf("item %s of %s is %s: %s", x.ID, x.Subject(), x.State, x.Reason)
+				m.t.Errorf("item %s of %s is %s: %s: %+v", x.ID, x.Subject(), x.State, x.Reason, *x)
 			case x.State == migrate.Aborted && x.Reason == "":
 				m.t.Errorf("why item %s is as before is not said", x.ID)
 			case x.State == migrate.Aborted && m.keeps:
 				evicted := slices.Contains(m.sent, "POST /api/v1/namespaces/"+m.namespace+"/pods/"+x.Pod.Name+"/eviction") && strings.Contains(x.Reason, "the old pod is gone")
 				if pod := m.get(x.Pod.Name); (pod == nil || pod.UID != x.Pod.UID || pod.DeletionTimestamp != nil) && !evicted {
-					m.t.Errorf("item %s is as before (%s), and its pod %s is gone", x.ID, x.Reason, x.Pod.Name)
+					m.t.Errorf("item %s is as before (%s), and its pod %s is gone: %+v", x.ID, x.Reason, x.Pod.Name, *x)
 				}
 			}
 		}

@@ -289,8 +289,7 @@ rules: [{apiGroups: ["*"], resources: ["*"], verbs: [get, list, watch]}]
 		{"drain", node, "--dry-run"},
 	} {
 		o, code, errs := x.ecideck(append([]string{"--kubeconfig", config}, args...)...)
-		dry := slices.Contains(args, "--dry-run")
-		if (code == 0) != dry || !strings.Contains(o.Reason+errs, "you may not") {
+		if code == 0 || !strings.Contains(o.Reason+errs, "you may not") {
 			x.t.Errorf("%v: exit code %d, %q %s", args, code, o.Reason, errs)
 		}
 	}
@@ -335,7 +334,7 @@ func tellsOfTheClock(x *movingTenant) {
 		o, code, errs := x.ecideck("--kubeconfig", config, "migrate", "deploy/web", "--to", "eci", "--how", "swap", "--dry-run")
 		i := slices.IndexFunc(o.Checks, func(c migrate.Check) bool { return c.Name == "clock" })
 		switch {
-		case code != 0:
+		case (code != 0) != (c.level == migrate.Block):
 			x.t.Errorf("%s: exit code %d: %s", c.ahead, code, errs)
 		case i < 0 && c.says != "":
 			x.t.Errorf("%s: nothing is said of it: %+v", c.ahead, o.Checks)

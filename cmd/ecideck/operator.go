@@ -111,7 +111,7 @@ func (o *operator) Progress(ctx context.Context, id string) (*ui.Progress, error
 	if err != nil {
 		return nil, err
 	}
-	p := progressOf(op)
+	p := progressOf(op, o.kube.Command("kubectl"))
 	if !p.Over && here == nil {
 		alive, err := migrate.Alive(ctx, o.kube.Client, op)
 		p.Alone = err == nil && !alive
@@ -162,16 +162,13 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	danger, word := "", ""
-	var notes []string
+	var nodes []string // that are migrated and not drained
 	if order.Verb == view.Migrate {
-		// A node that is migrated and not drained stays open.
 		var targets []migrate.Ref
 		for _, t := range r.Targets {
 			switch t.Kind {
 			case "Node":
-				danger, word = "it is about all pods of node "+t.Name, t.Name
-				notes = append(notes, "node "+t.Name+" stays open: r drains it, so that nothing new comes")
+				nodes = append(nodes, t.Name)
 				pods, err := o.pods(ctx, metav1.NamespaceAll, "spec.nodeName="+t.Name)
 				if err != nil {
 					return nil, err
@@ -189,10 +186,10 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	}
 	p := o.planned(op)
 	p.Title = title(order, counted(op))
-	p.Notes = append(notes, p.Notes...)
-	if word != "" {
-		p.Danger, p.Confirm = danger, word
+	if len(nodes) > 0 {
+		aboutNodes(p, nodes)
 	}
+	confirmsAll(p, order.Targets)
 	p.Commands = commands(order, o.kube)
 	if order.Verb == view.Drain {
 		for i := range p.Moves {
@@ -200,6 +197,34 @@ func (o *operator) move(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// aboutNodes adds to what is dangerous about a plan that it is about all pods of some nodes.
+func aboutNodes(p *ui.Plan, nodes []string) {
+	why, note := "it is about all pods of node "+nodes[0], "node "+nodes[0]+" stays open: r drains it, so that nothing new comes"
+	if len(nodes) > 1 {
+		why = fmt.Sprintf("it is about all pods of %d nodes: %s", len(nodes), strings.Join(nodes, ", "))
+		note = "the nodes stay open: r drains one, so that nothing new comes"
+	}
+	p.Notes = append([]string{note}, p.Notes...)
+	p.Danger = strings.TrimSuffix(why+"; "+p.Danger, "; ")
+	p.Confirm = nodes[0]
+}
+
+// confirmsAll has what is typed stand for all targets, where there are several.
+func confirmsAll(p *ui.Plan, targets []fleet.Ref) {
+	if p.Confirm != "" && len(targets) > 1 {
+		p.Confirm = several(targets)
+	}
+}
+
+// several is how many targets there are: "3 nodes", or where they are of different kinds "3 targets".
+func several(targets []fleet.Ref) string {
+	kind := strings.ToLower(targets[0].Kind)
+	if slices.ContainsFunc(targets, func(t fleet.Ref) bool { return t.Kind != targets[0].Kind }) {
+		kind = "target"
+	}
+	return fmt.Sprintf("%d %ss", len(targets), kind)
 }
 
 // pods are those that a field selector chooses.
@@ -234,9 +259,9 @@ func (o *operator) undo(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 	p.Title = "undo " + operationTitle(before)
 	p.Notes = append([]string{fmt.Sprintf("%s began it %s ago; it is %s: %s", cmp.Or(before.By, "somebody"), age(before.Began, time.Now()), before.State, before.Reason)}, p.Notes...)
 	if d := before.Plan.Drain; d != nil {
-		p.Danger, p.Confirm = "it is about node "+d.Node.Name, d.Node.Name
+		p.Danger, p.Confirm = strings.TrimSuffix("it is about node "+d.Node.Name+"; "+p.Danger, "; "), d.Node.Name
 	}
-	p.Commands = []string{"ecideck ops undo " + before.ID}
+	p.Commands = []string{o.kube.Command("ecideck") + " ops undo " + before.ID}
 	return p, nil
 }
 
@@ -253,7 +278,7 @@ func (o *operator) goOn(ctx context.Context, order ui.Order) (*ui.Plan, error) {
 		}
 	}
 	abort := order.Verb == view.Abort
-	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{"ecideck ops " + string(order.Verb) + " " + op.ID}}
+	p := &ui.Plan{Title: string(order.Verb) + " " + operationTitle(op), ID: op.ID, Commands: []string{o.kube.Command("ecideck") + " ops " + string(order.Verb) + " " + op.ID}}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s began it %s ago; it is %s", cmp.Or(op.By, "somebody"), age(op.Began, time.Now()), op.State))
 	for i := range op.Plan.Items {
 		x := &op.Plan.Items[i]
@@ -394,21 +419,15 @@ func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migr
 			return err
 		}
 		var mu sync.Mutex
-		var last *migrate.Operation
+		last := op
 		waits := ""
 		tell := func(op *migrate.Operation, text string) {
 			mu.Lock()
 			defer mu.Unlock()
-			if op != nil {
+			if waits = text; op != nil {
 				last = op
 			}
-			if text != "" {
-				waits = text
-			}
-			if last == nil {
-				return
-			}
-			p := progressOf(last)
+			p := progressOf(last, o.kube.Command("kubectl"))
 			p.Waits = cmp.Or(p.Waits, waits)
 			report(p)
 		}
@@ -439,14 +458,14 @@ func (o *operator) engine(op *migrate.Operation, run func(context.Context, *migr
 	}
 }
 
-// progressOf is how far an operation has come, as the console shows it.
-func progressOf(op *migrate.Operation) *ui.Progress {
+// progressOf is how far an operation has come, as the console shows it. kubectl is how that is called.
+func progressOf(op *migrate.Operation, kubectl string) *ui.Progress {
 	p := &ui.Progress{ID: op.ID, Title: operationTitle(op), To: string(op.Plan.To), State: string(op.State), Reason: op.Reason, By: op.By, Runner: op.Runner, Undoes: op.Undoes,
-		Began: op.Began, Ended: op.Ended, Over: op.State.Ended(), Local: op.Local, Steps: stepsOf(op.Steps)}
+		Began: op.Began, Ended: op.Ended, Over: op.State.Ended(), Local: op.Local, Steps: stepsOf(op.Steps, kubectl)}
 	for i := range op.Plan.Items {
 		x := &op.Plan.Items[i]
 		item := view.Item{Name: itemName(x), From: x.From, To: cmp.Or(x.Node, string(op.Plan.To)), How: string(x.Strategy), State: string(x.State), Reason: x.Reason,
-			Began: x.Began, Ended: x.Ended, Stays: x.State == migrate.Stays, Over: x.State.Ended(), Steps: stepsOf(x.Steps)}
+			Began: x.Began, Ended: x.Ended, Stays: x.State == migrate.Stays, Over: x.State.Ended(), Steps: stepsOf(x.Steps, kubectl)}
 		switch x.State {
 		case migrate.Failed:
 			item.Trouble = fleet.Broken
@@ -456,7 +475,12 @@ func progressOf(op *migrate.Operation) *ui.Progress {
 		p.Items = append(p.Items, item)
 	}
 	p.Waits = watched(op)
-	if op.State == migrate.Running || op.State == migrate.Aborting {
+	switch op.State {
+	case "":
+		p.State = "about to begin"
+	case migrate.Planned:
+		p.State, p.Over = "not begun", true
+	case migrate.Running, migrate.Aborting:
 		p.Reason = "" // it is of the time before somebody went on
 	}
 	return p
@@ -483,10 +507,10 @@ func watched(op *migrate.Operation) string {
 	return "the first that was moved of a workload is watched before the next goes, until " + first.Add(time.Duration(op.Plan.Soak)*time.Second).Local().Format(time.TimeOnly)
 }
 
-func stepsOf(steps []migrate.Step) []view.Step {
+func stepsOf(steps []migrate.Step, kubectl string) []view.Step {
 	var out []view.Step
 	for _, s := range steps {
-		out = append(out, view.Step{At: s.At.Local(), Text: s.Verb + " " + s.Object.String(), Answer: s.Answer, Times: s.Times, Command: equivalent(s.Verb, s.Object)})
+		out = append(out, view.Step{At: s.At.Local(), Text: s.Verb + " " + s.Object.String(), Answer: s.Answer, Times: s.Times, Command: equivalent(kubectl, s.Verb, s.Object)})
 	}
 	return out
 }
@@ -550,6 +574,8 @@ func title(order ui.Order, pods int) string {
 		what += " of node " + first.Name
 	case len(order.Targets) == 1:
 		what += " of " + strings.ToLower(first.Kind) + " " + first.Name + " in " + first.Namespace
+	case first.Namespace == "": // nodes or namespaces are among them
+		what += " of " + several(order.Targets)
 	case len(namespaces) == 1:
 		what += " of " + first.Namespace
 	}
@@ -585,13 +611,14 @@ func flagged(why, drain string) string {
 }
 
 // commands are those of the shell that do what a migration or a drain does: one for each
-// namespace, and a drain for each node, which is opened again where it was not to be drained.
+// namespace, and a drain for each node, which is opened again where it was not to be drained. They
+// say all themselves: what is current in the shell where they are pasted does not count.
 func commands(order ui.Order, kube *setup.Kube) []string {
 	if order.To == view.ToAnew {
 		return nil // what the node does by itself for pods with ecideck.io/rescue: auto
 	}
 	drain := func(node string) string {
-		text := "ecideck drain " + node
+		text := kube.Command("ecideck") + " drain " + node
 		if order.To != view.ToAny {
 			text += " --to " + order.To
 		}
@@ -605,7 +632,7 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 	var spaces []string
 	for _, t := range order.Targets {
 		if t.Kind == "Node" {
-			out = append(out, drain(t.Name), "ecideck uncordon "+t.Name)
+			out = append(out, drain(t.Name), kube.Command("ecideck")+" uncordon "+t.Name)
 			continue
 		}
 		if in[t.Namespace] == nil {
@@ -614,8 +641,8 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 		in[t.Namespace] = append(in[t.Namespace], strings.ToLower(t.Kind)+"/"+t.Name)
 	}
 	for _, namespace := range spaces {
-		args := []string{"ecideck", "migrate"}
-		if namespace != "" && namespace != kube.Namespace {
+		args := []string{kube.Command("ecideck"), "migrate"}
+		if namespace != "" {
 			args = append(args, "-n", namespace)
 		}
 		args = append(args, in[namespace]...)
@@ -627,8 +654,8 @@ func commands(order ui.Order, kube *setup.Kube) []string {
 	return out
 }
 
-// equivalent is the kubectl command that does the same as a step; "": there is none.
-func equivalent(verb string, r migrate.Ref) string {
+// equivalent is the kubectl command that does the same as a step. kubectl is how that is called.
+func equivalent(kubectl, verb string, r migrate.Ref) string {
 	object := strings.ToLower(r.Kind) + " " + r.Name
 	if r.Namespace != "" {
 		object = "-n " + r.Namespace + " " + object
@@ -636,23 +663,23 @@ func equivalent(verb string, r migrate.Ref) string {
 	in := "/api/v1/namespaces/" + r.Namespace + "/pods/" + r.Name
 	switch verb {
 	case "cordon", "uncordon":
-		return "kubectl " + verb + " " + r.Name
+		return kubectl + " " + verb + " " + r.Name
 	case "create":
-		return "kubectl create -n " + r.Namespace + " -f " + r.Name + ".yaml (the workload's template, without its template hash)"
+		return kubectl + " create -n " + r.Namespace + " -f " + r.Name + ".yaml (the workload's template, without its template hash)"
 	case "evict":
-		return "kubectl create --raw " + in + "/eviction -f eviction.json (with the pod's UID)"
+		return kubectl + " create --raw " + in + "/eviction -f eviction.json (with the pod's UID)"
 	case "bind":
-		return "kubectl create --raw " + in + "/binding -f binding.json (with the pod's UID)"
+		return kubectl + " create --raw " + in + "/binding -f binding.json (with the pod's UID)"
 	case "adopt":
-		return "kubectl label " + object + " pod-template-hash=… (its ReplicaSet's)"
+		return kubectl + " label " + object + " pod-template-hash=… (its ReplicaSet's)"
 	case "settle":
-		return "kubectl annotate " + object + " controller.kubernetes.io/pod-deletion-cost-"
+		return kubectl + " annotate " + object + " controller.kubernetes.io/pod-deletion-cost-"
 	case "delete":
-		return "kubectl delete " + object
+		return kubectl + " delete " + object
 	case "steer":
-		return "kubectl apply -f " + r.Name + ".yaml (an admission policy that steers the successor, and its binding)"
+		return kubectl + " apply -f " + r.Name + ".yaml (an admission policy that steers the successor, and its binding)"
 	case "unsteer":
-		return "kubectl delete mutatingadmissionpolicy " + r.Name
+		return kubectl + " delete mutatingadmissionpolicy " + r.Name
 	}
-	return "kubectl patch " + object + " …"
+	return kubectl + " patch " + object + " …"
 }

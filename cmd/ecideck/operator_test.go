@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
@@ -34,14 +36,39 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 		"/apis/apps/v1/namespaces/shop/deployments/web":      `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"web","namespace":"shop","uid":"uid-web","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":1}}},"status":{"replicas":4}}`,
 		"/apis/apps/v1/namespaces/shop/deployments/stopped":  `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"stopped","namespace":"shop","uid":"uid-stopped"},"spec":{"paused":true}}`,
 		"/apis/apps/v1/namespaces/shop/statefulsets/ledger":  `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"ledger","namespace":"shop","uid":"uid-ledger","resourceVersion":"3"},"spec":{"updateStrategy":{"type":"OnDelete"}},"status":{"replicas":2}}`,
-		"/apis/apps/v1/namespaces/shop/daemonsets/collector": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"collector","namespace":"shop","uid":"uid-ds","resourceVersion":"3"}}`,
+		"/apis/apps/v1/namespaces/shop/daemonsets/collector": `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"collector","namespace":"shop","uid":"uid-ds","resourceVersion":"3"},"status":{"currentNumberScheduled":3}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/db":      `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"db","namespace":"shop","uid":"uid-db","resourceVersion":"3"},"status":{"replicas":2}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/empty":   `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"empty","namespace":"shop","uid":"uid-empty","resourceVersion":"3"}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/cron":     `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"cron","namespace":"shop","uid":"uid-cron","resourceVersion":"9"},"spec":{"strategy":{"type":"Recreate"}},"status":{"replicas":1}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/tight":    `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"tight","namespace":"shop","uid":"uid-tight","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1,"maxSurge":0}}},"status":{"replicas":4}}`,
+		"/apis/apps/v1/namespaces/shop/deployments/single":   `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"single","namespace":"shop","uid":"uid-single","resourceVersion":"9"},"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1,"maxSurge":1}}},"status":{"replicas":1}}`,
+		"/apis/apps/v1/namespaces/shop/daemonsets/surging":   `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"surging","namespace":"shop","uid":"uid-surging","resourceVersion":"3"},"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}},"status":{"currentNumberScheduled":3}}`,
+		"/apis/apps/v1/namespaces/shop/statefulsets/theirs":  `{"kind":"StatefulSet","apiVersion":"apps/v1","metadata":{"name":"theirs","namespace":"shop","uid":"uid-theirs"},"status":{"replicas":2}}`,
+		"/api/v1/nodes/ecs-3":                                `{"kind":"Node","apiVersion":"v1","metadata":{"name":"ecs-3","uid":"uid-3","resourceVersion":"7"}}`,
+	}
+	// Of nodes and StatefulSets this user has a right by name only.
+	may := func(a *authorizationv1.ResourceAttributes) bool {
+		switch a.Resource {
+		case "nodes", "statefulsets":
+			return a.Name != "" && a.Name != "theirs" && a.Name != "ecs-3"
+		}
+		return a.Verb == "patch"
 	}
 	var mu sync.Mutex
 	var writes []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		body, _ := io.ReadAll(r.Body) // what is missing is seen below
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
+			review, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(w, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":%t}}`, may(review.(*authorizationv1.SelfSubjectAccessReview).Spec.ResourceAttributes))
+			return
+		}
 		if r.Method != http.MethodGet {
-			body, _ := io.ReadAll(r.Body) // what is missing is seen below
 			mu.Lock()
 			writes = append(writes, r.Method+" "+r.URL.Path+" "+string(body))
 			mu.Unlock()
@@ -73,17 +100,27 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 		error   string
 		want    []string // parts of the only writes
 		command string
+		confirm string // what is typed, and part of why
 	}{
-		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "kubectl cordon ecs-1"},
-		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "kubectl cordon ecs-1"},
-		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, ""},
-		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "kubectl uncordon ecs-2"},
-		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, ""},
-		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "kubectl rollout restart -n shop deployment/web"},
-		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, ""},
-		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "kubectl rollout restart -n shop statefulset/ledger"},
-		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "kubectl rollout restart -n shop daemonset/collector"},
-		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, ""},
+		{"a cordon is one of the node that was seen", view.Cordon, []fleet.Ref{node("ecs-1")}, "", "", "", []string{`PATCH /api/v1/nodes/ecs-1 `, `"uid":"uid-1"`, `"resourceVersion":"7"`, `"unschedulable":true`}, "KUBECTL cordon ecs-1", ""},
+		{"what is cordoned is left alone", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-2")}, "", "", "", []string{"nodes/ecs-1 "}, "KUBECTL cordon ecs-1", ""},
+		{"nothing to cordon", view.Cordon, []fleet.Ref{node("ecs-2")}, "already", "", "", nil, "", ""},
+		{"an uncordon", view.Uncordon, []fleet.Ref{node("ecs-2")}, "", "", "", []string{"nodes/ecs-2 ", `"uid":"uid-2"`, `"unschedulable":null`}, "KUBECTL uncordon ecs-2", ""},
+		{"a node that is gone", view.Cordon, []fleet.Ref{node("ecs-9")}, "", "", "reading node ecs-9", nil, "", ""},
+		{"a restart", view.Restart, []fleet.Ref{in("Deployment", "web")}, "", "", "", []string{"PATCH /apis/apps/v1/namespaces/shop/deployments/web ", `"uid":"uid-web"`, `"resourceVersion":"9"`, restartedAt}, "KUBECTL rollout restart -n shop deployment/web", ""},
+		{"a paused rollout", view.Restart, []fleet.Ref{in("Deployment", "stopped")}, "paused", "", "", nil, "", ""},
+		{"a StatefulSet that waits for hands", view.Restart, []fleet.Ref{in("StatefulSet", "ledger")}, "", "deleted by hand", "", []string{"statefulsets/ledger ", "uid-ledger"}, "KUBECTL rollout restart -n shop statefulset/ledger", ""},
+		{"a DaemonSet", view.Restart, []fleet.Ref{in("DaemonSet", "collector")}, "", "", "", []string{"daemonsets/collector "}, "KUBECTL rollout restart -n shop daemonset/collector", "collector: daemonset/collector in shop: each of its pods ends before its successor runs"},
+		{"a DaemonSet that surges", view.Restart, []fleet.Ref{in("DaemonSet", "surging")}, "", "", "", []string{"daemonsets/surging "}, "KUBECTL rollout restart -n shop daemonset/surging", ""},
+		{"a StatefulSet", view.Restart, []fleet.Ref{in("StatefulSet", "db")}, "", "", "", []string{"statefulsets/db "}, "KUBECTL rollout restart -n shop statefulset/db", "db: statefulset/db in shop: each of its pods ends"},
+		{"a StatefulSet without pods", view.Restart, []fleet.Ref{in("StatefulSet", "empty")}, "", "", "", []string{"statefulsets/empty "}, "KUBECTL rollout restart -n shop statefulset/empty", ""},
+		{"strategy Recreate", view.Restart, []fleet.Ref{in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "KUBECTL rollout restart -n shop deployment/cron", "cron: deployment/cron in shop: all its pods end before the first new one runs"},
+		{"no surge", view.Restart, []fleet.Ref{in("Deployment", "tight")}, "", "", "", []string{"deployments/tight "}, "KUBECTL rollout restart -n shop deployment/tight", "tight: deployment/tight in shop: each of its pods ends"},
+		{"the only pod", view.Restart, []fleet.Ref{in("Deployment", "single")}, "", "", "", []string{"deployments/single "}, "KUBECTL rollout restart -n shop deployment/single", "single: deployment/single in shop: all its pods may end"},
+		{"one of two that is forbidden", view.Restart, []fleet.Ref{in("Deployment", "web"), in("StatefulSet", "theirs")}, "you may not patch statefulsets in namespace shop: theirs; ask for the right", "", "", nil, "KUBECTL rollout restart -n shop deployment/webKUBECTL rollout restart -n shop statefulset/theirs", ""},
+		{"a node that is forbidden", view.Cordon, []fleet.Ref{node("ecs-1"), node("ecs-3")}, "you may not patch nodes: ecs-3; ask for the right", "", "", nil, "KUBECTL cordon ecs-1KUBECTL cordon ecs-3", ""},
+		{"two", view.Restart, []fleet.Ref{in("Deployment", "stopped"), in("Deployment", "cron")}, "", "", "", []string{"deployments/cron "}, "KUBECTL rollout restart -n shop deployment/cron", "2 deployments: deployment/cron in shop: all its pods end"},
+		{"a workload of the same name that is another one", view.Restart, []fleet.Ref{{Kind: "Deployment", Namespace: "shop", Name: "web", UID: "uid-before"}}, "", "", "made anew", nil, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gate.Close(true)
@@ -103,11 +140,15 @@ func TestTheOperatorsWritesArePlannedGuardedAndRefusedWhenReadOnly(t *testing.T)
 			if c.warns != "" && (len(p.Moves[0].Checks) != 1 || !strings.Contains(p.Moves[0].Checks[0].Reason, c.warns)) {
 				t.Errorf("checks: %v, want %q", p.Moves[0].Checks, c.warns)
 			}
-			if strings.Join(p.Commands, "") != c.command {
+			// Wherever it is pasted it means this cluster.
+			if got := strings.ReplaceAll(strings.Join(p.Commands, ""), "kubectl --kubeconfig "+*flags.KubeConfig+" --context c ", "KUBECTL "); got != c.command {
 				t.Errorf("commands: %v, want %s", p.Commands, c.command)
 			}
 			if p.Blocked != "" {
 				return
+			}
+			if got := p.Confirm + ": " + p.Danger; !strings.HasPrefix(got, c.confirm) || c.confirm == "" && got != ": " {
+				t.Errorf("to be typed is %q, want %q", got, c.confirm)
 			}
 			run := func() error { return o.Run(t.Context(), p, func(*ui.Progress) {}) }
 			mu.Lock()
@@ -168,6 +209,12 @@ func TestInProductionTheContextIsTyped(t *testing.T) {
 
 // TestTheSameByHandIsWhatTheShellTakes: each command is one that parses, and says all.
 func TestTheSameByHandIsWhatTheShellTakes(t *testing.T) {
+	flags := flagsFor(t, "http://localhost:1")
+	kube, err := setup.NewKube(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kube.Namespace = "shop"
 	pod := func(namespace, name string) fleet.Ref {
 		return fleet.Ref{Kind: "Pod", Namespace: namespace, Name: name}
 	}
@@ -176,18 +223,22 @@ func TestTheSameByHandIsWhatTheShellTakes(t *testing.T) {
 		order ui.Order
 		want  []string
 	}{
-		{"pods of the kubeconfig's namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("shop", "a"), pod("shop", "b")}}, []string{"ecideck migrate pod/a pod/b --to eci"}},
+		{"pods of the console's own namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{pod("shop", "a"), pod("shop", "b")}}, []string{"ECIDECK migrate -n shop pod/a pod/b --to eci"}},
 		{"of several namespaces", ui.Order{Verb: view.Migrate, To: "ecs", How: "swap", Targets: []fleet.Ref{pod("shop", "a"), pod("pay", "b"), pod("shop", "c")}},
-			[]string{"ecideck migrate pod/a pod/c --how swap --to ecs", "ecideck migrate -n pay pod/b --how swap --to ecs"}},
-		{"a namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Namespace", Name: "pay"}}}, []string{"ecideck migrate namespace/pay --to eci"}},
-		{"a node that stays open", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1 --to eci", "ecideck uncordon ecs-1"}},
-		{"a drain", ui.Order{Verb: view.Drain, To: view.ToAny, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ecideck drain ecs-1"}},
+			[]string{"ECIDECK migrate -n shop pod/a pod/c --how swap --to ecs", "ECIDECK migrate -n pay pod/b --how swap --to ecs"}},
+		{"a namespace", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Namespace", Name: "pay"}}}, []string{"ECIDECK migrate namespace/pay --to eci"}},
+		{"a node that stays open", ui.Order{Verb: view.Migrate, To: "eci", Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ECIDECK drain ecs-1 --to eci", "ECIDECK uncordon ecs-1"}},
+		{"a drain", ui.Order{Verb: view.Drain, To: view.ToAny, Targets: []fleet.Ref{{Kind: "Node", Name: "ecs-1"}}}, []string{"ECIDECK drain ecs-1"}},
 		{"another group", ui.Order{Verb: view.Migrate, To: view.ToAnew, Targets: []fleet.Ref{pod("shop", "a")}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := commands(c.order, &setup.Kube{Namespace: "shop"})
-			if !slices.Equal(got, c.want) {
-				t.Errorf("%q, want %q", got, c.want)
+			got := commands(c.order, kube)
+			var want []string
+			for _, text := range c.want {
+				want = append(want, strings.Replace(text, "ECIDECK", "ecideck --kubeconfig "+*flags.KubeConfig+" --context c", 1))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
 			}
 			for _, text := range got {
 				root := newRoot(&options{streams: streams{out: io.Discard, err: io.Discard}, kube: genericclioptions.NewConfigFlags(true)})
@@ -243,6 +294,57 @@ func TestAPlanSaysHowItIsTakenBack(t *testing.T) {
 	}
 }
 
+// TestAMigrationOfNodesNamesThemAll: what is typed for three of them is no single one's name, and
+// what else is dangerous is said, too.
+func TestAMigrationOfNodesNamesThemAll(t *testing.T) {
+	node := func(name string) fleet.Ref { return fleet.Ref{Kind: "Node", Name: name} }
+	pod := fleet.Ref{Kind: "Pod", Namespace: "shop", Name: "db-0"}
+	space := func(name string) fleet.Ref { return fleet.Ref{Kind: "Namespace", Name: name} }
+	for _, c := range []struct {
+		name                string
+		targets             []fleet.Ref
+		plan                ui.Plan
+		danger, word, title string
+	}{
+		{"one", []fleet.Ref{node("ecs-07")}, ui.Plan{}, "it is about all pods of node ecs-07", "ecs-07", "migrate 60 pods of node ecs-07 to ECI"},
+		{"one, with what is restarted", []fleet.Ref{node("ecs-07")}, ui.Plan{Danger: "pod/db-0 in shop: it ends before its successor starts", Confirm: "db"},
+			"it is about all pods of node ecs-07; pod/db-0 in shop: it ends before its successor starts", "ecs-07", "migrate 60 pods of node ecs-07 to ECI"},
+		{"three", []fleet.Ref{node("ecs-07"), node("ecs-08"), node("ecs-09")}, ui.Plan{}, "it is about all pods of 3 nodes: ecs-07, ecs-08, ecs-09", "3 nodes", "migrate 60 pods of 3 nodes to ECI"},
+		{"one and a pod", []fleet.Ref{node("ecs-07"), pod}, ui.Plan{}, "it is about all pods of node ecs-07", "2 targets", "migrate 60 pods of 2 targets to ECI"},
+		{"namespaces", []fleet.Ref{space("shop"), space("pay")}, ui.Plan{Danger: "they are whole", Confirm: "2 namespaces"}, "they are whole", "2 namespaces", "migrate 60 pods of 2 namespaces to ECI"},
+		{"pods of one", []fleet.Ref{pod, pod}, ui.Plan{}, "", "", "migrate 60 pods of shop to ECI"},
+	} {
+		var nodes []string
+		for _, t := range c.targets {
+			if t.Kind == "Node" {
+				nodes = append(nodes, t.Name)
+			}
+		}
+		p := c.plan
+		if len(nodes) > 0 {
+			aboutNodes(&p, nodes)
+		}
+		confirmsAll(&p, c.targets)
+		if p.Danger != c.danger || p.Confirm != c.word {
+			t.Errorf("%s: %q by typing %q, want %q by %q", c.name, p.Danger, p.Confirm, c.danger, c.word)
+		}
+		if got := title(ui.Order{Verb: view.Migrate, To: view.ToECI, Targets: c.targets}, 60); got != c.title {
+			t.Errorf("%s: %q, want %q", c.name, got, c.title)
+		}
+	}
+}
+
+// TestAnOperationThatWasNotBegunIsOver: nobody finds it in a journal, so nothing becomes of it.
+func TestAnOperationThatWasNotBegunIsOver(t *testing.T) {
+	p := progressOf(&migrate.Operation{ID: "x", State: migrate.Planned, Reason: "it was not begun: held"}, "kubectl")
+	if !p.Over || p.State != "not begun" || p.Reason != "it was not begun: held" {
+		t.Errorf("%+v", p)
+	}
+	if p = progressOf(&migrate.Operation{ID: "x", State: migrate.Interrupted}, "kubectl"); p.Over {
+		t.Errorf("what stopped halfway is over: %+v", p)
+	}
+}
+
 func TestLasts(t *testing.T) {
 	for seconds, want := range map[int]string{4: "4s", 60: "1m", 64: "1m4s", 600: "10m"} {
 		if got := lasts(seconds); got != want {
@@ -295,5 +397,6 @@ func keysMoveAPodThereAndBack(t *testing.T, c *cluster) {
 		t.Errorf("%d pods run on ECI, want none", n)
 	}
 	console.Type("!")
-	console.See(10*time.Second, "= kubectl create --raw /api/v1/namespaces/shop/pods/web-")
+	console.See(10*time.Second, "= kubectl --kubeconfig ")
+	console.See(10*time.Second, "--raw /api/v1/namespaces/shop/pods/web-") // which may begin a line
 }

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/migrate"
@@ -33,6 +34,7 @@ func (o *operator) cordon(ctx context.Context, order ui.Order) (*ui.Plan, error)
 		p.Undo = "c cordons"
 	}
 	var todo []*corev1.Node
+	var objects []migrate.Ref
 	for _, t := range order.Targets {
 		node, err := o.kube.Client.CoreV1().Nodes().Get(ctx, t.Name, metav1.GetOptions{})
 		if err != nil {
@@ -46,12 +48,15 @@ func (o *operator) cordon(ctx context.Context, order ui.Order) (*ui.Plan, error)
 			m.Stays, m.Why = true, map[bool]string{true: "it is cordoned already", false: "it is not cordoned"}[on]
 		} else {
 			todo = append(todo, node)
-			p.Commands = append(p.Commands, "kubectl "+string(order.Verb)+" "+node.Name)
+			objects = append(objects, migrate.Ref{Kind: "Node", Name: node.Name, UID: node.UID})
+			p.Commands = append(p.Commands, o.kube.Command("kubectl")+" "+string(order.Verb)+" "+node.Name)
 		}
 		p.Moves = append(p.Moves, m)
 	}
 	if len(todo) == 0 {
 		p.Blocked = map[bool]string{true: "it is cordoned already", false: "it is not cordoned"}[on]
+	} else if err := o.mayPatch(ctx, p, objects); err != nil {
+		return nil, err
 	}
 	p.Handle = planRun(func(ctx context.Context, _ func(*ui.Progress)) error {
 		var errs []error
@@ -64,14 +69,33 @@ func (o *operator) cordon(ctx context.Context, order ui.Order) (*ui.Plan, error)
 	return p, nil
 }
 
+// mayPatch has a plan say what of it the user has no right to do: all of it is blocked then, since
+// half of it would be found out halfway.
+func (o *operator) mayPatch(ctx context.Context, p *ui.Plan, objects []migrate.Ref) error {
+	checks, err := migrate.MayPatch(ctx, o.kube.Client, objects)
+	if err != nil {
+		return err
+	}
+	p.Checks = append(p.Checks, checksOf(checks)...)
+	for _, c := range checks {
+		if c.Level == migrate.Block && p.Blocked == "" {
+			p.Blocked = c.Reason + "; " + c.Remedy
+		}
+	}
+	return nil
+}
+
 // A template is what of a workload a rolling restart changes, and how it rolls out.
 type template struct {
 	meta  metav1.ObjectMeta
 	pods  int32
 	why   string // how it is rolled out
+	ends  string // how its pods end before their successors run; "": they don't
 	stays string // why it can't be restarted; "": it can
 	warns string
 }
+
+const eachEnds = "each of its pods ends before its successor runs"
 
 // restart plans rolling restarts.
 func (o *operator) restart(ctx context.Context, order ui.Order) (*ui.Plan, error) {
@@ -81,6 +105,8 @@ func (o *operator) restart(ctx context.Context, order ui.Order) (*ui.Plan, error
 		p.Title = "restart " + strings.ToLower(t.Kind) + " " + t.Name + " in " + t.Namespace
 	}
 	var todo []fleet.Ref
+	var objects []migrate.Ref
+	var dangers migrate.Plan
 	for _, t := range order.Targets {
 		x, err := o.template(ctx, t)
 		if err != nil {
@@ -94,13 +120,22 @@ func (o *operator) restart(ctx context.Context, order ui.Order) (*ui.Plan, error
 			m.Stays, m.Why = true, x.stays
 		} else {
 			todo = append(todo, fleet.Ref{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name, UID: string(x.meta.UID)})
-			p.Commands = append(p.Commands, "kubectl rollout restart -n "+t.Namespace+" "+strings.ToLower(t.Kind)+"/"+t.Name)
+			object := migrate.Ref{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name, UID: x.meta.UID}
+			objects = append(objects, object)
+			if x.pods > 0 {
+				dangers.Items = append(dangers.Items, migrate.Item{Workload: object, Danger: x.ends})
+			}
+			p.Commands = append(p.Commands, o.kube.Command("kubectl")+" rollout restart -n "+t.Namespace+" "+strings.ToLower(t.Kind)+"/"+t.Name)
 		}
 		p.Moves = append(p.Moves, m)
 	}
 	p.Checks = append(p.Checks, view.Check{Name: "budget", Level: view.Tells, Reason: "budgets don't govern a rolling restart; the strategy's maxUnavailable does"})
+	p.Danger, p.Confirm = dangers.Danger()
+	confirmsAll(p, order.Targets)
 	if len(todo) == 0 {
 		p.Blocked = p.Moves[0].Why
+	} else if err := o.mayPatch(ctx, p, objects); err != nil {
+		return nil, err
 	}
 	p.Handle = planRun(func(ctx context.Context, _ func(*ui.Progress)) error {
 		var errs []error
@@ -126,22 +161,35 @@ func (o *operator) template(ctx context.Context, t fleet.Ref) (*template, error)
 			return nil, failed(err)
 		}
 		x.meta, x.pods = d.ObjectMeta, d.Status.Replicas
+		of := func(v *intstr.IntOrString, up bool) int32 {
+			n, err := intstr.GetScaledValueFromIntOrPercent(v, int(x.pods), up)
+			if err != nil {
+				return 0 // there is none
+			}
+			return int32(n)
+		}
 		switch r := d.Spec.Strategy.RollingUpdate; {
 		case d.Spec.Paused:
 			x.stays = "its rollout is paused: resume that first (kubectl rollout resume)"
 		case d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType:
-			x.why, x.warns = "all at once: strategy Recreate", "strategy Recreate ends all its pods before the first new one runs"
+			x.why, x.ends = "all at once: strategy Recreate", "all its pods end before the first new one runs (strategy Recreate)"
 		case r != nil:
 			x.why = "at most " + r.MaxUnavailable.String() + " missing, " + r.MaxSurge.String() + " more"
+			if of(r.MaxUnavailable, false) >= x.pods {
+				x.ends = "all its pods may end before the first new one runs"
+			} else if of(r.MaxSurge, true) == 0 {
+				x.ends = eachEnds
+			}
 		}
 	case "StatefulSet":
 		s, err := apps.StatefulSets(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
 		if err != nil {
 			return nil, failed(err)
 		}
-		x.meta, x.pods, x.why = s.ObjectMeta, s.Status.Replicas, "one at a time, each ends before its successor runs"
+		x.meta, x.pods, x.why = s.ObjectMeta, s.Status.Replicas, "one at a time"
+		x.ends = eachEnds
 		if s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType {
-			x.why, x.warns = "as they are deleted: strategy OnDelete", "with strategy OnDelete nothing happens until its pods are deleted by hand"
+			x.why, x.ends, x.warns = "as they are deleted: strategy OnDelete", "", "with strategy OnDelete nothing happens until its pods are deleted by hand"
 		}
 	case "DaemonSet":
 		d, err := apps.DaemonSets(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
@@ -149,7 +197,12 @@ func (o *operator) template(ctx context.Context, t fleet.Ref) (*template, error)
 			return nil, failed(err)
 		}
 		x.meta, x.pods, x.why = d.ObjectMeta, d.Status.CurrentNumberScheduled, "node by node"
+		r := d.Spec.UpdateStrategy.RollingUpdate
+		if r == nil || r.MaxSurge == nil || *r.MaxSurge == intstr.FromInt32(0) {
+			x.ends = eachEnds
+		}
 		if d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType {
+			x.ends = ""
 			x.why, x.warns = "as they are deleted: strategy OnDelete", "with strategy OnDelete nothing happens until its pods are deleted by hand"
 		}
 	default:

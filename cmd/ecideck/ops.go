@@ -25,7 +25,7 @@ func newOps(o *options) *cobra.Command {
 		Long: `ops shows what migrate and drain have begun, whoever did, and goes on with what was cut
 off: resume to the end, abort to where it began, undo once it has ended. Operations are known
 by the ConfigMaps ecideck-op-… of the cluster.`, Args: usage(cobra.NoArgs)}
-	command := func(use, short string, plans bool, args cobra.PositionalArgs, run func(*mover, context.Context, *setup.Kube, []string) error) {
+	command := func(use, short string, runs, plans bool, args cobra.PositionalArgs, run func(*mover, context.Context, *setup.Kube, []string) error) {
 		m := &mover{options: o}
 		sub := &cobra.Command{Use: use, Short: short, Args: usage(args), RunE: func(c *cobra.Command, args []string) error {
 			if err := m.check(); err != nil {
@@ -37,14 +37,14 @@ by the ConfigMaps ecideck-op-… of the cluster.`, Args: usage(cobra.NoArgs)}
 			}
 			return run(m, c.Context(), kube, args)
 		}}
-		m.addFlags(sub, plans)
+		m.addFlags(sub, runs, plans)
 		c.AddCommand(sub)
 	}
-	command("list", "List operations, the newest first", false, cobra.NoArgs, (*mover).listOps)
-	command("show ID", "Show an operation's items and steps", false, cobra.ExactArgs(1), (*mover).showOp)
-	command("resume ID", "Go on with an operation whose process is gone", false, cobra.ExactArgs(1), (*mover).resumeOp)
-	command("abort ID", "Take back what of an operation can be taken back", false, cobra.ExactArgs(1), (*mover).abortOp)
-	command("undo ID", "Move back what an operation that has ended moved", true, cobra.ExactArgs(1), (*mover).undoOp)
+	command("list", "List operations, the newest first", false, false, cobra.NoArgs, (*mover).listOps)
+	command("show ID", "Show an operation's items and steps", false, false, cobra.ExactArgs(1), (*mover).showOp)
+	command("resume ID", "Go on with an operation whose process is gone", true, false, cobra.ExactArgs(1), (*mover).resumeOp)
+	command("abort ID", "Take back what of an operation can be taken back", true, false, cobra.ExactArgs(1), (*mover).abortOp)
+	command("undo ID", "Move back what an operation that has ended moved", true, true, cobra.ExactArgs(1), (*mover).undoOp)
 	return c
 }
 
@@ -86,6 +86,9 @@ func (m *mover) listOps(ctx context.Context, kube *setup.Kube, _ []string) error
 			state := string(o.State)
 			if alive, err := migrate.Alive(ctx, kube.Client, o); err == nil && !alive && !o.State.Ended() {
 				state += " (nobody is at work: resume or abort it)"
+			}
+			if o.LeftCount > 0 {
+				state += fmt.Sprintf(" (%d stay)", o.LeftCount)
 			}
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\n", o.ID, state, o.Plan.To, printable(about(o, all)), o.Count()[migrate.Done], o.Plan.Moves(), printable(o.By), age(o.Began, now))
 		}
@@ -143,6 +146,11 @@ func operations(ctx context.Context, kube *setup.Kube, others ...string) ([]*mig
 // find is the operation with an id, or that begins with it. It may be in other namespaces than
 // those that operations looks in.
 func find(ctx context.Context, kube *setup.Kube, id string, others ...string) (*migrate.Operation, error) {
+	for _, namespace := range append(others, metav1.NamespaceAll) {
+		if o, err := migrate.Find(ctx, kube.Client, audits(), namespace, id); o != nil || err != nil && !apierrors.IsForbidden(err) {
+			return o, err
+		}
+	}
 	all, err := operations(ctx, kube, others...)
 	var found []*migrate.Operation
 	for _, o := range all {
@@ -176,6 +184,12 @@ func (m *mover) showOp(ctx context.Context, kube *setup.Kube, args []string) err
 	for _, s := range o.Steps {
 		fmt.Fprintf(m.out, "%s  %s %s: %s\n", s.At.UTC().Format(time.RFC3339), s.Verb, s.Object, printable(cmp.Or(s.Answer, "no answer known")))
 	}
+	for _, l := range o.Left {
+		fmt.Fprintf(m.out, "left  %s: %s\n", l.Object, printable(l.Why))
+	}
+	if n := o.LeftCount - len(o.Left); n > 0 {
+		fmt.Fprintf(m.out, "left  %d more\n", n)
+	}
 	for i := range o.Plan.Items {
 		x := &o.Plan.Items[i]
 		fmt.Fprintf(m.out, "%s  %s  %s  %s\n", x.ID, x.Subject(), x.State, printable(cmp.Or(x.Reason, x.Why)))
@@ -198,6 +212,9 @@ func (m *mover) resumeOp(ctx context.Context, kube *setup.Kube, args []string) e
 // an outage is gone on with in its middle.
 func (m *mover) persist(ctx context.Context, client kubernetes.Interface, call func(context.Context) error) error {
 	err := migrate.Persist(ctx, client, func(text string) { fmt.Fprintln(m.err, printable(text)) }, call)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	if err != nil && migrate.Away(err) {
 		return fmt.Errorf("nothing was done, because the API server does not answer; what was begun before stays as it is, so say it again when it does: %w", err)
 	}
@@ -224,7 +241,7 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 		fmt.Fprintf(m.err, "%s may still be at work on it\n", printable(o.Runner))
 	}
 	if !m.yes {
-		if err := m.ask("yes"); err != nil {
+		if err := m.asksToGoOn(ctx, kube, o, abort); err != nil {
 			return err
 		}
 	}
@@ -234,9 +251,32 @@ func (m *mover) goOn(ctx context.Context, kube *setup.Kube, id string, abort boo
 	if !m.wait {
 		return m.leave(o, map[bool]string{true: "abort", false: "resume"}[abort])
 	}
-	return m.engine(ctx, client, abort, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+	return m.engine(ctx, client, o, abort, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 		return e.Resume(ctx, o, abort)
 	})
+}
+
+// asksToGoOn asks whether it is this operation that is to be resumed or aborted.
+func (m *mover) asksToGoOn(ctx context.Context, kube *setup.Kube, o *migrate.Operation, abort bool) error {
+	why, word, err := production(kube)
+	if err != nil {
+		return err
+	}
+	verb := map[bool]string{true: "abort", false: "resume"}[abort]
+	fmt.Fprintln(m.err, printable(fmt.Sprintf("%s operation %s: %s, which %s began %s ago; it is %s", verb, o.ID, operationTitle(o), cmp.Or(o.By, "somebody"), age(o.Began, time.Now()), standing(o))))
+	if why != "" {
+		fmt.Fprintln(m.err, printable(why))
+	}
+	return m.ask(ctx, cmp.Or(word, "yes"))
+}
+
+// standing is how far an operation has come, and why it stopped.
+func standing(o *migrate.Operation) string {
+	text := fmt.Sprintf("%s, %d of %d pods moved", o.State, o.Count()[migrate.Done], o.Plan.Moves())
+	if o.State == migrate.Interrupted && o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	return text
 }
 
 // askAbort leaves the abort to the process that is at work, and waits for it, or for its lease
@@ -254,7 +294,7 @@ func (m *mover) askAbort(ctx context.Context, client kubernetes.Interface, o *mi
 	}
 	fmt.Fprintf(m.err, "asked %s to abort it; waiting\n", printable(o.Runner))
 	// Whoever has the leases ends it, or is seen to be gone.
-	return m.engine(ctx, client, true, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
+	return m.engine(ctx, client, o, true, func(ctx context.Context, e *migrate.Engine) (*migrate.Operation, error) {
 		return e.Resume(ctx, o, true)
 	})
 }
@@ -268,16 +308,12 @@ func (m *mover) undoOp(ctx context.Context, kube *setup.Kube, args []string) err
 	if err != nil {
 		return err
 	}
-	var op *migrate.Operation
-	if err := m.persist(ctx, kube.Client, func(ctx context.Context) error {
+	r := migrate.Request{Soak: m.soak, Site: site, Share: m.nodeShares(ctx, kube)}
+	return m.confirmed(ctx, kube, func(ctx context.Context) (*migrate.Operation, error) {
 		o, err := find(ctx, kube, args[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		op, err = migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, migrate.Request{Soak: m.soak, Site: site, Share: m.nodeShares(ctx, kube)}, time.Now())
-		return err
-	}); err != nil {
-		return err
-	}
-	return m.confirmed(ctx, kube, op)
+		return migrate.ProposeUndo(ctx, kube.Client, kube.Dynamic, whoami(ctx, kube.Client), o, r, time.Now())
+	})
 }

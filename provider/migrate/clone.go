@@ -129,6 +129,8 @@ func decideClone(x *Item, v cloneView) action {
 		return action{verb: wait, reason: "the copy is being removed"}
 	case v.drain && !v.aborting && ending(v.old, v.overdue):
 		return action{verb: wait, reason: "its copy " + c.Name + " serves" + endsItsGrace}
+	case !alive(v.old) && !alive(c):
+		return action{verb: end, state: Failed, reason: fmt.Sprintf("the pod is gone, and its copy %s has ended (%s): the manifest is in the journal", c.Name, c.Status.Phase)}
 	case !alive(v.old):
 		done := "its copy is " + c.Name + " on " + c.Spec.NodeName
 		if v.old != nil && v.old.DeletionTimestamp != nil && v.drain && !v.aborting {

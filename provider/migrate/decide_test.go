@@ -208,6 +208,15 @@ func TestDecideSwap(t *testing.T) {
 		}, linger, Surging, "when the old pod has ended"},
 		{"deleted upon the adoption", func(x *Item, v *swapView) { gone(v); x.State, v.surge = Adopting, nil }, end, Aborted, "upon the adoption"},
 		{"deleted upon the adoption, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Adopting, nil }, retarget, "", "moved in its place"},
+		{"adopted without an answer, and deleted upon that, because the replacement was Ready", func(x *Item, v *swapView) { faster(v); x.State, v.surge = Evicting, nil }, retarget, "", "moved in its place"},
+		{"adopted, and its ReplicaSet deletes it, because the replacement was Ready", func(x *Item, v *swapView) {
+			faster(v)
+			x.State, v.surge.OwnerReferences[0].Controller, v.surge.DeletionTimestamp = Adopting, ptr(true), ptr(metav1.NewTime(noon))
+		}, retarget, "", "moved in its place"},
+		{"adopted, and has ended since", func(x *Item, v *swapView) {
+			gone(v)
+			x.State, v.surge.OwnerReferences[0].Controller, v.surge.Status.Phase = Adopting, ptr(true), corev1.PodFailed
+		}, end, Aborted, "upon the adoption"},
 		{"adopted, and the replacement is not deleted yet", func(x *Item, v *swapView) {
 			gone(v)
 			x.State = Adopting
@@ -432,6 +441,32 @@ func TestDecideEvict(t *testing.T) {
 			}
 			if a := decideEvict(v); a.verb != c.want || a.state != c.state {
 				t.Errorf("got %d %s %q", a.verb, a.state, a.reason)
+			}
+		})
+	}
+}
+
+func TestDecideClone(t *testing.T) {
+	pod := func(phase corev1.PodPhase) *corev1.Pod {
+		p := healthy().Pods[0].DeepCopy()
+		p.Status.Phase = phase
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		view  cloneView
+		want  verb
+		state State
+	}{
+		{"it serves", cloneView{old: pod(corev1.PodRunning), clone: pod(corev1.PodRunning)}, evict, ""},
+		{"the old pod is gone, and it serves", cloneView{clone: pod(corev1.PodRunning)}, end, Done},
+		{"the old pod is gone, and it starts", cloneView{clone: pod(corev1.PodPending)}, end, Done},
+		{"the old pod is gone, and it has failed", cloneView{clone: pod(corev1.PodFailed)}, end, Failed},
+		{"it has failed", cloneView{old: pod(corev1.PodRunning), clone: pod(corev1.PodFailed)}, remove, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if a := decideClone(&Item{State: Evicting, Surge: Ref{UID: "c"}}, c.view); a.verb != c.want || a.state != c.state {
+				t.Errorf("%+v", a)
 			}
 		})
 	}

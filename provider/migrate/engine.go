@@ -55,8 +55,9 @@ type Engine struct {
 	aborting bool
 }
 
-// Run begins an operation and runs it to its end. The error says why it could not begin or
-// was left halfway: then it can be resumed. How it went is in what is returned, never nil.
+// Run begins an operation and runs it to its end. The error says why it could not begin, which
+// leaves it Planned, or why it was left halfway: then it can be resumed. How it went is in what is
+// returned, never nil.
 // A context that ends interrupts it: no item is begun any more, those beyond the point of no
 // return are brought to their end within half a minute, and the others stay where they are.
 func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
@@ -68,12 +69,19 @@ func (e *Engine) Run(ctx context.Context, o *Operation) (*Operation, error) {
 	e.mu.Unlock()
 	locks, err := e.lock(ctx, false)
 	if err != nil {
-		return e.copy(), err
+		return e.unbegun(err)
 	}
 	if e.journal, err = Begin(ctx, e.Client, e.Audit, o); err != nil {
-		return e.copy(), errors.Join(err, release(locks))
+		return e.unbegun(errors.Join(err, release(locks)))
 	}
 	return e.run(ctx, locks)
+}
+
+// unbegun is what Run returns of an operation of which it did nothing.
+func (e *Engine) unbegun(err error) (*Operation, error) {
+	o := e.copy()
+	o.State, o.Reason, o.Began, o.Runner = Planned, "it was not begun: "+err.Error(), time.Time{}, ""
+	return o, err
 }
 
 // Enroll writes an operation down and takes its targets' leases, and leaves it there: another
@@ -143,11 +151,9 @@ func (e *Engine) Resume(ctx context.Context, o *Operation, abort bool) (*Operati
 }
 
 func reload(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Operation, error) {
-	all, err := Load(ctx, client, audit, o.Plan.Home)
-	for _, x := range all {
-		if x.ID == o.ID {
-			return x, nil
-		}
+	now, err := Find(ctx, client, audit, o.Plan.Home, o.ID)
+	if now != nil {
+		return now, nil
 	}
 	return nil, errors.Join(fmt.Errorf("operation %s is not in the journal any more", o.ID), err)
 }
@@ -168,16 +174,12 @@ func (e *Engine) lock(ctx context.Context, together bool) ([]*lock, error) {
 		var err error
 		// Who may read one namespace only still finds most.
 		for _, namespace := range []string{e.op.Plan.Home, metav1.NamespaceAll} {
-			var all []*Operation
-			var broken map[string]error
-			all, broken, err = load(ctx, e.Client, e.Audit, namespace)
-			for _, o := range all {
-				if o.ID == id {
-					return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
-				}
+			var o *Operation
+			if o, err = Find(ctx, e.Client, e.Audit, namespace, id); o != nil {
+				return map[bool]fate{false: unended, true: over}[o.State.Ended()], nil
 			}
-			if broken[id] != nil {
-				return unknown, broken[id]
+			if err != nil && !apierrors.IsForbidden(err) {
+				return unknown, err
 			}
 		}
 		if apierrors.IsForbidden(err) { // where its journal is can't be seen
@@ -403,7 +405,10 @@ func (e *Engine) work(ctx context.Context, stop context.CancelCauseFunc) error {
 	if failed != nil {
 		return failed
 	}
-	return e.uncordon(ctx)
+	if err := e.uncordon(ctx); err != nil {
+		return err
+	}
+	return e.remains(ctx)
 }
 
 // firstState is the state of an item that has just begun.

@@ -141,7 +141,7 @@ func TestAReplacementThatIsReadyJustBeforeTheAdoptionCostsNoBystander(t *testing
 					p.Annotations = map[string]string{corev1.PodDeletionCost: "-1000"}
 					w.put(p)
 				}
-				w.rush = true
+				w.rush = 9
 				w.mu.Unlock()
 				before := w.names()
 				o := w.plan(ToECI, before[3])
@@ -151,6 +151,36 @@ func TestAReplacementThatIsReadyJustBeforeTheAdoptionCostsNoBystander(t *testing
 				}
 				time.Sleep(time.Minute)
 				w.kept(before, before[3])
+			})
+		})
+	}
+}
+
+// TestALostAnswerToAnAdoptionLosesNoMove has the replacement Ready just before the adoption, as
+// above, whose answer is lost: that the surge pod is gone then is the ReplicaSet's doing.
+func TestALostAnswerToAnAdoptionLosesNoMove(t *testing.T) {
+	const calls = 16
+	for at := 1; at <= calls; at++ {
+		t.Run(fmt.Sprintf("call %d", at), func(t *testing.T) {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				before := w.names()
+				o := w.plan(ToECI, before[2])
+				w.watch()
+				w.mu.Lock()
+				w.rush = 1
+				w.mu.Unlock()
+				api := w.api.Another()
+				w.rules(api)
+				w.outage(api, at, 5*time.Second)
+				got, err := (&Engine{Client: api, Holder: "a"}).Run(t.Context(), o)
+				if err != nil || got.State != Done {
+					t.Errorf("%v, %s: %s\n%+v", err, got.State, got.Reason, got.Plan.Items[0])
+				}
+				time.Sleep(time.Minute)
+				w.kept(before, before[2])
+				if n := w.on(virtualNode); n != 1 {
+					t.Errorf("%d pods are on ECI: %s\n%+v", n, w, got.Plan.Items[0])
+				}
 			})
 		})
 	}
@@ -264,9 +294,12 @@ func TestTwoOperatorsDoNotActOnOneWorkload(t *testing.T) {
 			done <- err
 		}()
 		time.Sleep(time.Second)
-		_, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
+		got, err := (&Engine{Client: w.api, Holder: "bob@two/2"}).Run(t.Context(), second)
 		if err == nil || !strings.Contains(err.Error(), "alice") || !strings.Contains(err.Error(), first.ID) {
 			t.Errorf("got %v", err)
+		}
+		if got.State != Planned || !got.Began.IsZero() || !strings.Contains(got.Reason, "it was not begun: operation "+first.ID) {
+			t.Errorf("what was not begun is %s since %s: %s", got.State, got.Began, got.Reason)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -618,9 +651,26 @@ func TestAForbiddenConfigMapLeavesTheLocalJournal(t *testing.T) {
 		if err != nil || !got.Local || got.State != Done {
 			t.Fatal(err, got.Local, got.State)
 		}
-		all, err := audit.load()
+		all, err := (&Reader{Client: w.api, Audit: audit}).locals(t.Context(), func(string) bool { return false })
 		if err != nil || len(all) != 1 || all[0].State != Done || all[0].Plan.Items[0].State != Done {
 			t.Errorf("%v %+v", err, all)
+		}
+	})
+}
+
+// TestWhatCanNotBeWrittenDownIsNotBegun: with neither a ConfigMap nor a file there is no journal.
+func TestWhatCanNotBeWrittenDownIsNotBegun(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		o := w.plan(ToECI, w.names()[0])
+		w.refuse = func(a k8stesting.Action) error {
+			if a.GetResource().Resource == "configmaps" {
+				return apierrors.NewForbidden(a.GetResource().GroupResource(), "x", nil)
+			}
+			return nil
+		}
+		got, err := (&Engine{Client: w.api, Holder: "a"}).Run(t.Context(), o)
+		if err == nil || got.State != Planned || !strings.HasPrefix(got.Reason, "it was not begun: ") {
+			t.Errorf("%v, %s: %s", err, got.State, got.Reason)
 		}
 	})
 }
@@ -631,12 +681,15 @@ func TestAForbiddenConfigMapLeavesTheLocalJournal(t *testing.T) {
 func TestAProcessKilledAtAnyCallIsFollowed(t *testing.T) {
 	const most = 60 // such calls; no case has as many
 	for _, abort := range []bool{false, true} {
-		for _, later := range []time.Duration{0, time.Minute} {
-			t.Run(fmt.Sprintf("abort=%t after %s", abort, later), func(t *testing.T) {
+		for _, c := range []struct {
+			later time.Duration
+			rush  int // see world
+		}{{later: 0}, {later: time.Minute}, {rush: 1}, {later: time.Minute, rush: 1}} {
+			t.Run(fmt.Sprintf("abort=%t after %s, %d replacements faster", abort, c.later, c.rush), func(t *testing.T) {
 				t.Parallel()
 				for end := 1; end <= most; end++ {
 					died := false
-					synctest.Test(t, func(t *testing.T) { died = dies(t, end, abort, later) })
+					synctest.Test(t, func(t *testing.T) { died = dies(t, end, abort, c.later, c.rush) })
 					if t.Failed() {
 						return
 					}
@@ -651,10 +704,10 @@ func TestAProcessKilledAtAnyCallIsFollowed(t *testing.T) {
 	}
 }
 
-func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
+func dies(t *testing.T, end int, abort bool, later time.Duration, rush int) bool {
 	w := newWorld(t, 4)
 	defer func() { w.stop() }()
-	w.budget = 4
+	w.budget, w.rush = 4, rush
 	before := w.names()
 	targets := before[2:] // of equals the first goes: a bystander
 	o := w.plan(ToECI, targets...)
@@ -702,7 +755,17 @@ func dies(t *testing.T, end int, abort bool, later time.Duration) bool {
 	if len(w.names()) != 4 {
 		t.Errorf("%s:\n%s", where, w)
 	}
-	_ = w.on("")
+	all, err = Load(t.Context(), w.api, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := 0
+	for _, o := range all {
+		moved += o.Count()[Done]
+	}
+	if n := w.on(virtualNode); n != moved {
+		t.Errorf("%s: %d pods are on ECI, and %d were moved", where, n, moved)
+	}
 	if t.Failed() {
 		t.Logf("%s\n%s", where, w)
 	}

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ecideck/ecideck/provider/placement"
@@ -33,15 +32,21 @@ const (
 	configPrefix = "ecideck-op-"
 	// labelJournal marks the ConfigMaps of operations, so that they are found.
 	labelJournal = "ecideck.io/journal"
+	// labelEnded marks those of operations that have ended: who watches the others need not read them.
+	labelEnded = "ecideck.io/ended"
 
 	keyOperation = "operation" // of the first ConfigMap: all but the items
 	keyCount     = "items"     // of the first ConfigMap: how many items there are in all
 	keyItems     = "item."     // and the item's number
 	keyAbort     = "abort"     // who wants it aborted
 
-	// A ConfigMap holds 1 MiB. itemRoom is what an item may grow by: maxSteps of them.
-	shardSize = 900 << 10
-	itemRoom  = maxSteps * 600
+	// A ConfigMap holds 1 MiB. itemRoom is what an item may grow by: maxSteps of them, and
+	// manifestRoom what more one may whose pod is copied, which keeps its manifest. headerRoom is
+	// what the rest may grow by: what is left, and steps on the node.
+	shardSize    = 900 << 10
+	itemRoom     = maxSteps * 600
+	manifestRoom = 256 << 10
+	headerRoom   = 64 << 10
 )
 
 // ErrTaken says that another process goes on with the operation: this one must stop.
@@ -61,6 +66,7 @@ type Journal struct {
 	shards []shard
 	of     []int // item → shard
 	local  bool  // no ConfigMaps
+	ended  bool
 	abort  string
 }
 
@@ -77,27 +83,6 @@ type record struct {
 	Items     int        `json:"items,omitempty"`     // of the operation: how many there are
 	Number    int        `json:"number,omitempty"`    // of the item
 	Item      *Item      `json:"item,omitempty"`
-}
-
-// AuditDir is a folder below which operations keep their files, or "" for none.
-type AuditDir string
-
-func (d AuditDir) path(id string) string { return filepath.Join(string(d), id+".jsonl") }
-
-// open makes or continues an operation's file. A disk that can't be written is an error: what
-// is done in production has to be on record.
-func (d AuditDir) open(id string) (*os.File, error) {
-	if d == "" {
-		return nil, nil
-	}
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder of the local journal (XDG_STATE_HOME chooses another): %w", err)
-	}
-	f, err := os.OpenFile(d.path(id), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the local journal (XDG_STATE_HOME chooses another folder): %w", err)
-	}
-	return f, nil
 }
 
 // make makes a ConfigMap of a new operation, or finds the one of which the answer was lost.
@@ -127,15 +112,19 @@ func (j *Journal) make(ctx context.Context, n int, data map[string]string) (made
 func Begin(ctx context.Context, client kubernetes.Interface, audit AuditDir, o *Operation) (*Journal, error) {
 	j := &Journal{client: client, home: o.Plan.Home, id: o.ID, runner: o.Runner}
 	var err error
-	if j.file, err = audit.open(o.ID); err != nil {
+	if j.file, err = audit.open(ctx, client, o.ID); err != nil {
 		return nil, err
 	}
 	datas := []map[string]string{{}}
-	size := 0
+	size := len(header(o)) + headerRoom
 	for i := range o.Plan.Items {
 		text := mustJSON(&o.Plan.Items[i])
-		if size += len(text) + itemRoom; size > shardSize && len(datas[len(datas)-1]) > 0 {
-			datas, size = append(datas, map[string]string{}), len(text)+itemRoom
+		room := len(text) + itemRoom
+		if o.Plan.Items[i].Strategy == Clone {
+			room += manifestRoom
+		}
+		if size += room; size > shardSize && len(datas[len(datas)-1]) > 0 {
+			datas, size = append(datas, map[string]string{}), room
 		}
 		datas[len(datas)-1][keyItems+strconv.Itoa(i)] = text
 		j.of = append(j.of, len(datas)-1)
@@ -170,7 +159,7 @@ func Resume(ctx context.Context, client kubernetes.Interface, audit AuditDir, o 
 	o.Runner = runner
 	j := &Journal{client: client, home: o.Plan.Home, id: o.ID, runner: runner, local: o.Local}
 	var err error
-	if j.file, err = audit.open(o.ID); err != nil {
+	if j.file, err = audit.open(ctx, client, o.ID); err != nil {
 		return nil, err
 	}
 	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil {
@@ -236,8 +225,9 @@ func (j *Journal) Operation(ctx context.Context, o *Operation) error {
 	if err := j.note(record{Operation: bare(o), Items: len(o.Plan.Items)}); err != nil || j.local {
 		return err
 	}
+	j.ended = o.State.Ended()
 	for n := range j.shards {
-		if len(j.shards[n].late) > 0 && n > 0 {
+		if (len(j.shards[n].late) > 0 || j.ended) && n > 0 {
 			if err := j.write(ctx, n, nil, false); err != nil {
 				return err
 			}
@@ -273,7 +263,11 @@ func (j *Journal) write(ctx context.Context, n int, data map[string]string, take
 	}
 	maps.Copy(s.late, data)
 	for range 5 {
-		patch := mustJSON(map[string]any{"metadata": map[string]any{"resourceVersion": s.version}, "data": s.late})
+		about := map[string]any{"resourceVersion": s.version}
+		if j.ended {
+			about["labels"] = map[string]string{labelEnded: "true"}
+		}
+		patch := mustJSON(map[string]any{"metadata": about, "data": s.late})
 		config, err := j.client.CoreV1().ConfigMaps(j.home).Patch(ctx, s.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: Manager})
 		if err == nil {
 			s.version, s.late = config.ResourceVersion, nil
@@ -345,48 +339,38 @@ func journals(ctx context.Context, client kubernetes.Interface, namespace, id st
 	return list.Items, nil
 }
 
+// Find reads the operation with an id, which is in a namespace, or in any: "". nil: there is
+// none. It reads no others.
+func Find(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace, id string) (*Operation, error) {
+	if id == "" || len(validation.IsValidLabelValue(id)) > 0 {
+		return nil, nil
+	}
+	configs, err := journals(ctx, client, namespace, id)
+	if err == nil && len(configs) > 0 {
+		o, err := assemble(id, pointers(configs))
+		if err != nil {
+			return nil, fmt.Errorf("reading the operation %s: %w", id, err)
+		}
+		return o, nil
+	}
+	kept, failed := audit.of(ctx, client)
+	if failed != nil || kept == "" {
+		return nil, errors.Join(err, failed)
+	}
+	switch o, failed := kept.read(id); {
+	case failed != nil && !errors.Is(failed, fs.ErrNotExist):
+		return nil, errors.Join(err, failed)
+	case failed == nil && o != nil && o.Local && (namespace == "" || namespace == o.Plan.Home):
+		return o, nil
+	}
+	return nil, err
+}
+
 // Load reads all operations that the cluster's ConfigMaps and the local files know, the
 // newest first; namespace "" is all. An operation that can't be read is an error beside the
 // others.
 func Load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) ([]*Operation, error) {
-	all, broken, err := load(ctx, client, audit, namespace)
-	errs := []error{err}
-	for _, id := range slices.Sorted(maps.Keys(broken)) {
-		errs = append(errs, broken[id])
-	}
-	return all, errors.Join(errs...)
-}
-
-// load is Load with the operations that can't be read by their ids.
-func load(ctx context.Context, client kubernetes.Interface, audit AuditDir, namespace string) (all []*Operation, broken map[string]error, err error) {
-	var errs []error
-	found := map[string]*Operation{}
-	broken = map[string]error{}
-	list, err := client.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelJournal})
-	if err != nil {
-		errs = append(errs, fmt.Errorf("looking for ConfigMaps of operations: %w", err))
-		list = &corev1.ConfigMapList{}
-	}
-	for id, configs := range byOperation(list.Items) {
-		o, err := assemble(id, configs)
-		if err != nil {
-			broken[id] = fmt.Errorf("reading the operation %s: %w", id, err)
-		} else if o != nil {
-			found[id] = o
-		}
-	}
-	locals, err := audit.load()
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, o := range locals {
-		if found[o.ID] == nil && (namespace == "" || namespace == o.Plan.Home) && o.Local {
-			found[o.ID] = o
-		}
-	}
-	all = slices.Collect(maps.Values(found))
-	slices.SortFunc(all, func(a, b *Operation) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.ID, b.ID)) })
-	return all, broken, errors.Join(errs...)
+	return (&Reader{Client: client, Audit: audit}).Load(ctx, namespace)
 }
 
 func byOperation(configs []corev1.ConfigMap) map[string][]*corev1.ConfigMap {
@@ -456,7 +440,7 @@ const (
 // had ended: ConfigMaps and Leases that nobody has written to for an hour. The local files
 // stay: they are the audit.
 func Prune(ctx context.Context, client kubernetes.Interface, now time.Time) (int, error) {
-	all, broken, err := load(ctx, client, "", metav1.NamespaceAll)
+	all, broken, err := (&Reader{Client: client}).load(ctx, metav1.NamespaceAll)
 	if err != nil {
 		return 0, err
 	}
@@ -529,76 +513,6 @@ func pruneUnbegun(ctx context.Context, client kubernetes.Interface, now time.Tim
 		}
 	}
 	return nil
-}
-
-// load reads the local files.
-func (d AuditDir) load() ([]*Operation, error) {
-	if d == "" {
-		return nil, nil
-	}
-	files, err := os.ReadDir(string(d))
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("reading the local journals: %w", err)
-	}
-	var all []*Operation
-	var errs []error
-	for _, entry := range files {
-		id, ok := strings.CutSuffix(entry.Name(), ".jsonl")
-		if !ok {
-			continue
-		}
-		o, err := d.read(id)
-		if err != nil {
-			errs = append(errs, err)
-		} else if o != nil {
-			all = append(all, o)
-		}
-	}
-	return all, errors.Join(errs...)
-}
-
-// read is an operation as its local file has it. A last line that was cut off, by a power
-// failure, does not count.
-func (d AuditDir) read(id string) (*Operation, error) {
-	f, err := os.Open(d.path(id))
-	if err != nil {
-		return nil, fmt.Errorf("reading the local journal: %w", err)
-	}
-	defer f.Close() // it was only read
-	var o *Operation
-	items := map[int]Item{}
-	count := 0
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		var r record
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
-			continue
-		}
-		if r.Operation != nil {
-			o, count = r.Operation, r.Items
-		}
-		if r.Item != nil {
-			items[r.Number] = *r.Item
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading the local journal %s: %w", f.Name(), err)
-	}
-	if o == nil {
-		return nil, nil
-	}
-	for i := range max(count, len(items)) {
-		x, ok := items[i]
-		if !ok && o.Local {
-			return nil, fmt.Errorf("reading the local journal %s: item %d of operation %s is missing: look at its workloads, and delete the file", f.Name(), i+1, id)
-		}
-		o.Plan.Items = append(o.Plan.Items, x)
-	}
-	return o, nil
 }
 
 // bare is an operation without its items, which are written apart.

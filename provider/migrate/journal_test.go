@@ -14,6 +14,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 )
 
 // long is an operation with a journal of several ConfigMaps.
@@ -152,13 +154,18 @@ func TestALocalJournalWithAPartMissingIsRefused(t *testing.T) {
 	audit := AuditDir(t.TempDir())
 	o := long(items)
 	o.Local = true
-	f, err := audit.open(o.ID)
+	api := fakeapi.New()
+	f, err := audit.open(t.Context(), api, o.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := &Journal{file: f, local: true, id: o.ID}
+	r := &Reader{Client: api, Audit: audit}
+	load := func() ([]*Operation, error) {
+		return r.locals(t.Context(), func(string) bool { return false })
+	}
 	for i := range o.Plan.Items {
-		if all, err := audit.load(); err != nil || len(all) > 0 {
+		if all, err := load(); err != nil || len(all) > 0 {
 			t.Errorf("cut off after %d items it has %d operations: %v", i, len(all), err)
 		}
 		if err := j.Item(t.Context(), i, &o.Plan.Items[i], false); err != nil {
@@ -169,18 +176,18 @@ func TestALocalJournalWithAPartMissingIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = j.Close()
-	if all, err := audit.load(); err != nil || len(all) != 1 || len(all[0].Plan.Items) != items {
+	if all, err := load(); err != nil || len(all) != 1 || len(all[0].Plan.Items) != items {
 		t.Fatalf("%d operations: %v", len(all), err)
 	}
-	raw, err := os.ReadFile(audit.path(o.ID))
+	raw, err := os.ReadFile(r.kept.path(o.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(string(raw), "\n")
-	if err := os.WriteFile(audit.path(o.ID), []byte(strings.Join(slices.Delete(lines, items-1, items), "")), 0o600); err != nil {
+	if err := os.WriteFile(r.kept.path(o.ID), []byte(strings.Join(slices.Delete(lines, items-1, items), "")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := audit.load(); err == nil || !strings.Contains(err.Error(), "item 5 of operation long is missing") || len(all) > 0 {
+	if all, err := load(); err == nil || !strings.Contains(err.Error(), "item 5 of operation long is missing") || len(all) > 0 {
 		t.Errorf("%d operations: %v", len(all), err)
 	}
 }

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,8 @@ const (
 // A State is how far an Item or an Operation has come.
 type State string
 
-// The states of operations. A process that was killed leaves its operation Running.
+// The states of operations. A process that was killed leaves its operation Running, and one that
+// was not begun is Planned.
 const (
 	Running     State = "running"
 	Aborting    State = "aborting"    // what is not beyond the point of no return goes back
@@ -149,6 +151,7 @@ type Item struct {
 	Dead     bool       `json:"dead,omitempty"`         // its pod has ended, and is only removed
 	Stuck    bool       `json:"stuck,omitempty"`        // it failed because its old pod does not end
 	Gone     bool       `json:"gone,omitempty"`         // it was not moved, and the old pod is gone all the same: scaled away, or deleted by somebody
+	Settled  bool       `json:"settled,omitempty"`      // it stays, and that is as it should be: it is there already, ends or has ended, or belongs to the drained node
 	Why      string     `json:"why"`
 	Checks   []Check    `json:"checks,omitempty"`
 	Size     *Size      `json:"size"`       // of one pod on ECI; null: it has nothing to do with ECI
@@ -271,23 +274,64 @@ func (p *Plan) Moves() int {
 	return n
 }
 
-// Danger is why somebody has to type the target's name, and which name; "", "": nothing of it
-// is dangerous.
-func (p *Plan) Danger() (why, name string) {
-	if p.Drain != nil {
-		return "it empties node " + p.Drain.Node.Name, p.Drain.Node.Name
-	}
+// Leaves are how many items stay that were to be moved.
+func (p *Plan) Leaves() int {
+	n := 0
 	for i := range p.Items {
-		if x := &p.Items[i]; x.Strategy != Stay && x.Danger != "" {
-			return x.Subject().String() + ": " + x.Danger, x.Workload.Name
+		if x := &p.Items[i]; x.Strategy == Stay && !x.Settled {
+			n += x.Count()
 		}
+	}
+	return n
+}
+
+// Settled tells that nothing is to be moved because all is as it should be.
+func (p *Plan) Settled() bool {
+	return len(p.Items) > 0 && p.Moves() == 0 && p.Leaves() == 0 && p.Drain == nil && p.Open == nil &&
+		!slices.ContainsFunc(p.Checks, func(c Check) bool { return c.Level == Block })
+}
+
+// Danger is all that somebody has to confirm by typing, in a sentence, and the word for it: the
+// name of the node that is emptied, else of the namespace, else of the workload; of several how
+// many they are. "", "": nothing of it is dangerous.
+func (p *Plan) Danger() (why, word string) {
+	const most = 3
+	var reasons, spaces, dangers, workloads []string
+	confirm := func(reason, name string, all []string, kinds string) {
+		if len(all) > 1 {
+			name = fmt.Sprintf("%d %s", len(all), kinds)
+		}
+		reasons, word = append(reasons, reason), cmp.Or(word, name)
+	}
+	if p.Drain != nil {
+		confirm("it empties node "+p.Drain.Node.Name, p.Drain.Node.Name, nil, "")
 	}
 	for _, t := range p.Targets {
 		if name, is := strings.CutPrefix(t, "namespace/"); is {
-			return "it is about a whole namespace", name
+			spaces = append(spaces, name)
 		}
 	}
-	return "", ""
+	if len(spaces) > 0 {
+		confirm("it is about all pods without a node in "+few(spaces, most), spaces[0], spaces, "namespaces")
+	}
+	subjects, name := map[string][]string{}, ""
+	for i := range p.Items {
+		x := &p.Items[i]
+		if x.Strategy == Stay || x.Danger == "" {
+			continue
+		}
+		if subjects[x.Danger] == nil {
+			dangers = append(dangers, x.Danger)
+		}
+		subjects[x.Danger] = append(subjects[x.Danger], x.Subject().String())
+		if key := x.Workload.String(); !slices.Contains(workloads, key) {
+			workloads, name = append(workloads, key), x.Workload.Name
+		}
+	}
+	for _, danger := range dangers {
+		confirm(few(subjects[danger], most)+": "+danger, name, workloads, "workloads")
+	}
+	return strings.Join(reasons, "; "), word
 }
 
 // Blocked is why nothing of the plan can be run, or "".
@@ -333,7 +377,11 @@ type Operation struct {
 	Ended  time.Time `json:"ended,omitzero"`
 	Local  bool      `json:"localOnly,omitempty"` // no ConfigMap: it can be resumed on its machine only
 	Steps  []Step    `json:"steps,omitempty"`     // on the node of a drain
-	Plan   Plan      `json:"plan"`
+	// Left is what was to be moved and was not, once it is done: of a drain what its node has
+	// then, whenever it came there. It names the first hundred; LeftCount is of all.
+	Left      []Left `json:"left,omitempty"`
+	LeftCount int    `json:"leftCount,omitempty"`
+	Plan      Plan   `json:"plan"`
 }
 
 // Subject is what the operation is about, in words: its targets, or where it takes another of
@@ -396,33 +444,44 @@ func (o *Operation) Count() map[State]int {
 
 // conclude is the state of an operation whose items have all ended, and a sentence.
 func (o *Operation) conclude() (State, string) {
-	n, gone := o.Count(), 0
+	n, gone, settled := o.Count(), 0, 0
 	for i := range o.Plan.Items {
-		if x := &o.Plan.Items[i]; x.State == Aborted && x.Gone {
+		switch x := &o.Plan.Items[i]; {
+		case x.State == Aborted && x.Gone:
 			gone++
+		case x.State == Stays && x.Settled:
+			settled++
 		}
 	}
 	n[Aborted] -= gone
-	text := fmt.Sprintf("%d moved", n[Done])
-	if gone > 0 {
-		text += fmt.Sprintf(", %d gone already", gone)
-	}
-	for _, s := range []State{Aborted, Failed, Stays} {
-		if n[s] > 0 {
-			text += fmt.Sprintf(", %d %s", n[s], map[State]string{Aborted: "as before", Failed: "need a look", Stays: "stay"}[s])
-		}
-	}
+	state := Done
 	switch {
 	case n[Failed] > 0:
-		return Failed, text
+		state = Failed
 	case n[Aborted] > 0 && (o.State == Aborting || n[Done] == 0):
-		return Aborted, text
+		state = Aborted
 	case o.State == Aborting && n[Done] == 0 && o.Plan.Drain != nil: // its node is open
-		return Aborted, text
+		state = Aborted
 	case n[Aborted] > 0:
-		return Failed, text
+		state = Failed
 	case gone > 0 && n[Done] == 0 && o.Plan.Drain == nil: // of a drain the node is empty
-		return Aborted, text
+		state = Aborted
 	}
-	return Done, text
+	stays, where, still := n[Stays]-settled, "", "as they should be"
+	if o.Plan.Drain != nil {
+		where, still = " on the node", "belong to the node"
+		if state == Done {
+			stays = o.LeftCount
+		}
+	}
+	text := fmt.Sprintf("%d moved", n[Done])
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{gone, "gone already"}, {n[Aborted], "as before"}, {n[Failed], "need a look"}, {stays, "stay" + where}, {settled, still}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return state, text
 }

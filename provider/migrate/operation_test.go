@@ -51,3 +51,36 @@ func TestAnOperationIsDoneThoughPodsWereGone(t *testing.T) {
 		})
 	}
 }
+
+// TestAllThatIsDangerousIsConfirmed: one word for it, which is no part's name where there are more.
+func TestAllThatIsDangerousIsConfirmed(t *testing.T) {
+	item := func(kind, name, pod, danger string) Item {
+		return Item{Strategy: Restart, Danger: danger, Pod: Ref{Kind: "Pod", Namespace: "shop", Name: pod}, Workload: Ref{Kind: kind, Namespace: "shop", Name: name}}
+	}
+	ends := "it ends before its successor starts"
+	db := []Item{item("StatefulSet", "db", "db-0", ends), item("StatefulSet", "db", "db-1", ends)}
+	queue := item("StatefulSet", "queue", "queue-0", ends)
+	lone := item("Pod", "lone", "lone", "its name changes")
+	stays := item("StatefulSet", "cache", "cache-0", ends)
+	stays.Strategy = Stay
+	node := &Drained{Node: Ref{Kind: "Node", Name: "ecs-07"}}
+	for _, c := range []struct {
+		name      string
+		plan      Plan
+		why, word string
+	}{
+		{"nothing", Plan{Items: []Item{stays, item("Deployment", "web", "web-1", "")}, Targets: []string{"pod/web-1 in shop"}}, "", ""},
+		{"a workload", Plan{Items: []Item{db[0], db[1], stays}}, "pod/db-0 in shop, pod/db-1 in shop: " + ends, "db"},
+		{"two workloads", Plan{Items: []Item{db[0], db[1], queue}}, "pod/db-0 in shop, pod/db-1 in shop, pod/queue-0 in shop: " + ends, "2 workloads"},
+		{"many pods for two reasons", Plan{Items: []Item{db[0], lone, db[1], db[0], db[0]}},
+			"pod/db-0 in shop, pod/db-1 in shop, pod/db-0 in shop and 1 more: " + ends + "; pod/lone in shop: its name changes", "2 workloads"},
+		{"a node", Plan{Drain: node}, "it empties node ecs-07", "ecs-07"},
+		{"a node with a workload that is restarted", Plan{Drain: node, Items: []Item{db[0]}}, "it empties node ecs-07; pod/db-0 in shop: " + ends, "ecs-07"},
+		{"a namespace", Plan{Targets: []string{"namespace/shop"}}, "it is about all pods without a node in shop", "shop"},
+		{"two namespaces", Plan{Targets: []string{"namespace/shop", "namespace/pay"}}, "it is about all pods without a node in shop, pay", "2 namespaces"},
+	} {
+		if why, word := c.plan.Danger(); why != c.why || word != c.word {
+			t.Errorf("%s: %q by typing %q, want %q by %q", c.name, why, word, c.why, c.word)
+		}
+	}
+}

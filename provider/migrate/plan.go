@@ -220,28 +220,37 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 		x.Strategy, x.After = Stay, x.Before
 		return x
 	}
+	settled := func(format string, args ...any) Item {
+		x = stay(format, args...)
+		x.Settled = true
+		return x
+	}
 	drain := f.Drained != nil
 	kind := ""
 	if owner != nil {
 		kind = kindOf(owner)
 	}
+	fixed := stay
+	if drain {
+		fixed = settled // the node is empty without them
+	}
 	switch {
 	case pod.Annotations[corev1.MirrorPodAnnotationKey] != "":
-		return stay("it is a static pod: the kubelet of its node runs it, and nobody else can")
+		return fixed("it is a static pod: the kubelet of its node runs it, and nobody else can")
 	case kind == "DaemonSet":
-		return stay("it belongs to DaemonSet %s, which has one pod on each node", owner.Name)
+		return fixed("it belongs to DaemonSet %s, which has one pod on each node", owner.Name)
 	case pod.DeletionTimestamp != nil:
-		return stay("it is being deleted already")
+		return settled("it is being deleted already")
 	case pod.Labels[placement.LabelOperation] != "" && owner == nil && len(pod.OwnerReferences) > 0:
 		return stay("it is a surge pod of the operation %s: see `ecideck ops show %[1]s`", pod.Labels[placement.LabelOperation])
 	case drain && f.Skipped[pod.Namespace+"/"+pod.Name] != "":
-		return stay("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
+		return settled("%s", f.Skipped[pod.Namespace+"/"+pod.Name])
 	case !alive(pod) && (!drain || r.To != Anywhere):
-		return stay("it has ended: %s", pod.Status.Phase)
+		return settled("it has ended: %s", pod.Status.Phase)
 	case !drain && r.To == ToECI && onECI && !r.Anew:
-		return stay("it runs on ECI already")
+		return settled("it runs on ECI already")
 	case r.To == ToECS && !onECI && pod.Spec.NodeName != "":
-		return stay("it runs on a real node already")
+		return settled("it runs on a real node already")
 	case pod.Spec.NodeName == "" && r.To != ToECI:
 		return stay("it has no node yet: the scheduler looks for one")
 	case drain && f.Filtered[pod.Namespace+"/"+pod.Name] != "":

@@ -16,9 +16,10 @@ import (
 type right struct {
 	verb, group, resource, sub string
 	namespace                  string // "": in all of them, or of a kind that is in none
+	name                       string // "": all of them
 }
 
-// String is the right in words: "create pods/eviction in namespace shop".
+// String is the right in words, without the name: "create pods/eviction in namespace shop".
 func (r right) String() string {
 	text := r.verb + " " + r.resource
 	if r.sub != "" {
@@ -37,7 +38,7 @@ func needs(p *Plan) []right {
 	add := func(namespace, group, resource string, verbs ...string) {
 		resource, sub, _ := strings.Cut(resource, "/")
 		for _, verb := range verbs {
-			if r := (right{verb, group, resource, sub, namespace}); !slices.Contains(all, r) {
+			if r := (right{verb, group, resource, sub, namespace, ""}); !slices.Contains(all, r) {
 				all = append(all, r)
 			}
 		}
@@ -110,11 +111,8 @@ func needs(p *Plan) []right {
 // checks: nothing of it is found out halfway. An API server that is not reached is an error.
 func Rights(ctx context.Context, client kubernetes.Interface, p *Plan) ([]Check, error) {
 	lacks, err := lacking(ctx, client, needs(p))
-	if unreached(err) {
-		return nil, fmt.Errorf("asking what you may do: %w", err)
-	}
 	if err != nil {
-		return []Check{unreadCheck(fmt.Sprintf("what you may do: %v", err))}, nil
+		return unasked(err)
 	}
 	var checks []Check
 	journal := func(r right) bool { return r.resource == "configmaps" && r.group == "" }
@@ -123,7 +121,55 @@ func Rights(ctx context.Context, client kubernetes.Interface, p *Plan) ([]Check,
 		lacks = slices.DeleteFunc(lacks, journal) // where none are made, none are changed
 	}
 	for _, text := range joined(lacks) {
-		checks = append(checks, Check{"rights", Block, "you may not " + text, "ask for the right, or use another context"})
+		checks = append(checks, missing(text))
+	}
+	return checks, nil
+}
+
+func missing(text string) Check {
+	return Check{"rights", Block, "you may not " + text, "ask for the right, or use another context"}
+}
+
+func unasked(err error) ([]Check, error) {
+	if unreached(err) {
+		return nil, fmt.Errorf("asking what you may do: %w", err)
+	}
+	return []Check{unreadCheck(fmt.Sprintf("what you may do: %v", err))}, nil
+}
+
+// MayPatch asks beforehand for the right to patch each of some objects, which are Nodes and
+// workloads of apps, and says which are missing, as Rights does. The right to one object alone
+// counts, too.
+func MayPatch(ctx context.Context, client kubernetes.Interface, objects []Ref) ([]Check, error) {
+	var kinds, single []right
+	for _, o := range objects {
+		r := right{"patch", "apps", strings.ToLower(o.Kind) + "s", "", o.Namespace, ""}
+		if o.Kind == "Node" {
+			r.group = ""
+		}
+		if !slices.Contains(kinds, r) {
+			kinds = append(kinds, r)
+		}
+		r.name = o.Name
+		single = append(single, r)
+	}
+	all := func(r right) right { r.name = ""; return r }
+	lacks, err := lacking(ctx, client, kinds)
+	if err != nil {
+		return unasked(err)
+	}
+	if lacks, err = lacking(ctx, client, slices.DeleteFunc(single, func(r right) bool { return !slices.Contains(lacks, all(r)) })); err != nil {
+		return unasked(err)
+	}
+	names := map[right][]string{}
+	for _, r := range lacks {
+		names[all(r)] = append(names[all(r)], r.name)
+	}
+	var checks []Check
+	for _, r := range kinds {
+		if names[r] != nil {
+			checks = append(checks, missing(r.String()+": "+few(names[r], 3)))
+		}
 	}
 	return checks, nil
 }
@@ -172,7 +218,7 @@ func allowed(ctx context.Context, client kubernetes.Interface, all []right) ([]b
 	for i, r := range all {
 		calls.Go(func() error {
 			review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-				ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.sub}}}, metav1.CreateOptions{})
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.sub, Name: r.name}}}, metav1.CreateOptions{})
 			if err == nil {
 				may[i] = review.Status.Allowed
 			}
@@ -214,9 +260,9 @@ func (f *Facts) steering(ctx context.Context, client kubernetes.Interface) strin
 	const group = "admissionregistration.k8s.io"
 	var all []right
 	for _, verb := range []string{"get", "create", "patch", "delete"} {
-		all = append(all, right{verb, group, "mutatingadmissionpolicies", "", ""})
+		all = append(all, right{verb, group, "mutatingadmissionpolicies", "", "", ""})
 		if verb != "patch" {
-			all = append(all, right{verb, group, "mutatingadmissionpolicybindings", "", ""})
+			all = append(all, right{verb, group, "mutatingadmissionpolicybindings", "", "", ""})
 		}
 	}
 	lacks, err := lacking(ctx, client, all)

@@ -64,7 +64,7 @@ func (e *Engine) swap(ctx context.Context, i int, m *memory) error {
 		e.change(i, func(x *Item) {
 			x.Pod, x.From, x.State, x.Reason = Ref{"Pod", r.Namespace, r.Name, r.UID}, r.Spec.NodeName, Surging, a.reason
 			x.Again++
-			if v.surge == nil {
+			if !alive(v.surge) {
 				x.Surge, x.Made, x.Try = Ref{}, time.Time{}, x.Try+1
 			}
 		})
@@ -171,7 +171,7 @@ func (e *Engine) lookAtSwap(ctx context.Context, x *Item, m *memory) (swapView, 
 			return v, err
 		}
 	}
-	if v.surge == nil && (x.State == Adopting || x.State == Removing) {
+	if v.surge == nil && x.handedOver() {
 		v.controlled, err = e.controlled(ctx, v.owner)
 		return v, err
 	}

@@ -235,10 +235,10 @@ func undead(p *corev1.Pod) string {
 }
 
 func (v swapView) decide(x *Item) action {
-	if v.surge == nil {
+	if v.surge == nil || owned(v.surge, v.owner) && !alive(v.surge) {
 		return v.withoutSurge(x)
 	}
-	if v.surge.DeletionTimestamp != nil && !owned(v.surge, v.owner) {
+	if v.surge.DeletionTimestamp != nil {
 		return action{verb: wait, reason: "the surge pod is being removed"}
 	}
 	if owned(v.surge, v.owner) {
@@ -299,17 +299,19 @@ func (v swapView) decide(x *Item) action {
 	return action{verb: evict, reason: why}
 }
 
+// withoutSurge is where there is no surge pod, or one that its ReplicaSet has adopted and deleted.
 func (v swapView) withoutSurge(x *Item) action {
 	successor := v.successor(x)
+	handed := !alive(v.old) && x.handedOver()
 	switch {
-	case successor != nil && !alive(v.old) && (x.State == Removing || x.State == Adopting):
+	case successor != nil && handed:
 		return action{verb: end, state: Done, reason: "replaced by " + successor.Name + " on " + successor.Spec.NodeName + ", which its ReplicaSet has made itself"}
-	case v.anywhere && !alive(v.old) && (x.State == Removing || x.State == Adopting) && v.whole():
+	case v.anywhere && handed && v.whole():
 		// Which pod it is can't be told where it was made within the surge pod's own second.
 		return action{verb: end, state: Done, reason: fmt.Sprintf("its ReplicaSet has made its successor itself: all %d pods are Ready", replicas(v.owner))}
 	case x.State == Removing:
 		return action{verb: end, state: Aborted, reason: x.Reason}
-	case x.State == Adopting && !v.aborting && x.Again < mostAgain && v.replacement(x) != nil:
+	case handed && !v.aborting && x.Again < mostAgain && v.replacement(x) != nil:
 		return action{verb: retarget, reason: "its ReplicaSet deleted the surge pod upon the adoption, because its own replacement was Ready first: that is moved in its place"}
 	case x.State == Adopting:
 		return action{verb: end, state: Aborted, reason: "it was evicted, and its ReplicaSet deleted the surge pod upon the adoption: its own replacement was Ready first, or it was scaled down"}
@@ -327,6 +329,12 @@ func (v swapView) withoutSurge(x *Item) action {
 		return action{verb: end, state: Aborted, reason: v.changed + "; nothing was disrupted"}
 	}
 	return action{verb: create}
+}
+
+// handedOver tells that the old pod was evicted, as far as we know, and its surge pod handed over
+// or taken away. Of an adoption whose answer was lost it isn't known whether it took place.
+func (i *Item) handedOver() bool {
+	return i.State == Evicting || i.State == Adopting || i.State == Removing
 }
 
 // critical is after the old pod has gone, by us or by somebody else: its ReplicaSet has made,

@@ -210,9 +210,9 @@ func takeBack(ctx context.Context, client kubernetes.Interface, x *Item) (Item, 
 	}
 	switch {
 	case gone:
-		return y.staying("%s is gone", x.Workload), nil
+		return y.settled("%s is gone", x.Workload), nil
 	case live.placedAs(x.Change.Before):
-		return y.staying("somebody has set it back already"), nil
+		return y.settled("somebody has set it back already"), nil
 	case !live.placedAs(x.Change.After):
 		return y.staying("somebody else has changed where its template puts pods since: set its node affinity and tolerations by hand"), nil
 	}

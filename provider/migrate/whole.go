@@ -125,6 +125,13 @@ func (i Item) staying(format string, args ...any) Item {
 	return i
 }
 
+// settled is staying where that is as it should be.
+func (i Item) settled(format string, args ...any) Item {
+	i = i.staying(format, args...)
+	i.Settled = true
+	return i
+}
+
 func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 	pods := f.podsOf(d)
 	x := Item{Workload: Ref{"Deployment", d.Namespace, d.Name, d.UID}, Strategy: Rollout, Pods: len(pods), Why: "its template is changed, for good, and rolls out: no old pod goes before a new one is available"}
@@ -147,7 +154,7 @@ func rolloutItem(f *Facts, r Request, d *appsv1.Deployment) Item {
 	}
 	placed := placeAt(&d.Spec.Template.Spec, r.To, target)
 	if placed.placedAs(templateFields(&d.Spec.Template.Spec)) {
-		return x.staying("its template says so already")
+		return x.settled("its template says so already")
 	}
 	x.Change = rolloutChange(d, placed)
 	next := templated(d.Namespace, d.Name, &d.Spec.Template, placed)
@@ -183,12 +190,12 @@ func jobItem(f *Facts, r Request, j *batchv1.Job) Item {
 	}
 	for _, c := range j.Status.Conditions {
 		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
-			return x.staying("it has ended")
+			return x.settled("it has ended")
 		}
 	}
 	placed := placeAt(&j.Spec.Template.Spec, r.To, target)
 	if placed.placedAs(templateFields(&j.Spec.Template.Spec)) {
-		return x.staying("its template says so already")
+		return x.settled("its template says so already")
 	}
 	x.Change = jobChange(j, placed)
 	next := templated(j.Namespace, j.Name, &j.Spec.Template, placed)
@@ -212,7 +219,7 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 	t := &j.Spec.JobTemplate.Spec.Template
 	placed := placeAt(&t.Spec, r.To, target)
 	if placed.placedAs(templateFields(&t.Spec)) {
-		return x.staying("its template says so already")
+		return x.settled("its template says so already")
 	}
 	x.Change = &Change{Before: cronJobFields(j), During: placed, After: placed}
 	next := templated(j.Namespace, j.Name, t, placed)

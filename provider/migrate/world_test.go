@@ -78,7 +78,7 @@ type world struct {
 	due     time.Time     // when a kubelet has something to do next; zero: never
 	starts  time.Duration // how long pods take to start on real nodes; 0: a second and a half
 	grace   time.Duration // how long pods take to end; 0: a second
-	rush    bool          // what the ReplicaSet has made is Ready when the surge pod is adopted, and no sooner
+	rush    int           // how many times what the ReplicaSet has made is Ready when a surge pod is adopted, and no sooner
 }
 
 func newWorld(t *testing.T, replicas int32) *world {
@@ -233,6 +233,9 @@ func (w *world) evict(o *policyv1.Eviction) error {
 		return apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
 	}
 	w.kill("eviction", pod)
+	if w.rush > 0 {
+		w.replicaSet()
+	}
 	return nil
 }
 
@@ -313,7 +316,8 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 	}
 	m, _ := meta.Accessor(object)
 	resource := p.GetResource().Resource
-	if w.rush && resource == "pods" && strings.Contains(string(p.Patch), "pod-template-hash") {
+	if w.rush > 0 && resource == "pods" && strings.Contains(string(p.Patch), "pod-template-hash") {
+		w.rush--
 		for _, pod := range w.list() {
 			if alive(pod) && !ready(pod) {
 				pod.Spec.NodeName = otherNode
@@ -378,7 +382,8 @@ func (w *world) patch(a k8stesting.Action) (bool, runtime.Object, error) {
 func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (bool, runtime.Object, error) {
 	var patch struct {
 		Metadata struct {
-			ResourceVersion string `json:"resourceVersion"`
+			ResourceVersion string            `json:"resourceVersion"`
+			Labels          map[string]string `json:"labels"`
 		} `json:"metadata"`
 		Data map[string]*string `json:"data"`
 	}
@@ -401,6 +406,9 @@ func (w *world) merge(p k8stesting.PatchActionImpl, config *corev1.ConfigMap) (b
 		if delete(config.Data, key); value != nil {
 			config.Data[key] = *value
 		}
+	}
+	for key, value := range patch.Metadata.Labels {
+		metav1.SetMetaDataLabel(&config.ObjectMeta, key, value)
 	}
 	config.ResourceVersion = w.next()
 	return true, config, w.api.Tracker().Update(p.GetResource(), config, p.Namespace)
@@ -533,7 +541,7 @@ func (w *world) kubelets() {
 				pod.Spec.NodeName = virtualNode
 			}
 			w.put(pod)
-		case pod.Status.Phase != corev1.PodRunning && after(pod.CreationTimestamp.Add(starts)):
+		case pod.Status.Phase == corev1.PodPending && after(pod.CreationTimestamp.Add(starts)):
 			if pod.Spec.NodeName == virtualNode && (w.hold || w.pull != "") {
 				if w.pull != "" && len(pod.Status.ContainerStatuses) == 0 {
 					pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: w.pull, Message: "no such image"}}}}

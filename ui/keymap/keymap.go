@@ -92,9 +92,6 @@ func Name(ev *tcell.EventKey) string {
 		default:
 			name = string(r)
 		}
-		if mod&tcell.ModAlt != 0 {
-			name = "Alt-" + name
-		}
 		return name
 	}
 	if n, ok := named()[ev.Key()]; ok {
@@ -110,6 +107,30 @@ func Name(ev *tcell.EventKey) string {
 		return "Ctrl-" + string(rune('A'+ev.Key()-tcell.KeyCtrlA))
 	}
 	return ev.Name()
+}
+
+// Apart are the keys that were pressed: Esc and another one, where a terminal's bytes for the two
+// came together, as over a slow line or through tmux. tcell takes that for the other key with Alt
+// held, and a control character behind Esc for a letter with Alt and Ctrl: Esc and Enter, which is
+// Ctrl-M, would be an m. Nothing here is bound to Alt.
+func Apart(ev *tcell.EventKey) []*tcell.EventKey {
+	mod := ev.Modifiers()
+	if mod&tcell.ModAlt == 0 {
+		return []*tcell.EventKey{ev}
+	}
+	other := tcell.NewEventKey(ev.Key(), ev.Rune(), mod&^tcell.ModAlt)
+	const letters = 0x60 // by which tcell shifts control characters
+	if ev.Key() == tcell.KeyRune && mod&tcell.ModCtrl != 0 && ev.Rune() >= letters {
+		switch control := ev.Rune() - letters; control {
+		case '\r':
+			other = tcell.NewEventKey(tcell.KeyEnter, 0, tcell.ModNone)
+		case '\b':
+			other = tcell.NewEventKey(tcell.KeyBackspace, 0, tcell.ModNone)
+		default:
+			other = tcell.NewEventKey(tcell.KeyCtrlSpace+tcell.Key(control), 0, tcell.ModCtrl)
+		}
+	}
+	return []*tcell.EventKey{tcell.NewEventKey(tcell.KeyEsc, 0, tcell.ModNone), other}
 }
 
 // Event is the key press that Name would give this name to. It serves tests and Enter on a

@@ -145,7 +145,7 @@ type Progress struct {
 	By      string // who began it
 	Runner  string // the process that runs it, or did last
 	Undoes  string
-	Began   time.Time
+	Began   time.Time // zero: it was not begun, and won't be
 	Ended   time.Time // zero: it has not
 	Waits   string    // what its process waits for now; "": nothing is said
 	Over    bool      // nothing more happens to it by itself
@@ -185,7 +185,8 @@ type Works interface {
 	// Begin runs a plan. The console goes on running it when the view that asked is closed,
 	// and calls done when it has ended, on the UI goroutine. cancel interrupts it.
 	Begin(p *Plan, done func(error)) (cancel func())
-	// Current is how far an operation has come that this console runs, or ran.
+	// Current is how far an operation has come that this console runs, or had come when it stopped
+	// running it: if it was not over, somebody else may have gone on with it since. nil: not known.
 	Current(id string) (p *Progress, running bool)
 	// Leave closes a view, if it is on top.
 	Leave(View)

@@ -306,17 +306,22 @@ func (p *PlanPanel) confirm() {
 		return
 	}
 	p.env.Works.Ask("Type "+plan.Confirm+" to run it: ", func(text string) string {
-		now, _, _ := p.now()
-		switch why := p.notReady(); {
-		case why != "":
-			return why
-		case now != plan:
-			return "there is another plan now"
-		case strings.TrimSpace(text) != plan.Confirm:
+		if strings.TrimSpace(text) != plan.Confirm {
 			return "that is not " + plan.Confirm
 		}
-		if why := old(); why != "" {
-			return why
+		// Nothing else that is typed here helps: what is wrong is said where Enter asks anew.
+		now, _, _ := p.now()
+		why := p.notReady()
+		switch {
+		case why != "":
+		case now != plan:
+			why = "there is another plan now: look at it, then Enter"
+		default:
+			why = old()
+		}
+		if why != "" {
+			p.env.Shell.Notice(why)
+			return ""
 		}
 		p.run(plan)
 		return ""

@@ -74,12 +74,17 @@ func (v *Steps) Close() {
 
 // Show reads the steps, unless the console itself has them.
 func (v *Steps) Show(*fleet.Snapshot) {
-	if p, _ := v.env.current(v.id); p != nil || v.env.Operator == nil {
+	if v.env.Operator == nil {
 		return
 	}
 	ctx := v.reader()
+	p, here := v.env.current(v.id)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if p != nil && (here || p.Over) {
+		v.read = nil // it is older
+		return
+	}
 	if v.reading || v.read != nil && v.read.Over || time.Since(v.last) < stepsEvery {
 		return
 	}
@@ -117,12 +122,15 @@ func (v *Steps) reader() context.Context {
 // now is the newest that is known.
 func (v *Steps) now() (p *Progress, here bool, err error) {
 	p, here = v.env.current(v.id)
-	if p != nil {
+	if p != nil && (here || p.Over) {
 		return p, here, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.read, here, v.err
+	if v.read != nil {
+		p = v.read
+	}
+	return p, here, v.err
 }
 
 // current is how far an operation has come that this console runs or ran; nil: none.
@@ -142,13 +150,13 @@ func (v *Steps) Actions() []keymap.Action {
 		if p == nil {
 			return "", "it is not read yet"
 		}
-		return v.id, verb.Unfit(p.Over, p.Alone && !here, p.done())
+		return v.id, verb.Unfit(p.Over, p.Alone && !here, p.Done())
 	})...)
 	return append(keys, v.body.actions()...)
 }
 
-// done is how many items have come to their end.
-func (p *Progress) done() int {
+// Done is how many items were moved.
+func (p *Progress) Done() int {
 	n := 0
 	for i := range p.Items {
 		if p.Items[i].State == "done" {
@@ -189,7 +197,7 @@ func (v *Steps) lines(int) (body, foot []line) {
 			moving++
 		}
 	}
-	head := fmt.Sprintf("%s: %s, %d of %d moved", p.Title, p.State, p.done(), moving)
+	head := fmt.Sprintf("%s: %s, %d of %d moved", p.Title, p.State, p.Done(), moving)
 	if failed > 0 {
 		head += fmt.Sprintf(", %d need a look", failed)
 	}
@@ -211,7 +219,9 @@ func (v *Steps) lines(int) (body, foot []line) {
 	if p.Undoes != "" {
 		who += "; it takes back " + p.Undoes
 	}
-	say(theme.Plain, "%s", who)
+	if !p.Began.IsZero() {
+		say(theme.Plain, "%s", who)
+	}
 	if p.Reason != "" {
 		say(theme.Plain, "%s", p.Reason)
 	}
@@ -239,7 +249,7 @@ func (v *Steps) lines(int) (body, foot []line) {
 		press = "x takes back what still can be · Esc leaves it to run in this console"
 	case !p.Over:
 		press = "x aborts it · Esc"
-	case p.done() == 0:
+	case p.Done() == 0:
 		press = "Esc"
 	}
 	return body, []line{{theme.Strong, 0, press}}

@@ -3,10 +3,14 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ecideck/ecideck/collectors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 )
@@ -31,6 +36,7 @@ type Kube struct {
 	NamespaceGiven bool
 
 	named []string // see Namespaces
+	same  []string // see Command
 }
 
 // NewKube reads the kubeconfig as kubectl does. It makes no call.
@@ -82,7 +88,48 @@ func NewKube(flags *genericclioptions.ConfigFlags) (*Kube, error) {
 		}
 		k.named = namespacesOf(&raw, k.Context, namespace)
 	}
+	k.same = sameFlags(flags, k.Context)
 	return k, nil
+}
+
+// Command is how kubectl or ecideck is called in any shell, whatever is current there, to mean this
+// cluster and this user: with the context, and the kubeconfig where it is not the one in its usual
+// place. Secrets that were given as flags are left out.
+func (k *Kube) Command(program string) string {
+	return strings.Join(append([]string{program}, k.same...), " ")
+}
+
+// sameFlags are the flags of Command.
+func sameFlags(flags *genericclioptions.ConfigFlags, context string) []string {
+	given := func(value *string) string {
+		if value == nil {
+			return ""
+		}
+		return *value
+	}
+	file := cmp.Or(given(flags.KubeConfig), os.Getenv(clientcmd.RecommendedConfigPathEnvVar))
+	if len(filepath.SplitList(file)) > 1 {
+		file = "" // the flag takes one
+	}
+	if path, err := filepath.Abs(file); err == nil && file != "" {
+		file = path
+	}
+	var out []string
+	for _, f := range []struct{ name, value string }{
+		{"kubeconfig", file}, {"context", context}, {"cluster", given(flags.ClusterName)}, {"user", given(flags.AuthInfoName)},
+		{"server", given(flags.APIServer)}, {"as", given(flags.Impersonate)},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if strings.ContainsFunc(f.value, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:@%+=,", r)
+		}) {
+			f.value = "'" + strings.ReplaceAll(f.value, "'", `'\''`) + "'"
+		}
+		out = append(out, "--"+f.name, f.value)
+	}
+	return out
 }
 
 // Namespaces are those that the user works in: the one in force, then those that other contexts
