@@ -11,9 +11,10 @@ import (
 )
 
 // NodePrices asks ECS' price API what the instance types of this cluster's ECS nodes cost,
-// pay-as-you-go: once per type in half a day. A type that it does not price has a note.
+// pay-as-you-go with the system disk that the query has: once per type in half a day. A type that
+// it does not price has a note.
 func NodePrices(client billing.Caller, region string, latest func() *fleet.Snapshot) Collector {
-	known := map[string]fleet.GroupPrice{}
+	known, vain := map[string]fleet.GroupPrice{}, map[string]time.Time{}
 	return Poll(pricesEvery, func(ctx context.Context) (fleet.Part, error) {
 		now := time.Now()
 		next := maps.Clone(known)
@@ -24,7 +25,11 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 			}
 		}
 		calls := 0
-		for _, name := range slices.Sorted(maps.Keys(types)) {
+		needed := patient(slices.Sorted(maps.Keys(types)), vain)
+		maps.DeleteFunc(next, func(name string, _ fleet.GroupPrice) bool { return !types[name] })
+		var failed []error
+		got := false
+		for _, name := range needed {
 			have, asked := next[name]
 			kept := priceKept
 			if have.Note != "" {
@@ -33,7 +38,7 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 			if asked && now.Sub(have.Read) < kept {
 				continue
 			}
-			if calls++; calls > pricesPerRound {
+			if calls++; calls > pricesPerRound || len(failed) == pricesInVain {
 				break
 			}
 			price, err := billing.InstancePrice(ctx, client, billing.InstanceQuery{Region: region, InstanceType: name})
@@ -41,19 +46,28 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 			case err != nil && unpriced(err):
 				next[name] = fleet.GroupPrice{Note: err.Error(), Read: now}
 			case err != nil:
-				return nil, explainCloud("asking for ECS prices", err)
+				failed, vain[name] = append(failed, explainCloud("asking for ECS prices", err)), now
+				continue
 			default:
 				next[name] = fleet.GroupPrice{Rate: price.Rate, List: price.List, Read: now}
 			}
+			delete(vain, name)
+			got = true
 		}
-		if calls > 0 {
+		if calls > 0 || len(next) < len(known) {
 			known = next
+		}
+		if len(failed) > 0 && !got {
+			return nil, failed[0]
 		}
 		part := fleet.Noted{Source: "node-prices", Part: fleet.NodePrices{Types: known}}
 		for _, price := range known {
 			if price.Note != "" {
 				part.Note = price.Note
 			}
+		}
+		if len(failed) > 0 {
+			part.Note = "not all prices could be asked for: " + failed[0].Error()
 		}
 		return part, nil
 	})

@@ -3,6 +3,7 @@ package collectors
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unique"
@@ -10,6 +11,8 @@ import (
 	"github.com/ecideck/ecideck/collectors/fleet"
 	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/eci"
+	"github.com/ecideck/ecideck/provider/eci/spec"
+	"github.com/ecideck/ecideck/provider/placement"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -67,14 +70,13 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 		r.Deleting = p.DeletionTimestamp.Time
 	}
 	for i := range p.Spec.Containers {
-		c := &p.Spec.Containers[i]
-		r.Containers = append(r.Containers, intern(c.Name))
-		r.RequestCPU += c.Resources.Requests.Cpu().MilliValue()
-		r.RequestMemory += c.Resources.Requests.Memory().Value()
+		r.Containers = append(r.Containers, intern(p.Spec.Containers[i].Name))
 	}
 	for i := range p.Spec.InitContainers {
 		r.InitContainers = append(r.InitContainers, intern(p.Spec.InitContainers[i].Name))
 	}
+	requests := burst.Requests(p)
+	r.RequestCPU, r.RequestMemory, r.Asked = requests.Cpu().MilliValue(), requests.Memory().Value(), askOf(p)
 	s := printed(p)
 	r.Status, r.ReadyContainers, r.TotalContainers, r.Restarts = intern(s.status), s.ready, s.total, s.restarts
 	r.Reason = podReason(p)
@@ -85,6 +87,21 @@ func podRecord(p *corev1.Pod) *fleet.Pod {
 		}
 	}
 	return r
+}
+
+// askOf is the size that the pod asks of ECI. The sizes differ by region only in what a request
+// is rounded up to, which is not in it.
+func askOf(p *corev1.Pod) fleet.Ask {
+	size, _ := placement.SizeOf(p, "") // what no size holds asks for it all the same
+	ask := fleet.Ask{CPU: size.CPU, Memory: size.Memory, Disk: int(size.Disk)}
+	if len(size.InstanceTypes) > 0 {
+		ask.CPU, ask.Memory = size.Billed.CPU, size.Billed.Memory
+		ask.Open = size.Billed == spec.Spec{}
+	}
+	if math.IsInf(ask.CPU+ask.Memory, 0) {
+		return fleet.Ask{}
+	}
+	return ask
 }
 
 // lastChange is when a condition or a container last changed; zero when none says.

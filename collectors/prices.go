@@ -24,6 +24,7 @@ const (
 	spotPriceKept  = 10 * time.Minute
 	priceRefused   = 30 * time.Minute
 	pricesPerRound = 20 // calls; the limit is 1,000 a minute for the whole account
+	pricesInVain   = 3  // failures until a round is given up: then it is not about one size
 )
 
 // A priceAsker is what Prices needs of the ECI client.
@@ -34,7 +35,7 @@ type priceAsker interface {
 // Prices asks ECI's price API what the sizes of this cluster's groups cost, and what they
 // would as spot.
 func Prices(client priceAsker, latest func() *fleet.Snapshot) Collector {
-	c := &priceList{client: client, latest: latest, known: map[fleet.PriceKey]fleet.GroupPrice{}}
+	c := &priceList{client: client, latest: latest, known: map[fleet.PriceKey]fleet.GroupPrice{}, vain: map[fleet.PriceKey]time.Time{}}
 	return Poll(pricesEvery, c.ask)
 }
 
@@ -42,6 +43,14 @@ type priceList struct {
 	client priceAsker
 	latest func() *fleet.Snapshot
 	known  map[fleet.PriceKey]fleet.GroupPrice // replaced, never changed
+	vain   map[fleet.PriceKey]time.Time        // when what failed was last asked for
+}
+
+// patient has what failed last asked for last, so that it is in nobody's way.
+func patient[K comparable](keys []K, vain map[K]time.Time) []K {
+	maps.DeleteFunc(vain, func(key K, _ time.Time) bool { return !slices.Contains(keys, key) })
+	slices.SortStableFunc(keys, func(a, b K) int { return vain[a].Compare(vain[b]) })
+	return keys
 }
 
 func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
@@ -59,7 +68,11 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 	if calls < 0 {
 		c.known, known, calls = known, maps.Clone(known), 0
 	}
-	for _, key := range neededPrices(c.latest()) {
+	needed := patient(neededPrices(c.latest()), c.vain)
+	maps.DeleteFunc(known, func(key fleet.PriceKey, _ fleet.GroupPrice) bool { return !slices.Contains(needed, key) })
+	var failed []error
+	got := false
+	for _, key := range needed {
 		have, asked := known[key]
 		kept := priceKept
 		switch {
@@ -71,13 +84,16 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 		if asked && now.Sub(have.Read) < kept {
 			continue
 		}
-		if calls++; calls > pricesPerRound {
+		if calls++; calls > pricesPerRound || len(failed) == pricesInVain {
 			break
 		}
 		price, err := c.price(ctx, key)
 		if err != nil {
-			return nil, err
+			failed, c.vain[key] = append(failed, err), now
+			continue
 		}
+		delete(c.vain, key)
+		got = true
 		price.Read = now
 		before := have.Track
 		if before == nil {
@@ -88,8 +104,11 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 		price.Track = before.With(now, price.Rate)
 		known[key] = price
 	}
-	if calls > 0 {
+	if calls > 0 || len(known) < len(c.known) {
 		c.known = known
+	}
+	if len(failed) > 0 && !got {
+		return nil, failed[0]
 	}
 	part := fleet.Noted{Source: "prices", Part: fleet.Prices{Groups: c.known}}
 	refused := 0
@@ -101,6 +120,9 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 	}
 	if refused > 1 {
 		part.Note = fmt.Sprintf("%d sizes have no price of the API, one because: %s", refused, part.Note)
+	}
+	if len(failed) > 0 {
+		part.Note = "not all prices could be asked for: " + failed[0].Error()
 	}
 	return part, nil
 }

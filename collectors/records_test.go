@@ -127,10 +127,50 @@ func TestPodRecord(t *testing.T) {
 		UID: "uid-web-5d8f-x", Namespace: "shop", Name: "web-5d8f-x", ResourceVersion: "1", NodeName: "virtual-1",
 		Workload: fleet.Owner{Kind: "Deployment", Name: "web"}, InstanceID: "eci-1", ACS: true, Phase: "Running", Status: "Running",
 		ReadyContainers: 1, TotalContainers: 1, Containers: []string{"app"}, InitContainers: []string{"migrate"},
-		RequestCPU: 250, RequestMemory: 1 << 30, Created: noon.Time, Started: noon.Time,
+		RequestCPU: 250, RequestMemory: 1 << 30, Asked: fleet.Ask{CPU: 0.25, Memory: 1}, Created: noon.Time, Started: noon.Time,
 	}
 	if diff := cmp.Diff(want, podRecord(p)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestWhatAPodAsksFor has a pod that requests half a vCPU and a GiB, and one change in each case.
+func TestWhatAPodAsksFor(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	list := func(cpu, memory string) corev1.ResourceList {
+		return corev1.ResourceList{"cpu": resource.MustParse(cpu), "memory": resource.MustParse(memory)}
+	}
+	for _, c := range []struct {
+		name        string
+		change      func(*corev1.Pod)
+		cpu, memory int64 // requests: millicores, MiB
+		asked       fleet.Ask
+	}{
+		{"requests alone", nil, 500, 1024, fleet.Ask{CPU: 0.5, Memory: 1}},
+		{"limits are what ECI bills", func(p *corev1.Pod) { p.Spec.Containers[0].Resources.Limits = list("4", "8Gi") }, 500, 1024, fleet.Ask{CPU: 4, Memory: 8}},
+		{"a sidecar", func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "mesh", RestartPolicy: &always, Resources: corev1.ResourceRequirements{Requests: list("250m", "512Mi"), Limits: list("1", "1Gi")}}}
+		}, 750, 1536, fleet.Ask{CPU: 1.5, Memory: 2}},
+		{"the pod's own resources", func(p *corev1.Pod) {
+			p.Spec.Resources = &corev1.ResourceRequirements{Requests: list("1", "2Gi"), Limits: list("2", "3Gi")}
+		}, 1000, 2048, fleet.Ask{CPU: 2, Memory: 3}},
+		{"a size by annotation", func(p *corev1.Pod) { p.Annotations["k8s.aliyun.com/eci-use-specs"] = "8-16Gi" }, 500, 1024, fleet.Ask{CPU: 8, Memory: 16}},
+		{"a machine type", func(p *corev1.Pod) { p.Annotations["k8s.aliyun.com/eci-use-specs"] = "ecs.c6.large" }, 500, 1024, fleet.Ask{Open: true}},
+		{"disk beyond what is free", func(p *corev1.Pod) {
+			p.Spec.Containers[0].Resources.Requests["ephemeral-storage"] = resource.MustParse("50Gi")
+		}, 500, 1024, fleet.Ask{CPU: 0.5, Memory: 1, Disk: 20}},
+		{"nothing", func(p *corev1.Pod) { p.Spec.Containers[0].Resources = corev1.ResourceRequirements{} }, 0, 0, fleet.Ask{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := kubePod("web-0", "n", "eci-1")
+			p.Spec.Containers[0].Resources.Requests = list("500m", "1Gi")
+			if c.change != nil {
+				c.change(p)
+			}
+			if r := podRecord(p); r.RequestCPU != c.cpu || r.RequestMemory != c.memory<<20 || r.Asked != c.asked {
+				t.Errorf("requests %d millicores and %d MiB, asked %+v", r.RequestCPU, r.RequestMemory>>20, r.Asked)
+			}
+		})
 	}
 }
 

@@ -424,8 +424,8 @@ func described(s *fleet.Snapshot, now time.Time) string {
 		table("COST BY "+strings.ToUpper(string(by)), rows)
 	}
 	if !s.Bill.Through.IsZero() {
-		fmt.Fprintf(&b, "BILL %s to %s: ours %v, others %v, estimated %v in %v; %d groups unknown\n\n", s.Bill.From.Format(time.DateOnly), s.Bill.Through.Format(time.DateOnly),
-			s.Bill.Ours, s.Bill.Others, s.Bill.Estimated, s.Bill.Seen, s.Bill.Unknown)
+		fmt.Fprintf(&b, "BILL %s to %s: ours %v, others %v, unsure %v, final to %s: %v, estimated %v in %v; %d groups unknown\n\n", s.Bill.From.Format(time.DateOnly), s.Bill.Through.Format(time.DateOnly),
+			s.Bill.Ours, s.Bill.Others, s.Bill.Unsure, s.Bill.Final.Format(time.DateOnly), s.Bill.Settled, s.Bill.Estimated, s.Bill.Seen, s.Bill.Unknown)
 	}
 	rows = [][]string{{"SEEN", "SOURCE", "SUBJECT", "REASON", "TIMES", "OBJECTS", "MESSAGE"}}
 	for _, m := range s.Timeline {

@@ -202,11 +202,12 @@ func (p *Provider) order(e *entry, pod *corev1.Pod, where Placement, attempt int
 
 // OutOfStock says what ECI lacks for the pod at this moment in every vSwitch that it may go to
 // (stock, addresses, quota, balance), as far as this process has found out; "" when nothing is
-// known to be lacking. It makes no call.
+// known to be lacking. It asks ECI nothing; the pod's size is that of Sized.
 func (p *Provider) OutOfStock(pod *corev1.Pod) string {
+	pod, where := p.sized(pod)
 	settings := placement.ReadSettings(pod)
-	size, _ := placement.SizeOf(pod, p.Placement.Region) // without a size it is refused elsewhere
-	vswitches := p.Placement.VSwitchIDs
+	size, _ := placement.SizeOf(pod, where.Region) // without a size it is refused elsewhere
+	vswitches := where.VSwitchIDs
 	if ids := settings.Request.VSwitchId; ids != "" {
 		vswitches = strings.Split(ids, ",")
 	}

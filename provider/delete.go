@@ -28,6 +28,7 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 	if ranNothing {
 		id = e.dead // could not be scheduled; its next attempt is never made
 	}
+	late := accepted && !gone && !time.Now().Before(e.overdue())
 	ended := e.group != nil && (e.group.Status.Ended() || len(e.group.Containers) > 0 && allEnded(e.group))
 	p.mu.Unlock()
 
@@ -35,7 +36,10 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 		p.wordsBefore(ctx, e, ended)
 	}
 	var failed error
-	if !gone && !accepted {
+	if late {
+		p.say(e, Note{"DeleteNotCarriedOut", fmt.Sprintf("ECI accepted the deletion of container group %s, still lists it %s after its grace period, and may bill it; it is deleted again", id, deleteAgain)})
+	}
+	if !gone && (!accepted || late) {
 		remove := p.Cloud.DeleteGroup
 		if hurried {
 			remove = p.Cloud.DeleteGroupNow
@@ -47,7 +51,10 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 		case err == nil:
 			p.mu.Lock()
 			e.accepted = e.hurried == hurried // by force meanwhile: that is another call, which is queued
+			e.acceptedAt = time.Now()
+			again := time.Until(e.overdue())
 			p.mu.Unlock()
+			p.queue.AddAfter(e.uid, again)
 			p.look()
 		case eci.IsNotFound(err):
 			gone = true
@@ -78,6 +85,19 @@ func (p *Provider) syncDelete(ctx context.Context, e *entry) error {
 		}
 	}
 	return failed
+}
+
+// deleteAgain is how long after its time a group may be listed whose delete was accepted,
+// before it is deleted once more, which does no harm.
+const deleteAgain = 2 * time.Minute
+
+// overdue is when a delete that was accepted is to be sent again. It needs p.mu.
+func (e *entry) overdue() time.Time {
+	from := e.deleteBy
+	if e.acceptedAt.After(from) {
+		from = e.acceptedAt
+	}
+	return from.Add(deleteAgain)
 }
 
 // findUnknown looks for the group of a create whose fate is unknown. What turns up later

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,6 +269,40 @@ func TestADeleteThatKeepsFailingIsSaidOnce(t *testing.T) {
 		b.delete(pod)
 		time.Sleep(30 * time.Minute)
 		if n := b.events.count("DeleteFailed"); n != 1 || b.cloud.Calls("DeleteContainerGroup") < 10 {
+			t.Errorf("%d events", n)
+		}
+	})
+}
+
+// accepts is a cloud that accepts its first deletes and carries none of them out.
+type accepts struct {
+	Cloud
+	idle atomic.Int32
+}
+
+func (a *accepts) DeleteGroup(ctx context.Context, id string) error {
+	if a.idle.Add(-1) >= 0 {
+		return nil
+	}
+	return a.Cloud.DeleteGroup(ctx, id)
+}
+
+func TestADeleteThatIsAcceptedAndNotCarriedOutIsSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, c := newBed(t), &accepts{}
+		c.idle.Store(2)
+		b.wrap = func(cloud Cloud) Cloud { c.Cloud = cloud; return c }
+		b.start()
+		defer func() { b.stop() }()
+		pod := b.untilReady(b.create(healthyPod("web")))
+		b.delete(pod)
+		time.Sleep(2 * time.Minute)
+		if n := b.events.count("DeleteNotCarriedOut"); n != 0 || c.idle.Load() != 1 {
+			t.Errorf("%d events and %d deletes, while it may yet be carried out", n, 2-c.idle.Load())
+		}
+		b.until("pod and group gone", 6*time.Minute, func() bool { return b.get(pod) == nil && len(b.live()) == 0 })
+		if n := b.events.count("DeleteNotCarriedOut"); n != 1 {
 			t.Errorf("%d events", n)
 		}
 	})

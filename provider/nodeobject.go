@@ -51,6 +51,7 @@ type NodeSpec struct {
 	NoTaints          bool              // leave the taints out, such as for conformance tests
 	ServiceNetwork    ServiceNetwork    // said on the node; "": nothing is said
 	VSwitches         []string          // of new groups, said on the node
+	Adds              placement.Adds    // to the groups of its pods, said on the node
 }
 
 // AnnotationServiceNetwork is where a virtual node says how its pods reach ClusterIPs.
@@ -62,7 +63,7 @@ const AnnotationVSwitches = "ecideck.io/vswitches"
 
 // nodeAnnotations are what the node says of itself.
 func nodeAnnotations(s NodeSpec) map[string]string {
-	said := map[string]string{}
+	said := map[string]string{placement.AnnotationAdds: s.Adds.String()}
 	if s.ServiceNetwork != "" {
 		said[AnnotationServiceNetwork] = string(s.ServiceNetwork)
 	}
@@ -95,7 +96,7 @@ func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
 	capacity := corev1.ResourceList{corev1.ResourceCPU: s.CPU, corev1.ResourceMemory: s.Memory, corev1.ResourcePods: s.Pods,
 		corev1.ResourceEphemeralStorage: resource.MustParse("100Ti")}
 	node := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: labels, Annotations: nodeAnnotations(s)},
 		Spec:       corev1.NodeSpec{Taints: nodeTaints(s)},
 		Status: corev1.NodeStatus{
 			Phase: corev1.NodeRunning, Capacity: capacity, Allocatable: maps.Clone(capacity),
@@ -104,9 +105,6 @@ func Node(s NodeSpec, cloud error, since, now time.Time) *corev1.Node {
 				ContainerRuntimeVersion: "eci://2018-08-08", OSImage: "Alibaba Cloud ECI"},
 			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: s.Port}},
 		},
-	}
-	if said := nodeAnnotations(s); len(said) > 0 {
-		node.Annotations = said
 	}
 	if s.Address != "" {
 		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: s.Address}}

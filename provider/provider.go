@@ -123,6 +123,7 @@ type entry struct {
 	deleteBy    time.Time           // when the grace period ends
 	hurried     bool                // it has to go without a grace period
 	accepted    bool                // ECI accepted the delete
+	acceptedAt  time.Time           // when, the last time
 	gone        bool                // the group is proven gone
 	removed     bool                // the pod's object is gone
 	noted       map[string][]string // messages by event reason

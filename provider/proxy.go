@@ -57,6 +57,40 @@ const (
 	annotationProxy = "k8s.aliyun.com/eci-kube-proxy-enabled"
 )
 
+// Adds is what is added to the groups of this node's pods.
+func (w *Placement) Adds() placement.Adds {
+	a := placement.Adds{}
+	if w.Profile.Name != "" {
+		a.Profile = w.Profile.String()
+	}
+	if w.Proxy != nil {
+		a.CPU, a.Memory = w.Proxy.CPU, w.Proxy.Memory
+	}
+	return a
+}
+
+// Sized is a pod as its group is sized and billed: with the profile's defaults and the
+// kube-proxy beside it. The profile is read at most once in a few seconds, and waited for no
+// longer than sizedWait; where it can't be read, the pod is without its defaults.
+func (p *Provider) Sized(pod *corev1.Pod) *corev1.Pod {
+	sized, _ := p.sized(pod)
+	return sized
+}
+
+// sizedWait is how long a size is kept waiting for the profile.
+const sizedWait = 2 * time.Second
+
+// sized is Sized, and where the group goes.
+func (p *Provider) sized(pod *corev1.Pod) (*corev1.Pod, Placement) {
+	ctx, cancel := context.WithTimeout(context.Background(), sizedWait)
+	defer cancel()
+	with, where, err := p.resolver.profiled(ctx, pod, p.Placement)
+	if err != nil {
+		with, where = pod, p.Placement
+	}
+	return where.beside(with), where
+}
+
 // beside is the pod with the proxy as a sidecar, which starts before all others and ends after
 // them. The pod itself is not changed; without a proxy it is returned as it is.
 func (w *Placement) beside(pod *corev1.Pod) *corev1.Pod {
@@ -64,15 +98,7 @@ func (w *Placement) beside(pod *corev1.Pod) *corev1.Pod {
 		return pod
 	}
 	always := corev1.ContainerRestartPolicyAlways
-	// Where the pod leaves its size to the default, the proxy must not become all of it.
-	size, _ := placement.SizeOf(pod, w.Region) // what has no size is refused by Build
-	requests := corev1.ResourceList{}
-	if size.CPU > 0 && !w.Proxy.CPU.IsZero() {
-		requests[corev1.ResourceCPU] = w.Proxy.CPU
-	}
-	if size.Memory > 0 && !w.Proxy.Memory.IsZero() {
-		requests[corev1.ResourceMemory] = w.Proxy.Memory
-	}
+	requests := w.Adds().Sidecar(pod, w.Region)
 	out := pod.DeepCopy()
 	out.Spec.InitContainers = append(out.Spec.InitContainers, corev1.Container{
 		Name: proxyName, Image: w.Proxy.Image, RestartPolicy: &always, ImagePullPolicy: corev1.PullIfNotPresent,

@@ -86,6 +86,41 @@ func TestAPodThatLeavesItsSizeToTheDefaultKeepsIt(t *testing.T) {
 	}
 }
 
+// TestAPodIsSizedAsItsGroup has defaults that give a kube-proxy's pod another size, and asks the
+// stock for that.
+func TestAPodIsSizedAsItsGroup(t *testing.T) {
+	inBedWith(t, func(c *Config, _ *NodeSpec) {
+		withServices(&c.Placement)
+		c.Placement.Profile = types.NamespacedName{Namespace: "kube-system", Name: "eci-profile"}
+	}, func(b *bed) {
+		pod := patched(t, []byte("spec: {containers: [{name: main, resources: {limits: {cpu: '2', memory: 4Gi}}}]}"))
+		sized := func() string {
+			size, _ := placement.SizeOf(b.node.Provider.Sized(pod), "cn-hangzhou")
+			return size.Spec()
+		}
+		if got := sized(); got != "4.0-6.0Gi" {
+			t.Errorf("with a kube-proxy %s", got)
+		}
+		adds := placement.AddsOf(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{placement.AnnotationAdds: b.node.Provider.Placement.Adds().String()}}})
+		if size, _ := placement.SizeOf(adds.To(pod, "cn-hangzhou"), "cn-hangzhou"); size.Spec() != "4.0-6.0Gi" || adds.Profile != "kube-system/eci-profile" {
+			t.Errorf("by the node's own word %s, defaults of %q", size.Spec(), adds.Profile)
+		}
+		b.node.Provider.stock.refused(&order{spec: "4.0-6.0Gi", vswitches: b.node.Provider.Placement.VSwitchIDs}, Note{ReasonNoStock, "none"})
+		if b.node.Provider.OutOfStock(pod) == "" {
+			t.Error("the size that is asked of ECI has no stock, and the pod is let go to it")
+		}
+		profile := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "eci-profile"}, Data: map[string]string{
+			"selectors": `[{"name": "all", "objectSelector": {}, "effect": {"annotations": {"k8s.aliyun.com/eci-use-specs": "8-16Gi"}}}]`}}
+		if _, err := b.client.CoreV1().ConfigMaps("kube-system").Create(b.ctx, profile, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(profileTTL)
+		if got := sized(); got != "8.0-16.0Gi" {
+			t.Errorf("with defaults %s", got)
+		}
+	})
+}
+
 func TestAGroupsKubeProxyHasATokenOfItsOwnAndThePodItsState(t *testing.T) {
 	inBedWith(t, func(c *Config, _ *NodeSpec) { withServices(&c.Placement) }, func(b *bed) {
 		ca := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt", Namespace: "kube-system"}, Data: map[string]string{"ca.crt": "CA"}}

@@ -176,6 +176,7 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 	var lacks stocks
 	returns, _ := f.returnPolicy() // the same
 	var informers []cache.SharedIndexInformer
+	var sized func(*corev1.Pod) *corev1.Pod
 	spill := burst.Config{Client: client, Recorder: first.Recorder, Region: f.region, Settings: settings, Groups: client.Discovery(), Logger: first.Logger}
 	for _, n := range nodes {
 		v := provider.NewVirtualNode(n.config, n.nodeSpec(n.kubelet.Addr()))
@@ -187,6 +188,9 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 			}
 		}
 		lacks = append(lacks, v.Provider)
+		if sized == nil {
+			sized = v.Provider.Sized // the nodes differ in zones and vSwitches only
+		}
 		spill.Nodes = append(spill.Nodes, burst.Node{Name: n.nodeName, Pods: v.PodInformer()})
 		informers = append(informers, v.PodInformer())
 		defer n.ready.Store(false)
@@ -205,9 +209,9 @@ func serveTerm(ctx context.Context, f *flags, client kubernetes.Interface, ca []
 		sayMissingRights(ctx, client.AuthorizationV1(), f.webhookListen != "", first.Logger)
 		return nil
 	})
-	spill.Stock = lacks
+	spill.Stock, spill.Sized = lacks, sized
 	group.Go(func() error { return burst.New(spill).Run(ctx) })
-	keeper := &migrate.Keeper{Client: client, Pods: func() []*corev1.Pod { return podsOf(informers) }, Holder: runner(), Return: returns, Logger: first.Logger}
+	keeper := &migrate.Keeper{Client: client, Pods: func() []*corev1.Pod { return podsOf(informers) }, Holder: runner(), Return: returns, Sized: sized, Logger: first.Logger}
 	if returns.MinSaving.Currency == "USD" {
 		keeper.Site = spec.InternationalSite // savings are compared in the currency that was asked for
 	}
@@ -287,10 +291,12 @@ func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 		q, _ := quantity(value) // complete has refused what is none
 		return q
 	}
+	where := f.placement()
 	return provider.NodeSpec{
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
 		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints, ServiceNetwork: provider.ServiceNetwork(f.serviceNetwork),
 		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU), VSwitches: f.vswitches,
+		Adds: where.Adds(),
 	}
 }
 

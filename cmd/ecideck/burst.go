@@ -22,7 +22,9 @@ func newBurst(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "burst", Short: "Stop and start spilling to ECI, and say how it stands",
 		Long: `burst halts new bursts in the whole cluster at once, and lets them go on. Pods that run
-on ECI stay there, and pods that belong on ECI only are no bursts. The switch is the
+on ECI stay there, and pods that belong on ECI only are no bursts. Pods marked
+` + burst.AnnotationBurst + `: at-creation are opened to ECI by the admission policy, which knows
+neither the switch nor a guardrail: they go on to burst until the mark is removed. The switch is the
 ConfigMap ` + metav1.NamespaceSystem + `/` + burst.SwitchName + `; ecideck-node follows it, not the vendor's own virtual nodes.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return o.burstStatus(c.Context()) },
@@ -71,6 +73,9 @@ func (o *options) burstStatus(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(o.out, state)
+	if state.Stopped {
+		fmt.Fprintf(o.out, "pods marked %s: at-creation burst all the same, since admission opens ECI to them\n", burst.AnnotationBurst)
+	}
 	nodes, err := kube.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: placement.NodeTypeLabel + "=" + placement.NodeType})
 	if err != nil {
 		return fmt.Errorf("listing virtual nodes: %w", err)

@@ -34,13 +34,18 @@ type totalItem struct {
 
 // A billItem is the month's bill so far beside what was seen here.
 type billItem struct {
-	From      time.Time  `json:"from"`
-	Through   *time.Time `json:"through"`   // null: nothing is known of it
-	Ours      []moneyRow `json:"ours"`      // for groups of this cluster
-	Others    []moneyRow `json:"others"`    // for other groups of the account
-	Estimated []moneyRow `json:"estimated"` // what was seen here in that time
+	From    time.Time  `json:"from"`
+	Through *time.Time `json:"through"` // null: nothing is known of it
+	Ours    []moneyRow `json:"ours"`    // for groups of this cluster
+	Others  []moneyRow `json:"others"`  // for other groups of the account
+	Unsure  []moneyRow `json:"unsure"`  // for groups of which is not known whose they are
+	// Final is the end of the days that can't grow any more, which alone are compared; null: none.
+	Final     *time.Time `json:"final"`
+	Settled   []moneyRow `json:"settled"`         // the part of ours until then
+	Estimated []moneyRow `json:"estimated"`       // what was seen here in that time
+	Partly    bool       `json:"estimatedPartly"` // something had no price: it is at least that
 	Seen      float64    `json:"seenSeconds"`
-	// Difference is ours minus estimated; null: too little of that time was seen here.
+	// Difference is settled minus estimated; null: too little of that time was seen here.
 	Difference []moneyRow `json:"difference"`
 }
 
@@ -67,8 +72,8 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 	}[o.by]
 	main := s.Currency()
 	add := func(name string, r *fleet.CostRow, item any, costs []sumItem, billed []money.Money) {
-		over := func(without int, of func(money.Currency) money.Rate) string {
-			if without >= r.Cost.Billed {
+		over := func(all, without int, of func(money.Currency) money.Rate) string {
+			if without >= all {
 				return ""
 			}
 			return format.Sum(r.Cost, main, 0, func(c money.Currency) string { return format.Signed(of(c)) })
@@ -87,7 +92,7 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 			format.Sum(r.Cost, main, 0, func(c money.Currency) string {
 				return format.Rate(money.PerHour(r.Cost.Rate(c).MicrosPerHour-r.Cost.Asked(c).MicrosPerHour, c))
 			}),
-			over(r.Cost.NoECS, r.Cost.OverECS), over(r.Cost.NoSpot, r.Cost.OverSpot), bill,
+			over(r.Cost.Billed, r.Cost.NoECS, r.Cost.OverECS), over(r.Cost.Groups, r.Cost.NoSpot, r.Cost.OverSpot), bill,
 		}, exact: map[int]string{
 			2: exactRate(costs), 3: exactKnown(costs, func(s sumItem) *float64 { return s.Accrued }), 4: exactMonth(costs),
 			5: exactSums(costs, func(s sumItem) *float64 { return s.WasteHour }),
@@ -121,7 +126,8 @@ func costTable(s *fleet.Snapshot, o listOptions) table {
 		add(name, r, item, item.Costs, billed)
 	}
 	bill := billItem{From: s.Bill.From.UTC(), Through: knownTime(s.Bill.Through), Ours: newMoneyRows(s.Bill.Ours), Others: newMoneyRows(s.Bill.Others),
-		Estimated: newMoneyRows(s.Bill.Estimated), Seen: s.Bill.Seen.Seconds()}
+		Unsure: newMoneyRows(s.Bill.Unsure), Final: knownTime(s.Bill.Final), Settled: newMoneyRows(s.Bill.Settled),
+		Estimated: newMoneyRows(s.Bill.Estimated), Partly: s.Bill.Partly, Seen: s.Bill.Seen.Seconds()}
 	if differences, ok := s.Bill.Difference(); ok {
 		bill.Difference = append([]moneyRow{}, newMoneyRows(differences)...)
 	}

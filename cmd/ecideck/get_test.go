@@ -138,7 +138,7 @@ func ecideck(t *testing.T, args ...string) (code int, out, errors string) {
 }
 
 // moving is what the clocks of this machine and of the emulator decide.
-var moving = regexp.MustCompile(`"(ageSeconds|createdAt|accrued|since|from|last|overSpotPerHour)": [^n,\n][^,\n]*`)
+var moving = regexp.MustCompile(`"(ageSeconds|createdAt|accrued|since|from|through|final|last|overSpotPerHour)": [^n,\n][^,\n]*`)
 
 func TestGetJSON(t *testing.T) {
 	for _, kind := range []string{"overview", "pods", "groups", "nodes", "workloads", "scaling", "events", "cost"} {

@@ -75,10 +75,10 @@ type sumItem struct {
 	PerHour     *float64 `json:"perHour"`
 	PerMonth    *float64 `json:"perMonth"` // in 730 hours, if nothing changes
 	Accrued     *float64 `json:"accrued"`
-	WasteHour   *float64 `json:"wastePerHour"`   // paid for nothing
-	AskedHour   *float64 `json:"askedPerHour"`   // the rest of perHour was rounded up, or is idle
-	OverECSHour *float64 `json:"overEcsPerHour"` // dearer than on ECS by; null: nothing can be compared
-	OverSpot    *float64 `json:"overSpotPerHour"`
+	WasteHour   *float64 `json:"wastePerHour"`    // paid for nothing
+	AskedHour   *float64 `json:"askedPerHour"`    // the rest of perHour was rounded up, or is idle
+	OverECSHour *float64 `json:"overEcsPerHour"`  // dearer than on ECS by; null: nothing can be compared
+	OverSpot    *float64 `json:"overSpotPerHour"` // saved if its groups were spot; null: none has a known spot price
 }
 
 // A scalingState says why a workload is or isn't scaling.
@@ -116,7 +116,7 @@ func newSums(t fleet.Tally, now time.Time) []sumItem {
 		if t.NoECS < t.Billed {
 			item.OverECSHour = micros(t.OverECS(c).MicrosPerHour)
 		}
-		if t.NoSpot < t.Billed {
+		if t.NoSpot < t.Groups {
 			item.OverSpot = micros(t.OverSpot(c).MicrosPerHour)
 		}
 		out = append(out, item)

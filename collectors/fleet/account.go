@@ -44,7 +44,7 @@ type PriceBook struct {
 	Site   spec.Site // "": china
 	Region string    // for the embedded table
 	// Discount is the part of ECI's price that is really paid, in thousandths, as with a
-	// savings plan that its price API does not know; 0: all of it.
+	// savings plan that its price API does not know; 0: all of it. Spot has none.
 	Discount int64
 	// Nodes are the prices of nodes, by instance type or by name (with * at the end for
 	// many). The first that fits is taken, before ECS' own price.
@@ -86,27 +86,39 @@ type Service struct {
 
 // A Bill is the month so far as the vendor billed it, a day late, beside what was estimated.
 type Bill struct {
-	From    time.Time     // the first second of the month, which is China's
-	Through time.Time     // the end of the newest day that is in it; zero: nothing is known
-	Ours    []money.Money // for groups of this cluster, one for each currency; empty: nothing is known
-	Others  []money.Money // for other groups of the account
-	// Estimated is what this program saw being spent on ECI from From to Through, and Seen
-	// the part of that time that it looked at. The difference is meaningful where Seen is whole.
+	From     time.Time     // the first second of the month, which is China's
+	Through  time.Time     // the end of the newest day that is in it; zero: nothing is known
+	Ours     []money.Money // for groups of this cluster, one for each currency; empty: nothing is known
+	Others   []money.Money // for other groups of the account
+	Unsure   []money.Money // for groups of which is not known whose they are: no cluster's tag, and gone
+	Unknown  int           // how many items are in Unsure
+	Unpriced int           // billed groups without an amount
+	// Final is the end of the newest day before which no day may grow any more; zero: there is
+	// none. Only as far is there anything to compare.
+	Final   time.Time
+	Settled []money.Money // the part of Ours until Final
+	// Estimated is what this program saw being spent on ECI from From to Final, and Seen the part
+	// of that time in which it saw ECI's groups. The difference is meaningful where Seen is whole.
 	Estimated  []money.Money
+	Partly     bool // something had no price then: Estimated is the least that it can be
 	Seen       time.Duration
-	Unknown    int // billed groups of which is not known whose they are; they are in Others
-	Unpriced   int // billed groups without an amount
 	namespaces map[string]*money.Sum
 }
 
-// Difference is what was billed minus what was seen here in the same time, in each currency of
-// both, and whether that can be told: only where nearly all of that time was looked at.
+// Told reports whether Seen is enough of the time until Final to tell a difference: nearly all.
+func (b *Bill) Told() bool {
+	span := b.Final.Sub(b.From)
+	return !b.Final.IsZero() && b.Seen >= span-span/20
+}
+
+// Difference is what was billed minus what was seen here in the same time, until Final, in each
+// currency of both, and whether that can be told: only where nearly all of that time was seen.
+// With Partly it is the most that it can be.
 func (b *Bill) Difference() (list []money.Money, known bool) {
-	span := b.Through.Sub(b.From)
-	if b.Through.IsZero() || b.Seen < span-span/20 {
+	if !b.Told() {
 		return nil, false
 	}
-	for _, billed := range b.Ours {
+	for _, billed := range b.Settled {
 		for _, seen := range b.Estimated {
 			if d, err := billed.Sub(seen); err == nil {
 				list = append(list, d)
@@ -163,15 +175,19 @@ func (b *builder) services() {
 	}
 }
 
-// bill adds up the days of this month. A bill is a day late: it is compared with what was
-// estimated for the days that are in it.
+// bill adds up the days of this month. A bill is a day late, and its newest day grows: what
+// was estimated is compared with the days that can't grow any more.
 func (b *builder) bill() Bill {
 	local := b.now.In(billZone())
 	bill := Bill{From: time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, billZone()), namespaces: map[string]*money.Sum{}}
-	var ours, others money.Sum
+	var ours, others, unsure money.Sum
+	final := true
 	for _, day := range b.in.Bills.Days {
-		if day.Day.Before(bill.From) || len(day.Groups) == 0 && !day.Final {
+		if day.Day.Before(bill.From) {
 			continue
+		}
+		if final = final && day.Final; !day.Final && len(day.Groups) == 0 {
+			continue // not written yet
 		}
 		bill.Through = day.Day.AddDate(0, 0, 1)
 		for _, g := range day.Groups {
@@ -181,6 +197,8 @@ func (b *builder) bill() Bill {
 			mine, sure := b.isOurs(g)
 			if !sure {
 				bill.Unknown++
+				unsure.Add(g.Amount)
+				continue
 			}
 			if !mine {
 				others.Add(g.Amount)
@@ -194,13 +212,18 @@ func (b *builder) bill() Bill {
 				bill.namespaces[g.Namespace].Add(g.Amount)
 			}
 		}
+		if final {
+			bill.Final = bill.Through
+			bill.Settled, _ = ours.Totals()
+		}
 	}
 	if bill.Through.IsZero() {
 		return bill
 	}
 	bill.Ours, _ = ours.Totals()
 	bill.Others, _ = others.Totals()
-	bill.Estimated, bill.Seen = b.s.History.Spent(PlaceECI, bill.From, bill.Through)
+	bill.Unsure, _ = unsure.Totals()
+	bill.Estimated, bill.Seen, bill.Partly = b.s.History.Spent(PlaceECI, bill.From, bill.Final)
 	return bill
 }
 

@@ -53,6 +53,9 @@ type Quote struct {
 	Track *PriceTrack
 }
 
+// isGroup tells that the quote is a container group's, and no node's or a part of one's.
+func (q *Quote) isGroup() bool { return q.ECI.Known() && q.From != PriceShare }
+
 // A Cost is what one placement or node costs. It grows by itself, so it is computed when it
 // is read: Rate and Accrued take the time.
 type Cost struct {
@@ -123,7 +126,8 @@ type Tally struct {
 	// accrued is partly reckoned at a later price.
 	Redated int
 	NoECS   int // of the priced ones, those that can't be compared with ECS
-	NoSpot  int // … with spot
+	Groups  int // of the priced ones, container groups: only these can be spot
+	NoSpot  int // of these, those of which no spot price is known
 	sums    [maxCurrencies]sum
 }
 
@@ -151,7 +155,7 @@ func (t *Tally) Remove(c Cost) { t.count(c, -1) }
 func (t *Tally) AddAll(o Tally) {
 	t.Billed, t.Unknown, t.Undated = t.Billed+o.Billed, t.Unknown+o.Unknown, t.Undated+o.Undated
 	t.Redated += o.Redated
-	t.NoECS, t.NoSpot = t.NoECS+o.NoECS, t.NoSpot+o.NoSpot
+	t.NoECS, t.Groups, t.NoSpot = t.NoECS+o.NoECS, t.Groups+o.Groups, t.NoSpot+o.NoSpot
 	for i := range o.sums {
 		if from := &o.sums[i]; from.n > 0 {
 			to := t.sum(from.currency)
@@ -200,10 +204,13 @@ func (t *Tally) count(c Cost, by int) {
 		} else {
 			t.NoECS += by
 		}
-		if q.Spot.Currency == s.currency {
-			s.overSpot += sign * (q.Rate.MicrosPerHour - q.Spot.MicrosPerHour)
-		} else {
-			t.NoSpot += by
+		if q.isGroup() {
+			t.Groups += by
+			if q.Spot.Currency == s.currency {
+				s.overSpot += sign * (q.Rate.MicrosPerHour - q.Spot.MicrosPerHour)
+			} else {
+				t.NoSpot += by
+			}
 		}
 	}
 	rate := sign * q.Rate.MicrosPerHour
@@ -298,7 +305,8 @@ func (t Tally) Waste(c money.Currency) money.Rate { return money.PerHour(t.of(c)
 // where ECI is cheaper. NoECS says how many could not be compared.
 func (t Tally) OverECS(c money.Currency) money.Rate { return money.PerHour(t.of(c).overECS, c) }
 
-// OverSpot is what would be saved an hour if everything comparable ran as spot.
+// OverSpot is what would be saved an hour if all comparable groups ran as spot; pods of real
+// nodes are not in it. NoSpot says how many groups could not be compared.
 func (t Tally) OverSpot(c money.Currency) money.Rate { return money.PerHour(t.of(c).overSpot, c) }
 
 // Month is what Rate comes to in a month of MonthHours; unknown where it is too large.

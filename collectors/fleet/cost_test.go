@@ -267,6 +267,23 @@ func TestWhatAPlacementCosts(t *testing.T) {
 		if q.Rate != money.PerHour(170_000, money.CNY) {
 			t.Errorf("rate %v", q.Rate)
 		}
+		if q.Spot != money.PerHour(60_000, money.CNY) {
+			t.Errorf("as spot %v", q.Spot)
+		}
+	})
+	t.Run("a discount does not come off spot prices", func(t *testing.T) {
+		in := healthy().priced(1)
+		in.Book.Discount = 850
+		g := in.Groups.Items[0]
+		g.CPU, g.Memory, g.Spot, g.Zone, g.Started = 2, 4, "SpotAsPriceGo", "cn-hangzhou-h", noon.Add(-time.Hour)
+		at := PriceKeyOf(g)
+		price := in.Prices.Groups[at]
+		price.Track = (*PriceTrack)(nil).With(noon.Add(-2*time.Hour), money.PerHour(100_000, money.CNY)).With(noon.Add(-30*time.Minute), price.Rate)
+		in.Prices.Groups[at] = price
+		c := row(t, Build(in, noon, nil), "web-0").Cost
+		if c.Rate() != money.PerHour(110_000, money.CNY) || c.Quote.Spot != c.Rate() || c.Accrued(noon) != money.Of(105_000, money.CNY) {
+			t.Errorf("rate %v, as spot %v, accrued %v", c.Rate(), c.Quote.Spot, c.Accrued(noon))
+		}
 	})
 	t.Run("a group stuck in Pending is waste, and that by time alone", func(t *testing.T) {
 		w := healthy()
@@ -280,6 +297,41 @@ func TestWhatAPlacementCosts(t *testing.T) {
 		}
 		if waste := Build(in, noon.Add(time.Minute), s).Cost.Waste(money.CNY); waste != list {
 			t.Errorf("waste %v", waste)
+		}
+	})
+	t.Run("limits are asked for, and cost as much on ECI, though requests are less", func(t *testing.T) {
+		s := healthyPriced(func(w *world) {
+			for _, p := range w.pods {
+				p.Asked = Ask{CPU: 4, Memory: 8}
+			}
+			w.groups[0].CPU, w.groups[0].Memory = 4, 8
+		})
+		if q := row(t, s, "web-0").Cost.Quote; q.Asked != q.Rate || q.Rate != money.PerHour(882_144, money.CNY) || q.ECS != money.PerHour(100_000, money.CNY) {
+			t.Errorf("%v, asked %v, on ECS %v", q.Rate, q.Asked, q.ECS)
+		}
+		if q := row(t, s, "db-0").Cost.Quote; q.ECI != money.PerHour(882_144, money.CNY) || q.Rate != money.PerHour(100_000, money.CNY) {
+			t.Errorf("on its node %v, on ECI %v", q.Rate, q.ECI)
+		}
+	})
+	t.Run("what is billed for a machine type is not guessed from requests", func(t *testing.T) {
+		s := healthyPriced(func(w *world) { w.pods[0].Asked, w.pods[1].Asked = Ask{Open: true}, Ask{Open: true} })
+		if q := row(t, s, "web-0").Cost.Quote; q.Asked.Known() || q.ECS != money.PerHour(100_000, money.CNY) {
+			t.Errorf("asked %v, on ECS %v", q.Asked, q.ECS)
+		}
+		if q := row(t, s, "db-0").Cost.Quote; q.ECI.Known() || q.Spot.Known() {
+			t.Errorf("on ECI %v, as spot %v", q.ECI, q.Spot)
+		}
+	})
+	t.Run("only groups are saved on as spot", func(t *testing.T) {
+		s := healthyPriced(func(w *world) {
+			w.pods[1].Asked = Ask{CPU: 1, Memory: 2} // db-0, on a real node: as a spot group it would cost 0.06
+			w.groups[0].CPU, w.groups[0].Memory = 1, 2
+		})
+		if q := row(t, s, "db-0").Cost.Quote; q.Spot != money.PerHour(60_000, money.CNY) {
+			t.Fatalf("db-0 as spot %v", q.Spot)
+		}
+		if saved := s.Cost.OverSpot(money.CNY); saved != money.PerHour(140_000, money.CNY) || s.Cost.Groups != 1 || s.Cost.NoSpot != 0 {
+			t.Errorf("spot saves %v with %d of %d groups", saved, s.Cost.Groups-s.Cost.NoSpot, s.Cost.Groups)
 		}
 	})
 	t.Run("what ECI rounded up is not what was asked", func(t *testing.T) {

@@ -11,7 +11,9 @@ type Point struct {
 	At    time.Time
 	Pods  PlaceCounts
 	Rates []PlaceRate
-	// Unknown is how many billed things had no price.
+	// Groups says that ECI's groups were known: else what is on ECI is as it last was, or missing.
+	Groups bool
+	// Unknown is how many of ECI's had no price, or may be paid for.
 	Unknown int
 }
 
@@ -33,8 +35,11 @@ type History struct {
 type Hour struct {
 	Start time.Time
 	Seen  time.Duration // how much of it was looked at
-	Last  Point
-	Spent []PlaceSpent // in the time that was seen, at the prices of then
+	// Groups is the part of Seen in which ECI's groups were known: ECI's Spent is of it only.
+	Groups time.Duration
+	Partly bool // something on ECI had no price: ECI's Spent is the least that it can be
+	Last   Point
+	Spent  []PlaceSpent // in the time that was seen, at the prices of then
 }
 
 // A PlaceSpent is what a place came to.

@@ -189,7 +189,7 @@ func (b *builder) attendSwitch() []Attention {
 	if !s.Stopped {
 		return nil
 	}
-	text := "nothing new bursts to ECI"
+	text := "nothing new bursts to ECI, but for pods marked at-creation"
 	if s.By != "" {
 		text = s.By + " stopped them: " + text
 	}

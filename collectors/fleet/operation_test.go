@@ -147,7 +147,7 @@ func TestStoppedBurstsAreSaid(t *testing.T) {
 	in := healthy().inputs(1)
 	in.Apply(Bursts{Stopped: true, By: "ann", At: noon.Add(-time.Hour), Reason: "the bill"})
 	got := attention(Build(in, noon, nil), TopicBurst)
-	if len(got) != 1 || got[0].Text != "ann stopped them: nothing new bursts to ECI (the bill)" || !got[0].Since.Equal(noon.Add(-time.Hour)) {
+	if len(got) != 1 || got[0].Text != "ann stopped them: nothing new bursts to ECI, but for pods marked at-creation (the bill)" || !got[0].Since.Equal(noon.Add(-time.Hour)) {
 		t.Errorf("%+v", got)
 	}
 }

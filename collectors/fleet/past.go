@@ -40,8 +40,11 @@ func (b *builder) remember() {
 	if !last.IsZero() && b.now.Sub(last) < time.Minute {
 		return
 	}
-	p := Point{At: b.now, Unknown: b.s.Cost.Unknown}
+	p := Point{At: b.now, Groups: b.in.fresh("groups", b.now)}
 	for _, place := range b.s.Places {
+		if place.Place == PlaceECI {
+			p.Unknown = place.Cost.Unknown
+		}
 		p.Pods.Add(place.Place, place.Pods)
 		for _, c := range place.Cost.Currencies() {
 			p.Rates = append(p.Rates, PlaceRate{place.Place, place.Cost.Rate(c)})
@@ -78,17 +81,30 @@ func (h History) with(p Point) History {
 		if from.Before(hour.Start) { // the rest of the last hour, at the prices of its last point
 			if n := len(out.Hours); n > 0 && out.Hours[n-1].Start.Equal(from.Truncate(time.Hour)) {
 				done := out.Hours[n-1]
-				done.Seen += hour.Start.Sub(from)
-				done.Spent = spend(done.Spent, before.Rates, hour.Start.Sub(from))
+				done.see(before, from, hour.Start)
 				out.Hours = append(slices.Clone(out.Hours[:n-1]), done)
 			}
 			from = hour.Start
 		}
-		hour.Seen += p.At.Sub(from)
-		hour.Spent = spend(hour.Spent, before.Rates, p.At.Sub(from))
+		hour.see(before, from, p.At)
 	}
 	out.Hours = ring(out.Hours, hour, hoursKept)
 	return out
+}
+
+// see adds a time in which all was as at a point. Without ECI's groups nothing of ECI's is
+// added: what is shown then is as it last was, or nothing.
+func (h *Hour) see(at *Point, from, to time.Time) {
+	h.Seen += to.Sub(from)
+	rates := at.Rates
+	if at.Groups {
+		h.Groups += to.Sub(from)
+		h.Partly = h.Partly || at.Unknown > 0
+	} else {
+		rates = slices.DeleteFunc(slices.Clone(rates), func(r PlaceRate) bool { return r.Place == PlaceECI })
+	}
+	// By the clock's seconds, so that the parts of a second at each point are not lost.
+	h.Spent = spend(h.Spent, rates, time.Duration(to.Unix()-from.Unix())*time.Second)
 }
 
 // ring is list with one more item and no more than kept of them; list itself stays.
@@ -131,7 +147,7 @@ func merged(older, newer History) History {
 		switch {
 		case n > 0 && out.Hours[n-1].Start.Equal(hour.Start):
 			sum := out.Hours[n-1]
-			sum.Seen += hour.Seen
+			sum.Seen, sum.Groups, sum.Partly = sum.Seen+hour.Seen, sum.Groups+hour.Groups, sum.Partly || hour.Partly
 			sum.Last = hour.Last
 			for _, s := range hour.Spent {
 				sum.Spent = spend(sum.Spent, []PlaceRate{{s.Place, money.PerHour(s.Amount.Micros, s.Amount.Currency)}}, time.Hour)
@@ -147,7 +163,7 @@ func merged(older, newer History) History {
 }
 
 // Joined is a history that two processes kept at the same time: of each hour what was looked
-// at longer, and the minutes of the one that was there last.
+// at longer, ECI and the rest each, and the minutes of the one that was there last.
 func (h History) Joined(o History) History {
 	out := h
 	if o.last().After(h.last()) {
@@ -164,9 +180,19 @@ func (h History) Joined(o History) History {
 			out.Hours = append(out.Hours, o.Hours[j])
 			j++
 		default:
-			longer := h.Hours[i]
-			if o.Hours[j].Seen > longer.Seen {
-				longer = o.Hours[j]
+			longer, other := h.Hours[i], o.Hours[j]
+			if other.Seen > longer.Seen {
+				longer, other = other, longer
+			}
+			if other.Groups > longer.Groups { // the other one had ECI's credentials
+				onECI := func(s PlaceSpent) bool { return s.Place == PlaceECI }
+				longer.Spent = slices.DeleteFunc(slices.Clone(longer.Spent), onECI)
+				for _, s := range other.Spent {
+					if onECI(s) {
+						longer.Spent = append(longer.Spent, s)
+					}
+				}
+				longer.Groups, longer.Partly = other.Groups, other.Partly
 			}
 			out.Hours = append(out.Hours, longer)
 			i, j = i+1, j+1
@@ -180,14 +206,20 @@ func (h History) Joined(o History) History {
 func (h *History) Last() time.Time { return h.last() }
 
 // Spent is what a place came to from a time on, as far as it was seen, in each currency, and
-// how much of that time that is. Place "" is all of them.
-func (h *History) Spent(place Place, from, to time.Time) (amounts []money.Money, seen time.Duration) {
+// how much of that time that is; partly: something had no price then, so that it is the least
+// that it can be. Place "" is all of them.
+func (h *History) Spent(place Place, from, to time.Time) (amounts []money.Money, seen time.Duration, partly bool) {
 	var sum money.Sum
 	for _, hour := range h.Hours {
 		if hour.Start.Before(from) || !hour.Start.Before(to) {
 			continue
 		}
-		seen += hour.Seen
+		if place == PlaceECI {
+			seen += hour.Groups
+			partly = partly || hour.Partly
+		} else {
+			seen += hour.Seen
+		}
 		for _, s := range hour.Spent {
 			if place == "" || s.Place == place {
 				sum.Add(s.Amount)
@@ -195,7 +227,7 @@ func (h *History) Spent(place Place, from, to time.Time) (amounts []money.Money,
 		}
 	}
 	amounts, _ = sum.Totals()
-	return amounts, seen
+	return amounts, seen, partly
 }
 
 // EncodeHistory writes a History, DecodeHistory reads it: the same versioned encoding as a

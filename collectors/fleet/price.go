@@ -30,6 +30,7 @@ type quoteKey struct {
 	node        *Quote  // a real node's own, for the part that a pod takes of it
 	capacity    float64 // of that node, weighted
 	cpu, memory int64   // the pod's request, millicores and bytes
+	asked       Ask     // of ECI
 }
 
 // A pricer makes quotes from the prices that are known, each once.
@@ -185,23 +186,28 @@ func comparePriceKeys(a, b PriceKey) int {
 func (p *pricer) group(g *Group, pod *Pod) *Quote {
 	key := quoteKey{price: PriceKeyOf(g)}
 	if pod != nil {
-		key.cpu, key.memory = pod.RequestCPU, pod.RequestMemory
+		key.cpu, key.memory, key.asked = pod.RequestCPU, pod.RequestMemory, pod.asked()
 	}
 	return p.quote(key, func(q *Quote) {
 		p.price(q, key.price)
 		q.ECI = q.Rate
-		if asked := weight(key.cpu, key.memory); asked > 0 && g.Memory > 0 {
-			q.Asked = part(q.Rate, min(asked, vcpuWeight*g.CPU+g.Memory), vcpuWeight*g.CPU+g.Memory)
+		billed := vcpuWeight*g.CPU + g.Memory
+		if asked := vcpuWeight*key.asked.CPU + key.asked.Memory; asked > 0 && billed > 0 {
+			q.Asked = part(q.Rate, min(asked, billed), billed)
+		}
+		if weight(key.cpu, key.memory) > 0 {
 			q.ECS = p.onECS(key)
 		}
 	})
 }
 
 // price finds what ECI is paid: its price API, the embedded list, both less the discount
-// that the config file tells.
+// that the config file tells, but for spot: savings plans don't apply to it.
 func (p *pricer) price(q *Quote, key PriceKey) {
 	api, asked := p.in.Prices.Groups[key]
-	if asked && believable(api.Rate) {
+	if key.Spot && believable(api.Rate) {
+		q.Rate, q.List, q.From, q.Read, q.Track = api.Rate, api.List, PriceAPI, api.Read, api.Track
+	} else if asked && believable(api.Rate) {
 		q.Rate, q.List, q.From, q.Read, q.Track = p.less(api.Rate), api.List, PriceAPI, api.Read, p.lessOver(api.Track)
 	} else if !key.Spot && key.InstanceType == "" {
 		q.Rate, q.Read = p.listed(key)
@@ -271,6 +277,14 @@ func (p *pricer) listed(key PriceKey) (money.Rate, time.Time) {
 	return r, read
 }
 
+// asked is what the pod asks of ECI; of a record that doesn't say, its requests.
+func (p *Pod) asked() Ask {
+	if p.Asked.CPU == 0 && p.Asked.Memory == 0 && !p.Asked.Open {
+		return Ask{CPU: float64(p.RequestCPU) / 1000, Memory: float64(p.RequestMemory) / (1 << 30), Disk: p.Asked.Disk}
+	}
+	return p.Asked
+}
+
 // onECS is what a request takes of this cluster's cheapest ECS node, by its weight.
 func (p *pricer) onECS(key quoteKey) money.Rate {
 	return part(p.unit, weight(key.cpu, key.memory), 1)
@@ -282,17 +296,16 @@ func (p *pricer) share(pod *Pod, n *Node) *Quote {
 	if own == nil {
 		return nil
 	}
-	key := quoteKey{node: own, capacity: weight(n.AllocatableCPU, n.AllocatableMemory), cpu: pod.RequestCPU, memory: pod.RequestMemory}
+	key := quoteKey{node: own, capacity: weight(n.AllocatableCPU, n.AllocatableMemory), cpu: pod.RequestCPU, memory: pod.RequestMemory, asked: pod.asked()}
 	return p.quote(key, func(q *Quote) {
 		q.Rate = part(own.Rate, weight(key.cpu, key.memory), key.capacity)
 		q.Asked, q.From, q.Read = q.Rate, PriceShare, own.Read
 		if n.Place == PlaceECS {
 			q.ECS = q.Rate
 		}
-		cpu, memory := float64(key.cpu)/1000, float64(key.memory)/(1<<30)
-		if size, err := spec.Round(cpu, memory, p.in.Book.Region, false); err == nil {
+		if size, err := spec.Round(key.asked.CPU, key.asked.Memory, p.in.Book.Region, false); err == nil && !key.asked.Open {
 			var on Quote
-			p.price(&on, PriceKey{CPU: size.CPU, Memory: size.Memory})
+			p.price(&on, PriceKey{CPU: size.CPU, Memory: size.Memory, Disk: key.asked.Disk})
 			q.ECI, q.Spot = on.Rate, on.Spot
 		}
 	})

@@ -122,14 +122,24 @@ type Pod struct {
 	InitContainers       []string
 	Restarts             int
 	IP                   string
-	RequestCPU           int64 // millicores; sum over app containers
+	RequestCPU           int64 // millicores; what the scheduler counts: sidecars and the pod's own resources included
 	RequestMemory        int64 // bytes
+	Asked                Ask   // of ECI
 	Created              time.Time
 	Started              time.Time // zero: not started
 	Changed              time.Time // when a condition or container last changed; zero: not known
 	Unready              time.Time // since when it isn't ready; zero: it is, or never was, or none says
 	Deleting             time.Time // zero: not being deleted
 	Burst                time.Time // when it was let onto ECI because real nodes were full; zero: it was not
+}
+
+// An Ask is the size that a pod asks of ECI, which is billed for it, rounded up: limits before
+// requests (placement.SizeOf). The zero Ask is of a pod that asks for nothing, or of a record
+// that is older than this field.
+type Ask struct {
+	CPU, Memory float64 // vCPU, GiB
+	Disk        int     // GiB of ephemeral storage above the free ones
+	Open        bool    // one of several sizes, or a machine type: what is billed is known when it runs
 }
 
 // A Group is the compact record of an ECI container group.

@@ -46,17 +46,19 @@ type Groups interface {
 	ServerGroups() (*metav1.APIGroupList, error)
 }
 
-// Config is what a Controller needs. Only the last four may be left out.
+// Config is what a Controller needs. Only the last five may be left out.
 type Config struct {
 	Client   kubernetes.Interface
 	Recorder record.EventRecorder
 	Nodes    []Node
 	Region   string
 	Settings Settings
-	Stock    Stock  // nil: nothing is known to be lacking
-	Groups   Groups // where Karpenter is looked for; nil: nowhere
-	Workers  int    // 0: 256
-	Logger   *slog.Logger
+	Stock    Stock // nil: nothing is known to be lacking
+	// Sized is a pod as its group is sized and billed, for the guardrails; nil: as it is.
+	Sized   func(*corev1.Pod) *corev1.Pod
+	Groups  Groups // where Karpenter is looked for; nil: nowhere
+	Workers int    // 0: 256
+	Logger  *slog.Logger
 }
 
 // Settings are the flags that say who bursts. They are written on the virtual node, so that
@@ -343,7 +345,15 @@ func (c *Controller) ended(pod *corev1.Pod) {
 }
 
 func (c *Controller) count(pod *corev1.Pod, there bool) {
-	c.ledger.put(pod.UID, WorkloadOf(pod), there, func() Cost { return CostOf(pod, c.Region) })
+	c.ledger.put(pod.UID, WorkloadOf(pod), there, func() Cost { return c.cost(pod) })
+}
+
+// cost is what an hour of a pod's group costs by the list.
+func (c *Controller) cost(pod *corev1.Pod) Cost {
+	if c.Sized != nil {
+		pod = c.Sized(pod)
+	}
+	return CostOf(pod, c.Region)
 }
 
 // again looks anew at the pods of a namespace that wait; at all of them for "".
@@ -569,7 +579,7 @@ func (c *Controller) guard(ctx context.Context, pod *corev1.Pod) (string, error)
 		return "", err
 	}
 	limits := PodLimits(c.Settings.Limits(), wide, w, own, pod)
-	return c.ledger.reserve(pod.UID, w, CostOf(pod, c.Region), limits, now), nil
+	return c.ledger.reserve(pod.UID, w, c.cost(pod), limits, now), nil
 }
 
 func (c *Controller) tolerate(ctx context.Context, pod *corev1.Pod, d Decision) error {

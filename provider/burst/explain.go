@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -117,7 +118,7 @@ func (e *Explanation) further(ctx context.Context, client kubernetes.Interface, 
 		}
 		return why != ""
 	}
-	bursting, onNode, err := survey(ctx, client, s, settings)
+	bursting, onNode, spaces, err := survey(ctx, client, s, settings)
 	if unread("the pods on ECI", err) {
 		return
 	}
@@ -144,14 +145,25 @@ func (e *Explanation) further(ctx context.Context, client kubernetes.Interface, 
 		if s.Namespace != nil {
 			namespace = s.Namespace.Annotations
 		}
+		profile, err := Defaults(ctx, client, node)
+		if unread("the pods' defaults", err) {
+			return
+		}
+		cost := func(pod *corev1.Pod) Cost {
+			var own map[string]string
+			if space := spaces[pod.Namespace]; space != nil {
+				own = space.Labels
+			}
+			return CostOf(placement.AddsOf(node).To(profile.Apply(pod, own), s.Region), s.Region)
+		}
 		for _, limits := range PodLimits(settings.Limits(), namespace, w, annotations, s.Pod) {
 			var load Load
 			for _, other := range bursting {
 				if limits.covers(WorkloadOf(other)) {
-					load.Add(CostOf(other, s.Region))
+					load.Add(cost(other))
 				}
 			}
-			if hold(ReasonGuard, limits.Allow(load, CostOf(s.Pod, s.Region))) {
+			if hold(ReasonGuard, limits.Allow(load, cost(s.Pod))) {
 				return
 			}
 		}
@@ -164,8 +176,30 @@ func (e *Explanation) further(ctx context.Context, client kubernetes.Interface, 
 	e.Decision.Message += "; ecideck-node does that at once: if it has not, see that it runs"
 }
 
-// survey lists the pods that burst already, and those on the node that is decided for.
-func survey(ctx context.Context, client kubernetes.Interface, s Situation, settings Settings) (bursting, onNode []*corev1.Pod, err error) {
+// Defaults is the profile whose defaults a virtual node gives to its pods; an empty one where
+// the node names none, or there is none.
+func Defaults(ctx context.Context, client kubernetes.Interface, node *corev1.Node) (placement.Profile, error) {
+	namespace, name, ok := strings.Cut(placement.AddsOf(node).Profile, "/")
+	if !ok {
+		return placement.Profile{}, nil
+	}
+	config, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return placement.Profile{}, nil
+	}
+	if err != nil {
+		return placement.Profile{}, fmt.Errorf("reading ConfigMap %s in %s: %w", name, namespace, err)
+	}
+	profile, err := placement.ParseProfile(config.Data)
+	if err != nil {
+		return placement.Profile{}, fmt.Errorf("ConfigMap %s in %s can't be used, and no pod starts on ECI until it is corrected: %w", name, namespace, err)
+	}
+	return profile, nil
+}
+
+// survey lists the pods that burst already, those on the node that is decided for, and the
+// namespaces by name.
+func survey(ctx context.Context, client kubernetes.Interface, s Situation, settings Settings) (bursting, onNode []*corev1.Pod, byName map[string]*corev1.Namespace, err error) {
 	read := func(node string) ([]corev1.Pod, error) {
 		list, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
 		if err != nil {
@@ -175,16 +209,16 @@ func survey(ctx context.Context, client kubernetes.Interface, s Situation, setti
 	}
 	spaces, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	byName := map[string]*corev1.Namespace{}
+	byName = map[string]*corev1.Namespace{}
 	for i := range spaces.Items {
 		byName[spaces.Items[i].Name] = &spaces.Items[i]
 	}
 	for _, node := range s.Nodes {
 		pods, err := read(node.Name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		for i := range pods {
 			pod := &pods[i]
@@ -199,14 +233,14 @@ func survey(ctx context.Context, client kubernetes.Interface, s Situation, setti
 	}
 	waiting, err := read("")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for i := range waiting {
 		if waiting[i].Annotations[AnnotationSince] != "" && waiting[i].UID != s.Pod.UID {
 			bursting = append(bursting, &waiting[i])
 		}
 	}
-	return bursting, onNode, nil
+	return bursting, onNode, byName, nil
 }
 
 // addRequests adds requests to a sum.

@@ -32,10 +32,17 @@ func newLedger() *ledger { return &ledger{pods: map[types.UID]burster{}} }
 // put counts a pod for as long as nobody removes it. cost is asked only for a new one.
 func (l *ledger) put(uid types.UID, workload Workload, there bool, cost func() Cost) {
 	l.mu.Lock()
+	_, ok := l.pods[uid]
+	l.mu.Unlock()
+	var price Cost
+	if !ok {
+		price = cost() // may ask the API server: others are not kept waiting
+	}
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	known, ok := l.pods[uid]
 	if !ok {
-		known.cost = cost()
+		known.cost = price
 	}
 	known.workload, known.there, known.until, known.reserved = workload, known.there || there, time.Time{}, false
 	l.pods[uid] = known

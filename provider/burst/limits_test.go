@@ -4,9 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ecideck/ecideck/provider/money"
+	"github.com/ecideck/ecideck/provider/placement"
 )
 
 func load(n int, c Cost) (l Load) {
@@ -14,6 +17,22 @@ func load(n int, c Cost) (l Load) {
 		l.Add(c)
 	}
 	return l
+}
+
+// TestGuardrailsCountWhatIsBilled has a virtual node that adds to each group.
+func TestGuardrailsCountWhatIsBilled(t *testing.T) {
+	c := &Controller{Config: Config{Region: "cn-hangzhou", Sized: func(pod *corev1.Pod) *corev1.Pod {
+		return placement.Adds{CPU: resource.MustParse("50m"), Memory: resource.MustParse("64Mi")}.To(pod, "cn-hangzhou")
+	}}, ledger: newLedger()}
+	if got, bare := c.cost(pendingPod("web-1")).CNY, CostOf(pendingPod("web-1"), "cn-hangzhou").CNY; got != money.PerHour(441_072, money.CNY) || bare == got {
+		t.Errorf("counted %v, bare %v", got, bare)
+	}
+	c.count(pendingPod("web-1"), true)
+	for _, known := range c.ledger.pods {
+		if known.cost.CNY != money.PerHour(441_072, money.CNY) {
+			t.Errorf("on ECI it counts %v", known.cost.CNY)
+		}
+	}
 }
 
 // A pod of 1 vCPU and 2 GiB costs 0.1764 + 2 × 0.022068 CNY an hour.

@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -65,6 +66,36 @@ func sizeOf(pod *corev1.Pod, region string) *Size {
 	return s
 }
 
+// sized is a pod as its group is sized and billed: with the defaults and the kube-proxy that the
+// virtual node adds, by its own word. It is to be priced, and nothing else.
+func (f *Facts) sized(pod *corev1.Pod) *corev1.Pod {
+	if len(f.Virtual) == 0 {
+		return pod
+	}
+	if i := slices.IndexFunc(f.Virtual, func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName }); i >= 0 {
+		return f.sizedOn(pod, f.Virtual[i])
+	}
+	return f.sizedOn(pod, f.Virtual[0])
+}
+
+// sizedOn is sized on a virtual node.
+func (f *Facts) sizedOn(pod *corev1.Pod, node *corev1.Node) *corev1.Pod {
+	var labels map[string]string
+	if space := f.space(pod.Namespace).Object; space != nil {
+		labels = space.Labels
+	}
+	return placement.AddsOf(node).To(f.profiles[node.Name].Apply(pod, labels), regionOf(f))
+}
+
+// size is a pod's size on ECI: what the pod asks for, and what is billed for its group.
+func (f *Facts) size(pod *corev1.Pod) *Size {
+	size, own := sizeOf(f.sized(pod), regionOf(f)), sizeOf(pod, regionOf(f))
+	if size != nil && own != nil {
+		size.Asked = own.Asked
+	}
+	return size
+}
+
 // price is what an hour of a pod on ECI costs by the list: its billed size.
 func price(pod *corev1.Pod, region string, site spec.Site) money.Rate {
 	cost := burst.CostOf(pod, region)
@@ -90,7 +121,7 @@ func (i *Item) costs(f *Facts, r Request, pods ...*corev1.Pod) {
 	for _, pod := range pods {
 		switch {
 		case f.onECI(pod):
-			i.Before = both(i.Before, price(pod, regionOf(f), r.Site))
+			i.Before = both(i.Before, price(f.sized(pod), regionOf(f), r.Site))
 		case pod.Spec.NodeName == "" || !alive(pod):
 		case r.Share == nil:
 			i.NoShare = "nobody was asked what nodes cost"
@@ -119,9 +150,9 @@ func (i *Item) becomes(f *Facts, r Request, next *corev1.Pod, n int64) {
 		}
 		return
 	}
-	i.Size = sizeOf(next, regionOf(f))
+	i.Size = f.size(next)
 	i.After = money.Rate{}
-	if rate, err := price(next, regionOf(f), r.Site).Times(n * 1000); err == nil {
+	if rate, err := price(f.sized(next), regionOf(f), r.Site).Times(n * 1000); err == nil {
 		i.After = rate
 	}
 }

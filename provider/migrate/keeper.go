@@ -34,6 +34,7 @@ type Keeper struct {
 	Holder  string               // of the leases
 	Return  ReturnPolicy
 	Site    spec.Site
+	Sized   func(*corev1.Pod) *corev1.Pod // a pod as its group is sized and billed; nil: as it is
 	Logger  *slog.Logger
 	Ended   func(*Operation) // told of each operation that has ended; nil: nobody is
 	working sync.WaitGroup
@@ -44,6 +45,7 @@ type Keeper struct {
 	moved []time.Time             // when pods came home
 	fits  map[types.UID]time.Time // since when pods would fit on real nodes
 	done  map[types.UID]bool      // pods that were rescued, or can't be
+	blind map[Ref]bool            // workloads of which was said that their saving is not known
 }
 
 const (
@@ -60,6 +62,7 @@ const (
 func (k *Keeper) Run(ctx context.Context) error {
 	k.mu.Lock()
 	k.busy, k.later, k.fits, k.done = map[string]bool{}, map[string]time.Time{}, map[types.UID]time.Time{}, map[types.UID]bool{}
+	k.blind = map[Ref]bool{}
 	k.mu.Unlock()
 	if k.Logger == nil {
 		k.Logger = slog.New(slog.DiscardHandler)
@@ -173,8 +176,7 @@ func (k *Keeper) home(ctx context.Context, r *reading, pods []*corev1.Pod, now t
 			return err
 		}
 		marked = marked || mark == valueAuto
-		x := Homebound{Pod: p, Workload: workloadRef(p), Mark: mark, Only: burst.ReadMarks(p, r.spaces[p.Namespace]).Mode == burst.ECIOnly,
-			Saving: savingOf(p, "", k.Site == spec.InternationalSite)}
+		x := Homebound{Pod: p, Workload: workloadRef(p), Mark: mark, Only: burst.ReadMarks(p, r.spaces[p.Namespace]).Mode == burst.ECIOnly}
 		all = append(all, x)
 	}
 	if !marked {
@@ -200,6 +202,16 @@ func (k *Keeper) home(ctx context.Context, r *reading, pods []*corev1.Pod, now t
 	if err != nil {
 		return fmt.Errorf("listing the nodes: %w", err)
 	}
+	for i := range all {
+		x := &all[i]
+		if n := slices.IndexFunc(nodes.Items, func(n corev1.Node) bool { return n.Name == x.Pod.Spec.NodeName }); n >= 0 {
+			pod := x.Pod
+			if k.Sized != nil {
+				pod = k.Sized(pod)
+			}
+			x.Saving = price(pod, nodes.Items[n].Labels[corev1.LabelTopologyRegion], k.Site)
+		}
+	}
 	everything, err := k.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return fmt.Errorf("listing the pods of all nodes: %w", err)
@@ -209,7 +221,12 @@ func (k *Keeper) home(ctx context.Context, r *reading, pods []*corev1.Pod, now t
 	home, why := k.Return.Decide(all, rooms(pointers(nodes.Items), pointers(everything.Items)), k.fits, len(k.moved), now)
 	k.mu.Unlock()
 	for _, x := range all {
-		if text := why[x.Pod.UID]; text != "" && (k.Return.All || x.Mark == valueAuto) {
+		switch text := why[x.Pod.UID]; {
+		case text == "" || !k.Return.All && x.Mark != valueAuto:
+		case text == unknownSaving && !k.blind[x.Workload]:
+			k.blind[x.Workload] = true // once: a setting that holds it back for good is not to be guessed from silence
+			k.Logger.Warn("a workload does not come home", "workload", x.Workload.String(), "why", text)
+		default:
 			k.Logger.Debug("a pod does not come home", "pod", x.Pod.Namespace+"/"+x.Pod.Name, "why", text)
 		}
 	}

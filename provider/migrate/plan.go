@@ -56,21 +56,22 @@ type Facts struct {
 	Volumes     map[types.UID]map[string]string // why a pod's volumes can't be reached from a virtual node, by its name
 	Namespaces  map[string]*Space
 	Virtual     []*corev1.Node
-	OnVirtual   map[string]int       // how many pods a virtual node has
-	Real        []Room               // real nodes, where something has to fit there before it goes
-	NoPolicy    string               // why no admission policy can be made; "": it can
-	Minor       int                  // of the API server's version 1.x; 0: not known
-	Agents      []string             // DaemonSets with a pod on the nodes that are left
-	Drained     *corev1.Node         // the node that is drained, or nil
-	Filtered    map[string]string    // of a drain: what kubectl says of namespace/pod that it doesn't evict
-	Skipped     map[string]string    // and of those that it leaves without a fuss
-	Skew        time.Duration        // how far the API server's clock is ahead of this machine's
-	NoStock     time.Time            // when ECI last lacked something, as events say; zero: not lately
-	Lacked      string               // in its words
-	Unread      []string             // what could not be read, in words
-	Withheld    map[types.UID]string // controllers that are there, or may be, and could not be read, and why
-	away        error                // the API server was not reached for one of them
-	sent        map[string]int       // how many pods the plan that is made sends to a virtual node
+	OnVirtual   map[string]int               // how many pods a virtual node has
+	Real        []Room                       // real nodes, where something has to fit there before it goes
+	NoPolicy    string                       // why no admission policy can be made; "": it can
+	Minor       int                          // of the API server's version 1.x; 0: not known
+	Agents      []string                     // DaemonSets with a pod on the nodes that are left
+	Drained     *corev1.Node                 // the node that is drained, or nil
+	Filtered    map[string]string            // of a drain: what kubectl says of namespace/pod that it doesn't evict
+	Skipped     map[string]string            // and of those that it leaves without a fuss
+	Skew        time.Duration                // how far the API server's clock is ahead of this machine's
+	NoStock     time.Time                    // when ECI last lacked something, as events say; zero: not lately
+	Lacked      string                       // in its words
+	Unread      []string                     // what could not be read, in words
+	Withheld    map[types.UID]string         // controllers that are there, or may be, and could not be read, and why
+	away        error                        // the API server was not reached for one of them
+	profiles    map[string]placement.Profile // by virtual node: its pods' defaults
+	sent        map[string]int               // how many pods the plan that is made sends to a virtual node
 }
 
 // A Space is what a namespace has around its pods.
@@ -212,7 +213,7 @@ func consider(f *Facts, r Request, pod *corev1.Pod, ill map[types.UID]illness) I
 	onECI := f.onECI(pod)
 	x.costs(f, r, pod)
 	if onECI {
-		x.Size = sizeOf(pod, regionOf(f))
+		x.Size = f.size(pod)
 	}
 	stay := func(format string, args ...any) Item {
 		x.Why = fmt.Sprintf(format, args...)

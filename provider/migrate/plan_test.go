@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/ecideck/ecideck/provider/eci/spec"
 	"github.com/ecideck/ecideck/provider/money"
 	"github.com/ecideck/ecideck/provider/placement"
 )
@@ -51,6 +52,37 @@ func healthy() *Facts {
 		f.Siblings["rs"] = append(f.Siblings["rs"], pod)
 	}
 	return f
+}
+
+// TestWhatANodeAddsIsInSizesAndPrices has a pod of 2 vCPU and 4 GiB.
+func TestWhatANodeAddsIsInSizesAndPrices(t *testing.T) {
+	profile, err := placement.ParseProfile(map[string]string{"selectors": `[{"name": "big", "objectSelector": {"matchLabels": {"app": "web"}}, "effect": {"annotations": {"k8s.aliyun.com/eci-use-specs": "4-8Gi"}}}]`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, said, size string
+		rate             int64
+		profile          placement.Profile
+	}{
+		{"a node that says nothing", "", "2c 4Gi billed", 441_072, placement.Profile{}},
+		{"one that adds nothing", "{}", "2c 4Gi billed", 441_072, placement.Profile{}},
+		{"a kube-proxy", `{"cpu":"50m","memory":"64Mi"}`, "4c 6Gi billed (asked 2c 4Gi)", 838_008, placement.Profile{}},
+		{"defaults that name a size", `{"profile":"kube-system/eci-profile"}`, "4c 8Gi billed (asked 2c 4Gi)", 882_144, profile},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy()
+			node := f.Virtual[0]
+			node.Annotations = map[string]string{placement.AnnotationAdds: c.said}
+			f.profiles = map[string]placement.Profile{node.Name: c.profile}
+			p := Make(f, Request{To: ToECI, Site: spec.ChinaSite})
+			for _, x := range p.Items {
+				if x.Strategy != Swap || x.Size.String() != c.size || x.After != money.PerHour(c.rate, money.CNY) {
+					t.Errorf("%s of %s: %s for %s", x.Strategy, x.Pod.Name, x.Size, x.After)
+				}
+			}
+		})
+	}
 }
 
 func TestMake(t *testing.T) {

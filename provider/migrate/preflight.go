@@ -111,17 +111,24 @@ func podChecks(f *Facts, r Request, old, next *corev1.Pod, node *corev1.Node) []
 			add("marks", Block, marks.From+" keeps it on real nodes", "remove the mark")
 		}
 		checks = append(checks, nodeChecks(f, old, next, node)...)
-		size, refusal := placement.SizeOf(next, node.Labels[corev1.LabelTopologyRegion])
-		if refusal == nil && size.Spec() != "" {
+		region := node.Labels[corev1.LabelTopologyRegion]
+		size, refusal := placement.SizeOf(next, region)
+		grown := f.sizedOn(next, node)
+		billed, too := placement.SizeOf(grown, region)
+		if refusal == nil && too == nil && billed.Spec() != "" {
 			asked := fmt.Sprintf("%g vCPU and %g GiB", size.CPU, size.Memory)
 			if size.CPU == 0 && size.Memory == 0 {
 				asked = "nothing"
 			}
 			level, remedy := Info, ""
-			if size.CPU > 0 && size.Memory > 0 && (size.Billed.CPU >= 2*size.CPU || size.Billed.Memory >= 2*size.Memory) {
+			if size.CPU > 0 && size.Memory > 0 && (billed.Billed.CPU >= 2*size.CPU || billed.Billed.Memory >= 2*size.Memory) {
 				level, remedy = Warn, "name a size in the annotation "+placementUseSpecs+", or ask for what ECI sells"
 			}
-			add("size", level, fmt.Sprintf("it asks for %s and is billed as %s", asked, size.Spec()), remedy)
+			with := ""
+			if grown != next {
+				with = ", with what node " + node.Name + " adds to each group (a kube-proxy, or defaults of eci-profile)"
+			}
+			add("size", level, fmt.Sprintf("it asks for %s and is billed as %s%s", asked, billed.Spec(), with), remedy)
 		}
 		checks = append(checks, placeChecks(f, space, next)...)
 		checks = append(checks, networkChecks(space, next)...)

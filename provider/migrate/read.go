@@ -34,10 +34,16 @@ import (
 func Read(ctx context.Context, client kubernetes.Interface, extra dynamic.Interface, r Request, now time.Time) (*Facts, error) {
 	f := &Facts{Now: now, Site: r.Site, Siblings: map[types.UID][]*corev1.Pod{}, ReplicaSets: map[types.UID]*appsv1.ReplicaSet{},
 		Deployments: map[string]*appsv1.Deployment{}, Sets: map[types.UID]*appsv1.StatefulSet{}, Jobs: map[types.UID]*batchv1.Job{}, CronJobs: map[types.UID]*batchv1.CronJob{},
-		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Withheld: map[types.UID]string{}}
+		Volumes: map[types.UID]map[string]string{}, OnVirtual: map[string]int{}, Namespaces: map[string]*Space{}, Filtered: map[string]string{}, Skipped: map[string]string{}, Withheld: map[types.UID]string{}, profiles: map[string]placement.Profile{}}
 	var err error
 	if f.Virtual, err = virtualNodes(ctx, client); err != nil {
 		return nil, err
+	}
+	for _, node := range f.Virtual {
+		profile, err := burst.Defaults(ctx, client, node)
+		if !f.unread("the defaults of pods on node "+node.Name+", without which sizes and prices are told", err) {
+			f.profiles[node.Name] = profile
+		}
 	}
 	seen := map[types.UID]bool{}
 	for _, t := range r.Targets {
@@ -444,7 +450,7 @@ func Rehearse(ctx context.Context, client kubernetes.Interface, f *Facts, p *Pla
 				case made.Labels[x.Hidden] != "":
 					said.why = "a webhook or policy adds the label " + x.Hidden + " to new pods, so that its ReplicaSet would delete the surge pod at once"
 				default:
-					if said.check = injected(pod, made, regionOf(f), p.To); said.check != nil {
+					if said.check = injected(f.sized(pod), f.sized(made), regionOf(f), p.To); said.check != nil {
 						said.made = made
 					}
 				}

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/ecideck/ecideck/provider/burst"
 	"github.com/ecideck/ecideck/provider/money"
 )
 
@@ -88,11 +87,11 @@ type Homebound struct {
 	Pod      *corev1.Pod
 	Next     *corev1.Pod // what its controller's template would have run instead; nil: the same
 	Workload Ref
-	Mark     string    // what the workload or its namespace says: auto, off or nothing
-	Busy     string    // why nothing of the workload is to move now; "": it may
-	Scaled   time.Time // when its autoscaler last moved; zero: never, or it has none
-	Only     bool      // it belongs on ECI only
-	Saving   money.Rate
+	Mark     string     // what the workload or its namespace says: auto, off or nothing
+	Busy     string     // why nothing of the workload is to move now; "": it may
+	Scaled   time.Time  // when its autoscaler last moved; zero: never, or it has none
+	Only     bool       // it belongs on ECI only
+	Saving   money.Rate // what ECI bills for the pod in an hour; unknown: no list price
 }
 
 // Decide says which pods come home now, and of each of the others why it doesn't. rooms are
@@ -150,14 +149,21 @@ func (p ReturnPolicy) Decide(all []Homebound, rooms []Room, fits map[types.UID]t
 			delete(fits, uid) // it is gone, or doesn't fit any more: the time begins anew
 		}
 	}
-	saving := map[Ref]money.Rate{}
+	saving, unpriced := map[Ref]money.Rate{}, map[Ref]bool{}
 	for _, x := range able {
+		if !x.Saving.Known() {
+			unpriced[x.Workload] = true // what the others save is at least saved
+			continue
+		}
 		saving[x.Workload] = addRates(saving[x.Workload], x.Saving)
 	}
 	for _, x := range able {
 		s := saving[x.Workload]
+		enough := !p.MinSaving.Known() || s.Currency == p.MinSaving.Currency && s.MicrosPerHour >= p.MinSaving.MicrosPerHour
 		switch {
-		case p.MinSaving.Known() && (!s.Known() || s.Currency != p.MinSaving.Currency || s.MicrosPerHour < p.MinSaving.MicrosPerHour):
+		case !enough && unpriced[x.Workload]:
+			why[x.Pod.UID] = unknownSaving
+		case !enough:
 			why[x.Pod.UID] = fmt.Sprintf("its workload would save %s, less than %s", s, p.MinSaving)
 		case lately+len(home) >= perMinute:
 			why[x.Pod.UID] = fmt.Sprintf("%d a minute come home, and others are before it", perMinute)
@@ -168,19 +174,13 @@ func (p ReturnPolicy) Decide(all []Homebound, rooms []Room, fits map[types.UID]t
 	return home, why
 }
 
+// unknownSaving holds back what a policy with a MinSaving can't judge.
+const unknownSaving = "what its workload would save is not known, since the embedded list has no price of it (outside of the mainland, or a machine type): --return-min-saving lets it come home never"
+
 // markOf is what a workload says, or else its namespace.
 func markOf(key string, workload, namespace map[string]string) string {
 	if v := workload[key]; v != "" {
 		return v
 	}
 	return namespace[key]
-}
-
-// savingOf is what ECI bills for a pod in an hour.
-func savingOf(pod *corev1.Pod, region string, usd bool) money.Rate {
-	cost := burst.CostOf(pod, region)
-	if usd {
-		return cost.USD
-	}
-	return cost.CNY
 }

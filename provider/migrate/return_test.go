@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +63,10 @@ func TestReturnDecides(t *testing.T) {
 		{"within the hours", func(_ *Homebound, p *ReturnPolicy, _ *Room) { p.Hours, _ = ParseHours("11:00-13:30") }, ""},
 		{"too little is saved", func(_ *Homebound, p *ReturnPolicy, _ *Room) { p.MinSaving = money.PerHour(2_000_000, "CNY") }, "less than 2"},
 		{"enough is saved", func(_ *Homebound, p *ReturnPolicy, _ *Room) { p.MinSaving = money.PerHour(400_000, "CNY") }, ""},
+		{"a saving that nobody knows", func(x *Homebound, p *ReturnPolicy, _ *Room) {
+			x.Saving, p.MinSaving = money.Rate{}, money.PerHour(1, "CNY")
+		}, "is not known"},
+		{"a saving that nobody asks for", func(x *Homebound, _ *ReturnPolicy, _ *Room) { x.Saving = money.Rate{} }, ""},
 		{"savings of another currency", func(_ *Homebound, p *ReturnPolicy, _ *Room) { p.MinSaving = money.PerHour(1, "USD") }, "would save"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,6 +191,55 @@ func TestPodsComeHomeByThemselves(t *testing.T) {
 			t.Errorf("operations %+v", ended)
 		}
 	})
+}
+
+// TestASmallestSavingIsReckonedAtTheNodesPrices has two pods of a vCPU and two GiB, which ECI's
+// list has at ¥0.220536 each in the virtual node's region, and at nothing in one abroad.
+func TestASmallestSavingIsReckonedAtTheNodesPrices(t *testing.T) {
+	for _, c := range []struct {
+		name, region string
+		least        int64 // micro-yuan an hour
+		stay         int
+		said         string
+	}{
+		{"enough", "cn-hangzhou", 441_072, 0, ""},
+		{"too little", "cn-hangzhou", 441_073, 2, ""},
+		{"no price", "ap-southeast-1", 1, 2, "is not known"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				w.away(t)
+				w.mu.Lock()
+				w.home = true
+				w.mu.Unlock()
+				node, err := w.api.CoreV1().Nodes().Get(t.Context(), virtualNode, metav1.GetOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				node = node.DeepCopy()
+				node.Labels[corev1.LabelTopologyRegion] = c.region
+				if _, err := w.api.CoreV1().Nodes().Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				w.marked(AnnotationReturn)
+				var log bytes.Buffer
+				k := w.keeper(ReturnPolicy{MinSaving: money.PerHour(c.least, money.CNY)}, nil)
+				k.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				over := make(chan struct{})
+				ctx, stop := contextOf(t)
+				go func() { defer close(over); _ = k.Run(ctx) }()
+				time.Sleep(30 * time.Minute)
+				stop()
+				<-over
+				if n := w.on(virtualNode); n != c.stay {
+					t.Errorf("%d stay on ECI, want %d\n%s", n, c.stay, &log)
+				}
+				if n := strings.Count(log.String(), "is not known"); c.said == "" && n != 0 || c.said != "" && n != 1 {
+					t.Errorf("said %d times that a saving is not known\n%s", n, &log)
+				}
+			})
+		})
+	}
 }
 
 func TestAPodThatECITakesIsRescued(t *testing.T) {

@@ -227,7 +227,7 @@ func cronJobItem(f *Facts, r Request, j *batchv1.CronJob) Item {
 	// It costs nothing between its runs, so that no sum has what one costs an hour.
 	x.costs(f, r)
 	if r.To == ToECI {
-		x.Size = sizeOf(next, regionOf(f))
+		x.Size = f.size(next)
 	}
 	return x.judged(x.staying)
 }

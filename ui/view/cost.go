@@ -178,24 +178,37 @@ func (c *Cost) lines(width int) []paperLine {
 
 // BillLine is the bill so far beside what this program saw being spent.
 func BillLine(b fleet.Bill) string {
-	if len(b.Ours) == 0 && len(b.Others) == 0 {
+	if len(b.Ours)+len(b.Others)+b.Unknown == 0 {
 		return "bill: nothing is known of this month's"
 	}
-	text := fmt.Sprintf("bill %s to %s: %s for this cluster's groups", b.From.Format("Jan 2"), b.Through.Add(-time.Second).Format("Jan 2"), format.Amounts(b.Ours))
+	day := func(end time.Time) string { return end.Add(-time.Second).Format("Jan 2") }
+	text := fmt.Sprintf("bill %s to %s: %s for this cluster's groups", b.From.Format("Jan 2"), day(b.Through), format.Amounts(b.Ours))
 	if len(b.Others) > 0 {
 		text += ", " + format.Amounts(b.Others) + " for others"
 	}
-	span := b.Through.Sub(b.From)
+	if b.Unknown > 0 {
+		text += fmt.Sprintf(", %s for groups of which is not known whose they are (%d)", format.Amounts(b.Unsure), b.Unknown)
+	}
+	least, most := "", ""
+	if b.Partly {
+		least, most = "≥", "at most "
+	}
 	switch {
+	case b.Final.IsZero():
+		text += "; none of it is final yet, so there is no difference to tell"
 	case b.Seen == 0:
 		text += "; nothing of that time was seen here, so there is no difference to tell"
-	case b.Seen < span-span/20:
-		text += fmt.Sprintf("; seen here %s in %d of its %d hours: too little to tell a difference", format.Amounts(b.Estimated), int(b.Seen.Hours()), int(span.Hours()))
+	case !b.Told():
+		text += fmt.Sprintf("; seen here %s%s in %d of the %d hours to %s: too little to tell a difference", least, format.Amounts(b.Estimated),
+			int(b.Seen.Hours()), int(b.Final.Sub(b.From).Hours()), day(b.Final))
 	default:
-		text += "; by list and time it was " + format.Amounts(b.Estimated)
+		if !b.Final.Equal(b.Through) {
+			text += "; of it " + format.Amounts(b.Settled) + " to " + day(b.Final) + ", which is final"
+		}
+		text += "; by list and time it was " + least + format.Amounts(b.Estimated)
 		differences, _ := b.Difference()
 		for _, d := range differences {
-			text += ", difference " + format.SignedAmount(d)
+			text += ", difference " + most + format.SignedAmount(d)
 		}
 	}
 	if b.Unpriced > 0 {
@@ -363,7 +376,7 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 		{
 			Title: "VS ECS/H", Sort: 'C', Largest: true, Right: true, Importance: 6, Min: 6,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
-				return overCell(r.Cost, r.Cost.NoECS, r.Cost.OverECS, format.Signed)
+				return overCell(r.Cost, r.Cost.Billed, r.Cost.NoECS, r.Cost.OverECS, format.Signed)
 			},
 			Number: func(r *fleet.CostRow, _ time.Time) (float64, bool) {
 				main := c.s.Currency()
@@ -374,12 +387,12 @@ func (c *Cost) columns(by fleet.Grouping) []table.Column[*fleet.CostRow] {
 		{
 			Title: "SPOT SAVES", Sort: 'T', Largest: true, Right: true, Importance: 7, Min: 6,
 			Cell: func(r *fleet.CostRow, _ time.Time) string {
-				return overCell(r.Cost, r.Cost.NoSpot, r.Cost.OverSpot, format.Rate)
+				return overCell(r.Cost, r.Cost.Groups, r.Cost.NoSpot, r.Cost.OverSpot, format.Rate)
 			},
 			Number: func(r *fleet.CostRow, _ time.Time) (float64, bool) {
 				main := c.s.Currency()
 				f, ok := tallyNumber(r.Cost, main, r.Cost.OverSpot(main).MicrosPerHour)
-				return f, ok && r.Cost.NoSpot < r.Cost.Billed
+				return f, ok && r.Cost.NoSpot < r.Cost.Groups
 			},
 		},
 	}
@@ -410,8 +423,9 @@ func quietly(t fleet.Tally, of func(money.Currency) (int64, string)) string {
 	return "·"
 }
 
-// overCell is a difference that only those are in that can be compared: Unknown where none can.
-func overCell(t fleet.Tally, without int, of func(money.Currency) money.Rate, write func(money.Rate) string) string {
+// overCell is a difference that only those are in that can be compared: Unknown where none of
+// all can, of which some can't (without).
+func overCell(t fleet.Tally, all, without int, of func(money.Currency) money.Rate, write func(money.Rate) string) string {
 	var parts []string
 	for _, c := range t.Currencies() {
 		if r := of(c); r.MicrosPerHour != 0 {
@@ -419,9 +433,9 @@ func overCell(t fleet.Tally, without int, of func(money.Currency) money.Rate, wr
 		}
 	}
 	switch {
-	case t.Billed == 0:
+	case all == 0:
 		return "·"
-	case len(parts) == 0 && without >= t.Billed:
+	case len(parts) == 0 && without >= all:
 		return format.Unknown
 	case len(parts) == 0:
 		return "·"

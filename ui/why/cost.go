@@ -144,7 +144,7 @@ func figures(t fleet.Tally) []string {
 		if t.NoECS < t.Billed {
 			out = append(out, compared(t.OverECS(c), "the same requests on ECS nodes as this cluster has them", t.NoECS))
 		}
-		if spot := t.OverSpot(c); t.NoSpot < t.Billed && spot.MicrosPerHour > 0 {
+		if spot := t.OverSpot(c); t.NoSpot < t.Groups && spot.MicrosPerHour > 0 {
 			out = append(out, format.Rate(spot)+"/h would be saved as spot"+missing(t.NoSpot))
 		}
 	}
@@ -221,7 +221,11 @@ func details(c fleet.Cost, now time.Time) []string {
 		say("as a container group of its own: %s/h", format.Rate(q.ECI))
 	}
 	if q.Spot.Known() && q.Spot != q.Rate {
-		say("as spot: %s/h", format.Rate(q.Spot))
+		as := "as spot"
+		if q.From == fleet.PriceShare {
+			as = "as a spot group of its own"
+		}
+		say("%s: %s/h", as, format.Rate(q.Spot))
 	}
 	say("the price is %s", from(q, now))
 	return out
@@ -248,6 +252,9 @@ func nodeCost(n *fleet.Node) []string {
 		return []string{"what it costs is not known: the config file can say it"}
 	}
 	out := []string{fmt.Sprintf("it costs %s/h, %s a month of %d h", format.Rate(r), format.Amount(n.Cost.Month()), fleet.MonthHours)}
+	if n.Cost.Quote.From == fleet.PriceAPI {
+		out = append(out, "that is ECS' price of its instance type, pay-as-you-go, with a system disk of 40 GiB (cloud_essd): subscriptions and other disks the config file can say")
+	}
 	if idle := n.Idle(); idle.Known() {
 		out = append(out, fmt.Sprintf("%s/h of it no pod asks for", format.Rate(idle)))
 	}

@@ -219,7 +219,7 @@ shop/web-3: ¥0.200/h now, ¥146.00 a month of 730 h if nothing changes, ¥0.20 
 3 selected: ¥0.641/h now, ¥467.98 a month of 730 h if nothing changes, ¥0.64 so far (1 partly at a price read later)
   ¥0.221/h of it was not asked for: ECI's rounding up, and what nodes have free
   ¥0.241/h dearer than the same requests on ECS nodes as this cluster has them
-  ¥0.335/h would be saved as spot (1 can't be compared)
+  ¥0.335/h would be saved as spot
   shop/web-1: ¥0.441/h, ¥0.44 so far
   shop/web-3: ¥0.200/h, ¥0.20 so far
   Pod web-0 is gone
@@ -233,7 +233,7 @@ shop: ¥1.08/h now, ¥789.97 a month of 730 h if nothing changes, ¥1.08 so far 
   ¥0.441/h of it is paid for nothing
   ¥0.221/h of it was not asked for: ECI's rounding up, and what nodes have free
   ¥0.241/h dearer than the same requests on ECS nodes as this cluster has them (1 can't be compared)
-  ¥0.670/h would be saved as spot (1 can't be compared)
+  ¥0.670/h would be saved as spot
 `},
 		{"nothing that is still there", []fleet.Ref{pod("x")}, `
 nothing that is selected is still there
