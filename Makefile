@@ -61,8 +61,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 .PHONY: golden
 golden: ## rewrite the golden files from what the code does now
-	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./collectors ./cmd -update
+	$(GO) test ./ui ./provider ./provider/placement ./provider/eci ./collectors -update
 	$(GO) test ./cmd/ecideck -run Get -update
+	$(GO) test ./cmd -update
 
 .PHONY: lint
 lint: ## gofmt, go vet, golangci-lint and govulncheck

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
 )
 
 // What is little: less than a fifth is left.
@@ -48,20 +50,21 @@ func (b *builder) attend() {
 func (b *builder) attendGroups() []Attention {
 	var out []Attention
 	byMaker := map[string]*Attention{}
+	oldest := map[string]time.Time{} // their first group's creation: since when it is an orphan nobody knows
 	var makers []string
 	for _, p := range b.s.Placements[len(b.in.Pods.Items):] {
 		g := p.Group
 		maker := g.Identity.NodeName
 		a := byMaker[maker]
 		if a == nil {
-			a = &Attention{Topic: TopicOrphans, Severity: Broken, Since: g.Created, Target: Ref{Kind: KindGroup, Name: g.ID, UID: g.ID}}
+			a = &Attention{Topic: TopicOrphans, Severity: Broken, Target: Ref{Kind: KindGroup, Name: g.ID, UID: g.ID}}
 			byMaker[maker] = a
 			makers = append(makers, maker)
 		}
 		a.Count++
 		a.Waste.Add(p.Cost)
-		if !g.Created.IsZero() && (a.Since.IsZero() || g.Created.Before(a.Since)) {
-			a.Since = g.Created
+		if made := oldest[maker]; !g.Created.IsZero() && (made.IsZero() || g.Created.Before(made)) {
+			oldest[maker] = g.Created
 		}
 	}
 	slices.Sort(makers)
@@ -82,6 +85,9 @@ func (b *builder) attendGroups() []Attention {
 			a.Remedy = fmt.Sprintf("the virtual node %s should remove %s: look at its log", maker, them)
 		case maker != "":
 			a.Text += fmt.Sprintf(", and so is the node that made %s, %s", them, maker)
+		}
+		if made := oldest[maker]; !made.IsZero() {
+			a.Text += fmt.Sprintf("; %s was made %s ago", map[bool]string{false: "it", true: "the oldest"}[a.Count > 1], duration.HumanDuration(max(0, b.now.Sub(made))))
 		}
 		out = append(out, *a)
 	}
