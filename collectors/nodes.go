@@ -65,7 +65,8 @@ func nodeRecord(n *corev1.Node) *fleet.Node {
 	}
 	switch {
 	case r.Virtual:
-		r.Place, r.By, r.Unreached, r.VSwitches = fleet.PlaceECI, runBy(n), unreached(n), intern(n.Annotations[provider.AnnotationVSwitches])
+		r.Place, r.By, r.Unreached = fleet.PlaceECI, runBy(n), unreached(n)
+		r.VSwitches, r.ClusterID = intern(n.Annotations[provider.AnnotationVSwitches]), intern(n.Annotations[provider.AnnotationClusterID])
 	case providerECS.MatchString(n.Spec.ProviderID), strings.HasPrefix(r.InstanceType, "ecs."):
 		r.Place = fleet.PlaceECS
 	default:

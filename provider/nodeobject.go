@@ -52,6 +52,7 @@ type NodeSpec struct {
 	ServiceNetwork    ServiceNetwork    // said on the node; "": nothing is said
 	VSwitches         []string          // of new groups, said on the node
 	Adds              placement.Adds    // to the groups of its pods, said on the node
+	ClusterID         string            // in its groups' tags, said on the node; "": nothing is said
 }
 
 // AnnotationServiceNetwork is where a virtual node says how its pods reach ClusterIPs.
@@ -61,6 +62,10 @@ const AnnotationServiceNetwork = "ecideck.io/service-network"
 // from, comma-separated: whoever watches the cluster can tell how many are free before a burst.
 const AnnotationVSwitches = "ecideck.io/vswitches"
 
+// AnnotationClusterID is where a virtual node says which cluster's id its groups carry: whoever
+// watches the cluster can tell its groups from others', also where --cluster-id chose it.
+const AnnotationClusterID = "ecideck.io/cluster-id"
+
 // nodeAnnotations are what the node says of itself.
 func nodeAnnotations(s NodeSpec) map[string]string {
 	said := map[string]string{placement.AnnotationAdds: s.Adds.String()}
@@ -69,6 +74,9 @@ func nodeAnnotations(s NodeSpec) map[string]string {
 	}
 	if len(s.VSwitches) > 0 {
 		said[AnnotationVSwitches] = strings.Join(s.VSwitches, ",")
+	}
+	if s.ClusterID != "" {
+		said[AnnotationClusterID] = s.ClusterID
 	}
 	return said
 }

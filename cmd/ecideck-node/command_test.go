@@ -2,10 +2,14 @@ package main
 
 import (
 	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/ecideck/ecideck/provider"
 )
 
 func TestWrongFlagsAreRefusedWithARemedy(t *testing.T) {
@@ -53,6 +57,18 @@ func TestTheNodeIsNamedAfterItsRegion(t *testing.T) {
 	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1", pace: usual()}
 	if err := f.complete(); err != nil || f.nodeName != "virtual-kubelet-cn-hangzhou" {
 		t.Errorf("%q, %v", f.nodeName, err)
+	}
+}
+
+// TestTheNodeSaysItsGroupsCluster: the console takes groups with another id for another cluster's.
+func TestTheNodeSaysItsGroupsCluster(t *testing.T) {
+	f := &flags{region: "cn-hangzhou", servingCertificate: "csr", cpu: "1", memory: "1", pods: "1", pace: usual(), clusterID: "mine"}
+	if err := f.complete(); err != nil {
+		t.Fatal(err)
+	}
+	node := provider.Node(f.nodeSpec(&net.TCPAddr{Port: 10250}), nil, time.Time{}, time.Now())
+	if got := node.Annotations[provider.AnnotationClusterID]; got != "mine" {
+		t.Errorf("it says %q", got)
 	}
 }
 

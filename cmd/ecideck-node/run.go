@@ -296,7 +296,7 @@ func (f *flags) nodeSpec(kubelet net.Addr) provider.NodeSpec {
 		Name: f.nodeName, Region: f.region, Zone: f.zone, Address: f.nodeIP, Port: int32(number), Version: version(),
 		HostnameLabel: f.hostnameLabel, NoTaints: f.noTaints, ServiceNetwork: provider.ServiceNetwork(f.serviceNetwork),
 		CPU: size(f.cpu), Memory: size(f.memory), Pods: size(f.pods), MemoryPerCPU: size(f.memoryPerCPU), VSwitches: f.vswitches,
-		Adds: where.Adds(),
+		Adds: where.Adds(), ClusterID: where.ClusterID,
 	}
 }
 

@@ -187,7 +187,7 @@ func (b *builder) vote() {
 			k.votes = recount(k.votes, out, k.groups.byAnnotation(b.in.Pods.Items[j]).vote())
 		}
 	}
-	k.ids = clusterIDs{uid: b.in.Cluster.UID, vendor: vendorID(k.votes)}
+	k.ids = clusterIDs{uid: b.in.Cluster.UID, vendor: vendorID(k.votes), named: namedID(b.in.Nodes.Items)}
 	b.s.Cluster = k.ids.uid
 	if k.ids.vendor != "" {
 		b.s.Cluster = k.ids.vendor

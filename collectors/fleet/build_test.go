@@ -283,6 +283,14 @@ func TestOrphans(t *testing.T) {
 		{"a group whose pod is gone is an orphan in the second report", func(*world) {}, Unjoined, Orphan},
 		{"an ended group costs nothing and is none", func(w *world) { w.groups[0].Status = eci.Succeeded }, Unjoined, Unjoined},
 		{"another cluster's group is foreign", func(w *world) { w.groups[0].Identity.ClusterID = "other" }, Foreign, Foreign},
+		{"a group with the id that a virtual node names is this cluster's", func(w *world) {
+			w.groups[0].Identity.ClusterID = "mine"
+			for _, n := range w.nodes {
+				if n.Virtual {
+					n.ClusterID = "mine"
+				}
+			}
+		}, Unjoined, Orphan},
 		{"a group without a pod's name is foreign", func(w *world) {
 			w.groups[0].Identity.PodName, w.groups[0].Identity.PodUID = "", ""
 		}, Foreign, Foreign},

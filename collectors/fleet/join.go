@@ -60,10 +60,23 @@ func indexGroups(items []*Group) *groupIndex {
 func nameKey(namespace, name string) string { return namespace + "/" + name }
 
 // A clusterIDs is the set of cluster ids that groups of this cluster carry: the UID of
-// kube-system, and on ACK the id that the vendor's virtual nodes write.
-type clusterIDs struct{ uid, vendor string }
+// kube-system, on ACK the id that the vendor's virtual nodes write, and the one that a virtual
+// node of ours names, as a tag has it.
+type clusterIDs struct{ uid, vendor, named string }
 
-func (c clusterIDs) has(id string) bool { return id != "" && (id == c.uid || id == c.vendor) }
+func (c clusterIDs) has(id string) bool {
+	return id != "" && (id == c.uid || id == c.vendor || id == c.named)
+}
+
+// namedID is the id of the first node that names one: all processes of a cluster are given the same.
+func namedID(nodes []*Node) string {
+	for _, n := range nodes {
+		if n.ClusterID != "" {
+			return eci.TagValue(n.ClusterID)
+		}
+	}
+	return ""
+}
 
 // vendorID is the id that all groups named by our pods' annotations agree on. Pods restored
 // from another cluster's backup carry that cluster's annotations; where the groups do not

@@ -195,6 +195,7 @@ type Node struct {
 	Status            string // Ready, NotReady, Unknown; ",SchedulingDisabled" as kubectl
 	Unschedulable     bool
 	Unreached         string // what a virtual node's pods do not reach of the cluster, by its own word; "": it says nothing
+	ClusterID         string // that a virtual node says its groups carry; "": it says nothing
 	VSwitches         string // that a virtual node says it takes addresses from, comma-separated; "": it says nothing
 	KubeletVersion    string
 	AllocatableCPU    int64 // millicores
