@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -280,6 +281,9 @@ func TestASecondCtrlCDoesNotWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	heard := make(chan os.Signal, 1) // also where the tests were begun by nohup
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	for _, c := range []struct {
 		first, second os.Signal
 		waits         bool
