@@ -304,7 +304,8 @@ subjects: [{kind: ServiceAccount, name: looker, namespace: NAMESPACE}]
 	for _, args := range [][]string{
 		{"migrate", "deploy/web", "--to", "eci", "--dry-run"}, {"migrate", "deploy/web", "--to", "eci", "--how", "swap", "--dry-run"}, {"drain", node, "--dry-run"}, {"ops", "list"},
 	} {
-		if _, code, errs := x.ecideck(append([]string{"--kubeconfig", config}, args...)...); code != 0 {
+		// On the node there are others' pods, too, at which others are at work.
+		if _, code, errs := x.ecideck(append([]string{"--kubeconfig", config}, args...)...); code != 0 && (args[0] != "drain" || !strings.Contains(errs, "is at work on")) {
 			x.t.Errorf("%v: exit code %d: %s", args, code, errs)
 		}
 	}
