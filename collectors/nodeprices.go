@@ -24,11 +24,9 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 				types[n.InstanceType] = true
 			}
 		}
-		calls := 0
 		needed := patient(slices.Sorted(maps.Keys(types)), vain)
 		maps.DeleteFunc(next, func(name string, _ fleet.GroupPrice) bool { return !types[name] })
-		var failed []error
-		got := false
+		round := priceRound[string]{vain: vain}
 		for _, name := range needed {
 			have, asked := next[name]
 			kept := priceKept
@@ -38,7 +36,7 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 			if asked && now.Sub(have.Read) < kept {
 				continue
 			}
-			if calls++; calls > pricesPerRound || len(failed) == pricesInVain {
+			if round.full() {
 				break
 			}
 			price, err := billing.InstancePrice(ctx, client, billing.InstanceQuery{Region: region, InstanceType: name})
@@ -46,19 +44,15 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 			case err != nil && unpriced(err):
 				next[name] = fleet.GroupPrice{Note: err.Error(), Read: now}
 			case err != nil:
-				failed, vain[name] = append(failed, explainCloud("asking for ECS prices", err)), now
+				round.fails(name, explainCloud("asking for ECS prices", err), now)
 				continue
 			default:
 				next[name] = fleet.GroupPrice{Rate: price.Rate, List: price.List, Read: now}
 			}
-			delete(vain, name)
-			got = true
+			round.answers(name)
 		}
-		if calls > 0 || len(next) < len(known) {
+		if round.calls > 0 || len(next) < len(known) {
 			known = next
-		}
-		if len(failed) > 0 && !got {
-			return nil, failed[0]
 		}
 		part := fleet.Noted{Source: "node-prices", Part: fleet.NodePrices{Types: known}}
 		for _, price := range known {
@@ -66,8 +60,8 @@ func NodePrices(client billing.Caller, region string, latest func() *fleet.Snaps
 				part.Note = price.Note
 			}
 		}
-		if len(failed) > 0 {
-			part.Note = "not all prices could be asked for: " + failed[0].Error()
+		if err := round.ended(&part.Note); err != nil {
+			return nil, err
 		}
 		return part, nil
 	})

@@ -46,6 +46,42 @@ type priceList struct {
 	vain   map[fleet.PriceKey]time.Time        // when what failed was last asked for
 }
 
+// A priceRound is one round of questions for prices. One that fails is in no other's way, and
+// what was got is kept.
+type priceRound[K comparable] struct {
+	vain   map[K]time.Time // when what failed was last asked for; it outlives the round
+	calls  int
+	failed []error
+	got    bool
+}
+
+// full counts a question, and tells that it is not to be asked in this round.
+func (r *priceRound[K]) full() bool {
+	r.calls++
+	return r.calls > pricesPerRound || len(r.failed) == pricesInVain
+}
+
+func (r *priceRound[K]) fails(key K, err error, now time.Time) {
+	r.failed, r.vain[key] = append(r.failed, err), now
+}
+
+func (r *priceRound[K]) answers(key K) {
+	delete(r.vain, key)
+	r.got = true
+}
+
+// ended gives why nothing could be got, or says in a note that something could not.
+func (r *priceRound[K]) ended(note *string) error {
+	if len(r.failed) == 0 {
+		return nil
+	}
+	if !r.got {
+		return r.failed[0]
+	}
+	*note = "not all prices could be asked for: " + r.failed[0].Error()
+	return nil
+}
+
 // patient has what failed last asked for last, so that it is in nobody's way.
 func patient[K comparable](keys []K, vain map[K]time.Time) []K {
 	maps.DeleteFunc(vain, func(key K, _ time.Time) bool { return !slices.Contains(keys, key) })
@@ -57,21 +93,20 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 	now := time.Now()
 	known := maps.Clone(c.known)
 	past := c.latest().History
-	calls := 0
+	merged := false
 	for key, have := range known { // what was kept may be read after the first prices
 		if track := have.Track.After(past.Price(key)); track != have.Track && len(track.Steps) > len(have.Track.Steps) {
 			have.Track = track
 			known[key] = have
-			calls = -1
+			merged = true
 		}
 	}
-	if calls < 0 {
-		c.known, known, calls = known, maps.Clone(known), 0
+	if merged {
+		c.known, known = known, maps.Clone(known)
 	}
 	needed := patient(neededPrices(c.latest()), c.vain)
 	maps.DeleteFunc(known, func(key fleet.PriceKey, _ fleet.GroupPrice) bool { return !slices.Contains(needed, key) })
-	var failed []error
-	got := false
+	round := priceRound[fleet.PriceKey]{vain: c.vain}
 	for _, key := range needed {
 		have, asked := known[key]
 		kept := priceKept
@@ -84,16 +119,15 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 		if asked && now.Sub(have.Read) < kept {
 			continue
 		}
-		if calls++; calls > pricesPerRound || len(failed) == pricesInVain {
+		if round.full() {
 			break
 		}
 		price, err := c.price(ctx, key)
 		if err != nil {
-			failed, c.vain[key] = append(failed, err), now
+			round.fails(key, err, now)
 			continue
 		}
-		delete(c.vain, key)
-		got = true
+		round.answers(key)
 		price.Read = now
 		before := have.Track
 		if before == nil {
@@ -104,11 +138,8 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 		price.Track = before.With(now, price.Rate)
 		known[key] = price
 	}
-	if calls > 0 || len(known) < len(c.known) {
+	if round.calls > 0 || len(known) < len(c.known) {
 		c.known = known
-	}
-	if len(failed) > 0 && !got {
-		return nil, failed[0]
 	}
 	part := fleet.Noted{Source: "prices", Part: fleet.Prices{Groups: c.known}}
 	refused := 0
@@ -121,8 +152,8 @@ func (c *priceList) ask(ctx context.Context) (fleet.Part, error) {
 	if refused > 1 {
 		part.Note = fmt.Sprintf("%d sizes have no price of the API, one because: %s", refused, part.Note)
 	}
-	if len(failed) > 0 {
-		part.Note = "not all prices could be asked for: " + failed[0].Error()
+	if err := round.ended(&part.Note); err != nil {
+		return nil, err
 	}
 	return part, nil
 }

@@ -758,11 +758,7 @@ func TestEscAndEnterInOnePacketMigrateNothing(t *testing.T) {
 // TestCtrlCOverAPromptIsReadBeforeItQuits: what it warns of stands above what is typed.
 func TestCtrlCOverAPromptIsReadBeforeItQuits(t *testing.T) {
 	c := &crew{end: make(chan error, 1)}
-	d := staffed(t, c, sample(), nil)
-	d.Press("j", "j", "m")
-	d.See("Enter runs it")
-	d.Press("Enter")
-	d.See("this console runs it")
+	d := begun(t, c, sample())
 	d.Press(":")
 	d.Type("pods")
 	d.Press("Ctrl-C")
@@ -775,11 +771,7 @@ func TestCtrlCOverAPromptIsReadBeforeItQuits(t *testing.T) {
 // TestTheCommandQuitsTheSecondTime: its own keys are none between the two.
 func TestTheCommandQuitsTheSecondTime(t *testing.T) {
 	c := &crew{end: make(chan error, 1)}
-	d := staffed(t, c, sample(), nil)
-	d.Press("j", "j", "m")
-	d.See("Enter runs it")
-	d.Press("Enter")
-	d.See("this console runs it")
+	d := begun(t, c, sample())
 	quit := func() {
 		d.Press(":")
 		d.Type("q")

@@ -421,11 +421,7 @@ func TestAPlanThatGrowsOldWhileItsNameIsTypedIsMadeAgain(t *testing.T) {
 
 func TestAnOperationGoesOnWhenItsViewIsLeft(t *testing.T) {
 	c := &crew{end: make(chan error, 1)}
-	d := staffed(t, c, sample(), nil)
-	d.Press("j", "j", "m")
-	d.See("Enter runs it")
-	d.Press("Enter")
-	d.See("this console runs it")
+	d := begun(t, c, sample())
 	d.See("evict pod/search-5c4b9d7f88-77tqn in shop (3 times): 429 Too\n")
 	d.Press("Esc")
 	d.See("READY")

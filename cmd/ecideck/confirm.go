@@ -15,10 +15,8 @@ import (
 
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/migrate"
+	"github.com/ecideck/ecideck/ui/view"
 )
-
-// planLasts is how old a plan may be when it is run. The console's is the same.
-const planLasts = 2 * time.Minute
 
 // errNothing is what is said where somebody ends it before anything has happened.
 var errNothing = errors.New("nothing was begun")
@@ -61,7 +59,7 @@ func (m *mover) confirmed(ctx context.Context, kube *setup.Kube, propose func(co
 			if err := m.agreed(ctx, kube, op); err != nil {
 				return err
 			}
-			if time.Since(op.Began) > planLasts {
+			if time.Since(op.Began) > view.PlanLasts {
 				fmt.Fprintln(m.err, "the plan is older than two minutes: it is made again")
 				continue
 			}

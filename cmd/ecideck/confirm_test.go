@@ -23,6 +23,7 @@ import (
 	"github.com/ecideck/ecideck/cmd/internal/setup"
 	"github.com/ecideck/ecideck/provider/kubetest/fakeapi"
 	"github.com/ecideck/ecideck/provider/migrate"
+	"github.com/ecideck/ecideck/ui/view"
 )
 
 // A talk is a person at a terminal, and what is said there.
@@ -134,7 +135,7 @@ func TestAnOldPlanIsMadeAndAskedAboutAgain(t *testing.T) {
 		ended <- k.confirmed(t.Context(), kubeOf("prod-1"), func(context.Context) (*migrate.Operation, error) {
 			made++
 			if made == 1 {
-				return movesOne(time.Now().Add(-planLasts - time.Second)), nil
+				return movesOne(time.Now().Add(-view.PlanLasts - time.Second)), nil
 			}
 			return movesOne(time.Now()), nil
 		})

@@ -88,8 +88,11 @@ func (f *Facts) sizedOn(pod *corev1.Pod, node *corev1.Node) *corev1.Pod {
 }
 
 // size is a pod's size on ECI: what the pod asks for, and what is billed for its group.
-func (f *Facts) size(pod *corev1.Pod) *Size {
-	size, own := sizeOf(f.sized(pod), regionOf(f)), sizeOf(pod, regionOf(f))
+func (f *Facts) size(pod *corev1.Pod) *Size { return sizeBilled(pod, f.sized(pod), regionOf(f)) }
+
+// sizeBilled is size of a pod that is sized already.
+func sizeBilled(pod, sized *corev1.Pod, region string) *Size {
+	size, own := sizeOf(sized, region), sizeOf(pod, region)
 	if size != nil && own != nil {
 		size.Asked = own.Asked
 	}
@@ -150,9 +153,10 @@ func (i *Item) becomes(f *Facts, r Request, next *corev1.Pod, n int64) {
 		}
 		return
 	}
-	i.Size = f.size(next)
+	sized := f.sized(next)
+	i.Size = sizeBilled(next, sized, regionOf(f))
 	i.After = money.Rate{}
-	if rate, err := price(f.sized(next), regionOf(f), r.Site).Times(n * 1000); err == nil {
+	if rate, err := price(sized, regionOf(f), r.Site).Times(n * 1000); err == nil {
 		i.After = rate
 	}
 }

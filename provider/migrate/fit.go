@@ -34,7 +34,7 @@ func rooms(nodes []*corev1.Node, pods []*corev1.Pod) []Room {
 		}
 	}
 	for _, p := range pods {
-		if i, has := at[p.Spec.NodeName]; has && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+		if i, has := at[p.Spec.NodeName]; has && !hasEnded(p) {
 			out[i].take(p)
 		}
 	}

@@ -20,8 +20,8 @@ type Left struct {
 const (
 	// mostLeft is how many of them an operation names: its first ConfigMap has to hold them.
 	mostLeft = 100
-	// overdue is how much longer than its grace period a pod that is being deleted is waited for.
-	overdue = 10 * time.Second
+	// lateBy is how much longer than its grace period a pod that is being deleted is waited for.
+	lateBy = 10 * time.Second
 )
 
 // remains notes what an operation that is done otherwise leaves where it was. A drain looks at
@@ -86,7 +86,7 @@ func (e *Engine) onNode(ctx context.Context, o *Operation) ([]Left, error) {
 			}
 			if at := pod.DeletionTimestamp; at != nil {
 				why = "it is being deleted, and has not ended"
-				if !e.aborts() && time.Now().Add(e.ahead).Before(at.Add(overdue)) {
+				if !e.isAborting() && time.Now().Add(e.ahead).Before(at.Add(lateBy)) {
 					ending = pod.Name
 				}
 			}
@@ -100,12 +100,6 @@ func (e *Engine) onNode(ctx context.Context, o *Operation) ([]Left, error) {
 			return nil, err
 		}
 	}
-}
-
-func (e *Engine) aborts() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.aborting
 }
 
 // stationary tells that a pod belongs to its node, so that a drain leaves it there.

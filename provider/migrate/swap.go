@@ -471,7 +471,7 @@ func replicas(rs *appsv1.ReplicaSet) int32 {
 
 // alive tells that a controller counts the pod.
 func alive(p *corev1.Pod) bool {
-	return p != nil && p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed
+	return p != nil && p.DeletionTimestamp == nil && !hasEnded(p)
 }
 
 func ready(p *corev1.Pod) bool {
@@ -491,7 +491,7 @@ const conditionCreated = "ContainerInstanceCreated"
 // broken says why a surge pod will not become Ready by itself, or "". late: it is pinned to a
 // node and should have it by now.
 func broken(p *corev1.Pod, late bool) string {
-	if p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+	if hasEnded(p) {
 		return strings.TrimSpace(fmt.Sprintf("has ended: %s %s", p.Status.Reason, p.Status.Message))
 	}
 	for _, c := range p.Status.Conditions {

@@ -18,8 +18,8 @@ import (
 // planTimeout ends a plan that nobody answers.
 const planTimeout = time.Minute
 
-// planLasts is how old a plan may be that is run: the cluster goes on meanwhile.
-const planLasts = 2 * time.Minute
+// PlanLasts is how old a plan may be that is run: the cluster goes on meanwhile.
+const PlanLasts = 2 * time.Minute
 
 // A PlanPanel shows what would happen, before anything does; Enter runs it.
 type PlanPanel struct {
@@ -291,7 +291,7 @@ func (p *PlanPanel) Actions() []keymap.Action {
 func (p *PlanPanel) confirm() {
 	plan, made, _ := p.now()
 	old := func() string {
-		if p.env.Now().Sub(made) <= planLasts {
+		if p.env.Now().Sub(made) <= PlanLasts {
 			return ""
 		}
 		p.replan()
